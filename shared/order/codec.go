@@ -1,0 +1,3 @@
+package order
+
+// Encoding and decoding of messages.
