@@ -1,0 +1,139 @@
+package alpaca
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/shopspring/decimal"
+)
+
+// What [New] refuses.
+var (
+	// ErrNoCredentials: neither an OAuth token nor a whole key pair. There is no
+	// fall-back: a tenant without keys must not trade with somebody else's.
+	ErrNoCredentials = errors.New("alpaca: no credentials: set an OAuth token, or key id and secret")
+	// ErrCredentials: both kinds at once, or characters that no header may hold.
+	ErrCredentials = errors.New("alpaca: bad credentials")
+	// ErrBaseURL: empty, relative, or not what a broker's address looks like.
+	ErrBaseURL = errors.New("alpaca: bad base URL")
+	// ErrTenant: no name.
+	ErrTenant = errors.New("alpaca: a client needs the name of its tenant")
+	// ErrDecimalSettings: somebody changed how package decimal writes numbers, for
+	// the whole process; the broker would read them differently.
+	ErrDecimalSettings = errors.New("alpaca: decimal.MarshalJSONWithoutQuotes and decimal.UseScientificNotation must stay false")
+)
+
+// Config is all that a [Client] knows; nothing is read from the environment.
+type Config struct {
+	// Tenant is written to the request log. Required.
+	Tenant string
+	// BaseURL is the broker's address without /v2, as https://paper-api.alpaca.markets.
+	// Required: there is no default, because the obvious one is the live market.
+	BaseURL string
+	// Credentials are either an OAuth token or a key pair. Required.
+	Credentials Credentials
+	// Timeouts of each call; zero fields take the defaults.
+	Timeouts Timeouts
+	// Logger takes a line a request: debug for 2xx answers, info for all else.
+	// The zero Logger writes nothing.
+	Logger zerolog.Logger
+	// TLS is cloned for https addresses; nil means the system's roots.
+	TLS *tls.Config
+	// Transport replaces the connection that the client owns; see [SharedTransport].
+	Transport http.RoundTripper
+}
+
+// Timeouts bound the parts of one call. A context's deadline, if sooner, wins.
+type Timeouts struct {
+	Dial      time.Duration // TCP connect, with name lookup; 5 s
+	TLS       time.Duration // handshake; 5 s
+	FirstByte time.Duration // from the first byte written to the first byte read; 10 s
+	Call      time.Duration // all of it; 15 s
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	for _, f := range []struct {
+		field *time.Duration
+		def   time.Duration
+	}{
+		{&t.Dial, 5 * time.Second},
+		{&t.TLS, 5 * time.Second},
+		{&t.FirstByte, 10 * time.Second},
+		{&t.Call, 15 * time.Second},
+	} {
+		if *f.field <= 0 {
+			*f.field = f.def
+		}
+	}
+	return t
+}
+
+func (cfg *Config) validate() (*url.URL, error) {
+	if cfg.Tenant == "" {
+		return nil, ErrTenant
+	}
+	if err := checkCredentials(cfg.Credentials); err != nil {
+		return nil, fmt.Errorf("%w (tenant %s)", err, cfg.Tenant)
+	}
+	if decimal.MarshalJSONWithoutQuotes || decimal.UseScientificNotation {
+		return nil, ErrDecimalSettings
+	}
+	return parseBaseURL(cfg.BaseURL)
+}
+
+func checkCredentials(c Credentials) error {
+	pair := c.KeyID != "" || c.Secret != ""
+	switch {
+	case c.OAuth != "" && pair:
+		return fmt.Errorf("%w: an OAuth token and a key pair: which account is meant?", ErrCredentials)
+	case c.OAuth == "" && (c.KeyID == "" || c.Secret == ""):
+		return ErrNoCredentials
+	}
+	for _, value := range []string{c.OAuth, c.KeyID, c.Secret} {
+		if len(value) > 1024 || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("%w: longer than 1024 bytes, or not visible ASCII", ErrCredentials)
+		}
+	}
+	return nil
+}
+
+func parseBaseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(s, "/"))
+	if err != nil {
+		// A url.Error quotes its input, which may hold a password.
+		return nil, fmt.Errorf("%w: it does not parse", ErrBaseURL)
+	}
+	switch {
+	case s == "":
+		return nil, fmt.Errorf("%w: empty, and there is no default", ErrBaseURL)
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return nil, fmt.Errorf("%w: it must start with https:// (or http:// for a broker on this machine) and name a host", ErrBaseURL)
+	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return nil, fmt.Errorf("%w: no user, query or fragment may be part of it", ErrBaseURL)
+	case strings.HasSuffix(u.Path, "/v2"):
+		return nil, fmt.Errorf("%w: leave out /v2", ErrBaseURL)
+	case u.Scheme == "http" && strings.HasSuffix(strings.ToLower(u.Hostname()), "alpaca.markets"):
+		return nil, fmt.Errorf("%w: keys would cross the internet in clear; use https", ErrBaseURL)
+	}
+	return u, nil
+}
+
+// address is what to dial for a base URL.
+func address(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}

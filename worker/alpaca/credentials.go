@@ -1,0 +1,4 @@
+package alpaca
+
+// Credentials are either an OAuth token or a key pair.
+type Credentials = struct{ KeyID, Secret, OAuth string }

@@ -1,0 +1,166 @@
+package alpaca
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// line stands between the SDK and the wire: the round tripper of the SDK's HTTP
+// client. It writes the credentials, amends what the SDK cannot say, keeps all
+// that the SDK throws away, and hands the SDK an answer that lies in memory. One
+// goroutine owns it, so the current call lives in plain fields.
+type line struct {
+	wire     wire
+	creds    Credentials
+	timeouts Timeouts
+	log      zerolog.Logger
+	requests uint64
+
+	x       exchange
+	request []byte // the body that goes out
+	answer  answer // what the SDK reads
+}
+
+// answer is an http.Response over the captured body.
+type answer struct {
+	http.Response
+	bytes.Reader
+}
+
+// Close leaves nothing open: the wire has read the body to its end. (The SDK
+// never closes the bodies of 429 and 207 answers.)
+func (*answer) Close() error { return nil }
+
+// begin makes x the current call.
+func (l *line) begin(x exchange) {
+	l.x = x
+	l.x.deadline = time.Now().Add(l.timeouts.Call)
+	if d, ok := x.ctx.Deadline(); ok {
+		l.x.deadline = earlier(d, l.x.deadline)
+	}
+}
+
+// errSecondRequest answers an SDK that sends twice in one call: a retry or a
+// redirect, both of which are the session's to decide.
+var errSecondRequest = errors.New("a call makes one request")
+
+// RoundTrip implements [http.RoundTripper].
+func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := &l.x
+	if x.started {
+		return nil, errSecondRequest
+	}
+	x.started, x.method, x.path = true, req.Method, req.URL.Path
+	l.requests++
+	x.seq = l.requests
+	begun := time.Now()
+	x.err = l.send(req)
+	l.record(time.Since(begun))
+	if x.err != nil {
+		return nil, x.err
+	}
+	return l.deliver(), nil
+}
+
+func (l *line) send(req *http.Request) (err error) {
+	if l.request, err = readRequest(l.request[:0], req); err != nil {
+		return err
+	}
+	if l.x.instructions != nil {
+		if l.request, err = addMember(l.request, "advanced_instructions", l.x.instructions); err != nil {
+			return err
+		}
+	}
+	l.authorize(req.Header)
+	if req.Body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	return l.wire.exchange(&l.x, req, l.request)
+}
+
+// authorize writes this tenant's credentials and removes whatever the SDK wrote:
+// it may have come from the environment. Idempotency-Key goes too: at its sight
+// net/http sends a POST again by itself.
+func (l *line) authorize(h http.Header) {
+	for _, name := range []string{"Authorization", "Apca-Api-Key-Id", "Apca-Api-Secret-Key", "Idempotency-Key", "X-Idempotency-Key"} {
+		delete(h, name)
+	}
+	if l.creds.OAuth != "" {
+		h["Authorization"] = []string{"Bearer " + l.creds.OAuth}
+		return
+	}
+	h["Apca-Api-Key-Id"] = []string{l.creds.KeyID}
+	h["Apca-Api-Secret-Key"] = []string{l.creds.Secret}
+}
+
+// readRequest takes over the body that the SDK encoded.
+func readRequest(b []byte, req *http.Request) ([]byte, error) {
+	if req.Body == nil {
+		return b, nil
+	}
+	defer func() { _ = req.Body.Close() }()
+	buf := bytes.NewBuffer(b)
+	if _, err := buf.ReadFrom(req.Body); err != nil {
+		return b, err
+	}
+	return buf.Bytes(), nil
+}
+
+// addMember adds a member to an encoded JSON object.
+func addMember(object []byte, name string, value json.RawMessage) ([]byte, error) {
+	members := make(map[string]json.RawMessage)
+	if err := json.Unmarshal(object, &members); err != nil {
+		return nil, err
+	}
+	members[name] = value
+	return json.Marshal(members)
+}
+
+// deliver makes the response that the SDK reads.
+func (l *line) deliver() *http.Response {
+	l.answer.Reader.Reset(l.x.body)
+	l.answer.Response = http.Response{
+		StatusCode: l.x.status, Header: l.x.header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		ContentLength: int64(len(l.x.body)),
+		Body: struct {
+			io.Reader
+			io.Closer
+		}{&l.answer.Reader, &l.answer},
+	}
+	return &l.answer.Response
+}
+
+// record writes the request log: never a body, a query, a header that we sent.
+func (l *line) record(took time.Duration) {
+	x := &l.x
+	level := zerolog.InfoLevel
+	if x.err == nil && x.status/100 == 2 {
+		level = zerolog.DebugLevel
+	}
+	e := l.log.WithLevel(level)
+	if e == nil {
+		return
+	}
+	e.Uint64("request", x.seq).Str("method", x.method).Str("path", x.path).Dur("took", took)
+	if x.dialled {
+		e.Bool("dialled", true)
+	}
+	if x.wrote > 0 {
+		e.Int("wrote", x.wrote)
+	}
+	if x.status != 0 {
+		e.Int("status", x.status).Str("broker_request_id", l.requestID())
+	}
+	if x.err != nil {
+		e.Bool("sent", x.sent).Str("error", l.clean(x.err.Error(), maxMessage))
+	}
+	e.Msg("broker request")
+}

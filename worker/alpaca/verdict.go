@@ -1,0 +1,165 @@
+package alpaca
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/orderfleet/orderfleet/worker/broker"
+)
+
+const (
+	maxExcerpt = 200     // of a body that is not JSON
+	maxMessage = 1 << 10 // of the broker's words
+	maxWait    = time.Hour
+)
+
+// verdict says what the current exchange proves, but for 2xx answers: whether
+// those prove anything depends on their body, so they stay Unknown here.
+func (l *line) verdict() broker.Verdict {
+	x := &l.x
+	v := broker.Verdict{
+		HTTPStatus: x.status,
+		RequestID:  l.requestID(),
+		Submitted:  x.submitted,
+		Answered:   x.answered,
+		Limits:     limits(x.header),
+	}
+	if x.err != nil {
+		v.Kind, v.Message = l.unanswered()
+		return v
+	}
+	v.Code, v.Message = l.words()
+	switch x.status {
+	case http.StatusTooManyRequests:
+		v.Kind = broker.RetryAfter
+		v.Wait = wait(x.header, x.answered)
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+		http.StatusMethodNotAllowed, http.StatusConflict, http.StatusGone, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		v.Kind = broker.Rejected
+	}
+	return v
+}
+
+// unanswered tells apart the ways to have no answer.
+func (l *line) unanswered() (broker.VerdictKind, string) {
+	x := &l.x
+	message := l.clean(x.err.Error(), maxMessage)
+	switch {
+	case errors.Is(x.err, errExpired):
+		return broker.Expired, message
+	case !x.sent:
+		return broker.Unsent, "nothing was sent: " + message
+	case errors.Is(x.err, context.Canceled):
+		return broker.Unknown, "given up while the answer was due: " + message
+	default:
+		return broker.Unknown, "no whole answer: " + message
+	}
+}
+
+// absent makes of a 404 the proof of absence that it is when Alpaca itself says
+// so, in JSON with a 404 code of its own; a gateway's 404 proves nothing.
+func absent(v broker.Verdict) broker.Verdict {
+	switch {
+	case v.HTTPStatus != http.StatusNotFound || v.Kind != broker.Rejected:
+	case v.Code/100_000 == http.StatusNotFound:
+		v.Kind = broker.NotFound
+	default:
+		v.Kind = broker.Unknown
+	}
+	return v
+}
+
+// words reads the code and the message of an error body. The code may be missing
+// or, against the description, a string.
+func (l *line) words() (code int, message string) {
+	if l.x.status/100 == 2 {
+		return 0, ""
+	}
+	var body struct {
+		Code    json.RawMessage `json:"code"`
+		Message json.RawMessage `json:"message"`
+	}
+	if json.Unmarshal(l.x.body, &body) == nil {
+		code, _ = strconv.Atoi(strings.Trim(string(body.Code), `"`))
+		if json.Unmarshal(body.Message, &message) == nil && message != "" {
+			return code, l.clean(message, maxMessage)
+		}
+	}
+	return code, l.clean(string(l.x.body[:min(len(l.x.body), 4*maxExcerpt)]), maxExcerpt)
+}
+
+// clean makes foreign text fit to be kept: printable, bounded, and without our
+// credentials, should a server echo them.
+func (l *line) clean(s string, limit int) string {
+	for _, secret := range []string{l.creds.OAuth, l.creds.Secret, l.creds.KeyID} {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "[redacted]")
+		}
+	}
+	s = strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\r' || r == '\t' {
+			return ' '
+		}
+		if !strconv.IsPrint(r) || r == '\uFFFD' {
+			return -1
+		}
+		return r
+	}, s)
+	s = strings.TrimSpace(s)
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "")
+}
+
+func (l *line) requestID() string {
+	return l.clean(l.x.header.Get("X-Request-Id"), 128)
+}
+
+// limits reads the rate limit off an answer.
+func limits(h http.Header) broker.Limits {
+	var lim broker.Limits
+	lim.Limit, _ = strconv.Atoi(h.Get("X-Ratelimit-Limit"))
+	lim.Remaining, _ = strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
+	if reset, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 40); err == nil && reset > 0 {
+		lim.Reset = time.Unix(reset, 0)
+	}
+	return lim
+}
+
+// wait is how long a 429 asks us to stay away: Retry-After in seconds or as a
+// date, else the reset of the rate limit; at most an hour. Dates are the
+// broker's, so they count from the broker's own clock where it shows one.
+func wait(h http.Header, answered time.Time) time.Duration {
+	now := answered
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	after := h.Get("Retry-After")
+	seconds, err := strconv.ParseFloat(after, 64)
+	if err == nil && seconds >= 0 {
+		return time.Duration(min(seconds, maxWait.Seconds()) * float64(time.Second))
+	}
+	until, err := http.ParseTime(after)
+	if err != nil {
+		until = limits(h).Reset
+	}
+	if until.IsZero() {
+		return 0
+	}
+	return min(max(until.Sub(now), 0), maxWait)
+}
+
+// unproven is a 2xx answer that does not show what it should.
+func unproven(v broker.Verdict, format string, args ...any) broker.Verdict {
+	v.Kind = broker.Unknown
+	v.Message = fmt.Sprintf("HTTP %d, but ", v.HTTPStatus) + fmt.Sprintf(format, args...)
+	return v
+}
