@@ -1,0 +1,61 @@
+# Orderfleet. `make help` explains every target.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+MODULES  := shared producer worker deploy
+PACKAGES := $(MODULES:%=./%/...)
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# How long each fuzz target runs, and which tests `make test` runs.
+FUZZTIME ?= 20s
+ARGS     ?=
+
+.PHONY: help
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Run the main job once: embedded NATS, paper broker, worker, 200 orders; prove the result
+	go run ./deploy/cmd/local demo $(ARGS)
+
+.PHONY: up
+up: ## The same system, left running, to publish to; Ctrl-C stops it
+	go run ./deploy/cmd/local up $(ARGS)
+
+.PHONY: test
+test: ## Run all tests
+	go test $(PACKAGES) $(ARGS)
+
+.PHONY: race
+race: ## Run all tests under the race detector
+	go test -race $(PACKAGES) $(ARGS)
+
+.PHONY: bench
+bench: ## Run every benchmark, then the stress test beside the bare SDK loop
+	go test -run '^$$' -bench . -benchmem $(PACKAGES) $(ARGS)
+	go run ./deploy/cmd/stress --compare
+
+.PHONY: lint
+lint: ## Check formatting, go vet, golangci-lint, module files, known vulnerabilities
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
+	go vet $(PACKAGES)
+	go run $(GOLANGCI_LINT) run $(PACKAGES)
+	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod verify >/dev/null && GOWORK=off go build ./...); done
+	@go run $(GOVULNCHECK) $(PACKAGES) || { s=$$?; \
+	  if curl -sfm 5 -o /dev/null https://vuln.go.dev/index/db.json; then exit $$s; fi; \
+	  echo 'govulncheck: its database cannot be reached from here; skipped'; }
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (default 20s)
+	@for pkg in $$(go list -f '{{.Dir}}' $(PACKAGES)); do \
+	  for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$pkg/*_test.go 2>/dev/null | awk '{print $$2}'); do \
+	    echo "$$pkg $$f"; (cd $$pkg && go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) .); \
+	  done; done
+
+.PHONY: ci
+ci: ## What CI runs: tests, lint, race detector, one round of every benchmark
+	.ci/run

@@ -1,0 +1,45 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// codeWrongLastSequence is the server's error code for a lost compare-and-set.
+const codeWrongLastSequence jetstream.ErrorCode = 10071
+
+// Append starts to publish an outcome. The stream takes it only if after is the
+// sequence number of the tenant's last outcome (0: there is none): that is what
+// makes an outcome final and a second owner harmless. The future ends with the
+// acknowledgement; with an error for which [IsConflict] is true; or with another
+// error, after which only the ledger knows (see [Ledger.LastOutcome]).
+func (l *Ledger) Append(shard int, tenant string, o *order.Outcome, after uint64) (jetstream.PubAckFuture, error) {
+	data, err := order.EncodeOutcome(*o)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: encode the outcome of intent %d: %w", o.IntentSeq, err)
+	}
+	f, err := l.js.PublishMsgAsync(&nats.Msg{
+		Subject: Outcomes.Subject(shard, tenant),
+		Data:    data,
+		Header: nats.Header{
+			jetstream.ExpectedLastSubjSeqHeader: []string{strconv.FormatUint(after, 10)},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: append the outcome of intent %d: %w", o.IntentSeq, err)
+	}
+	return f, nil
+}
+
+// IsConflict says that an append lost its compare-and-set: the tenant's last
+// outcome is another one than expected. It may still be our own, if its
+// acknowledgement was lost: read it before believing anything.
+func IsConflict(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeWrongLastSequence
+}

@@ -1,0 +1,70 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// ErrNotProvisioned says that the server has no ledger yet.
+var ErrNotProvisioned = errors.New("ledger: there is no stream ORDERS_0 on this server; provision the ledger first (worker provision)")
+
+// ackTimeout is how long an append waits for its acknowledgement before its fate
+// is unknown and has to be read from the ledger.
+const ackTimeout = 5 * time.Second
+
+// requestTimeout bounds one read.
+const requestTimeout = 5 * time.Second
+
+// Ledger is an open ledger. Safe for concurrent use.
+type Ledger struct {
+	nc     *nats.Conn
+	js     jetstream.JetStream
+	shards int
+}
+
+// Open opens the ledger of the server that nc is connected to. It learns the
+// number of shards from the ledger itself.
+func Open(ctx context.Context, nc *nats.Conn) (*Ledger, error) {
+	js, err := jetstream.New(nc,
+		jetstream.WithPublishAsyncMaxPending(1<<16), // sessions bound themselves: one each
+		jetstream.WithPublishAsyncTimeout(ackTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	stream, err := js.Stream(ctx, StreamName(0))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, ErrNotProvisioned
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read stream %s: %w", StreamName(0), err)
+	}
+	shards, err := strconv.Atoi(stream.CachedInfo().Config.Metadata[metaShards])
+	if err != nil || shards < 1 {
+		return nil, fmt.Errorf("ledger: stream %s does not say how many shards there are (metadata %s); was it made by hand? Provision the ledger", StreamName(0), metaShards)
+	}
+	return &Ledger{nc, js, shards}, nil
+}
+
+// Shards is the number of shards.
+func (l *Ledger) Shards() int { return l.shards }
+
+// ShardOf is the shard of a tenant.
+func (l *Ledger) ShardOf(tenant string) int { return ShardOf(tenant, l.shards) }
+
+// JetStream is the connection's JetStream context, for buckets.
+func (l *Ledger) JetStream() jetstream.JetStream { return l.js }
+
+// Entry is one message of the ledger.
+type Entry struct {
+	Class  Class
+	Tenant string
+	Seq    uint64    // in its shard's stream
+	Time   time.Time // when the stream took it
+	Data   []byte
+}

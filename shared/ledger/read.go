@@ -1,0 +1,158 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+)
+
+// ErrNone says that the ledger has no such message (any more).
+var ErrNone = errors.New("ledger: no such message")
+
+// LastOutcome reads a tenant's last outcome and its sequence number, from the
+// stream's leader: what it says is current. ErrNone if there is none.
+func (l *Ledger) LastOutcome(ctx context.Context, shard int, tenant string) (order.Outcome, uint64, error) {
+	e, err := l.leaderGet(ctx, shard, getRequest{LastBySubject: Outcomes.Subject(shard, tenant)})
+	if err != nil {
+		return order.Outcome{}, 0, err
+	}
+	o, err := order.DecodeOutcome(e.Data)
+	if err != nil {
+		return order.Outcome{}, 0, fmt.Errorf("ledger: outcome at %s sequence %d: %w", StreamName(shard), e.Seq, err)
+	}
+	return o, e.Seq, nil
+}
+
+// At reads the message with a sequence number. ErrNone if retention removed it.
+func (l *Ledger) At(ctx context.Context, shard int, seq uint64) (Entry, error) {
+	return l.leaderGet(ctx, shard, getRequest{Seq: seq})
+}
+
+// IntentsAfter reads at most limit intents of a tenant with after < sequence <=
+// upTo, in order. None means that there are none.
+func (l *Ledger) IntentsAfter(ctx context.Context, shard int, tenant string, after, upTo uint64, limit int) ([]Entry, error) {
+	subject := Intents.Subject(shard, tenant)
+	entries, err := l.batch(ctx, shard, subject, after+1, upTo, limit)
+	if err != nil || len(entries) > 0 {
+		return entries, err
+	}
+	// A replica that lags behind sees nothing yet. The leader knows.
+	e, err := l.leaderGet(ctx, shard, getRequest{Seq: after + 1, NextBySubject: subject})
+	switch {
+	case errors.Is(err, ErrNone):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case e.Seq > upTo:
+		return nil, nil
+	}
+	return []Entry{e}, nil
+}
+
+// FindIntent finds the first intent of a tenant with an id, before a sequence
+// number. It reads all of the tenant's intents up to there: a rare, slow question.
+// ErrNone if there is none.
+func (l *Ledger) FindIntent(ctx context.Context, shard int, tenant, id string, before uint64) (Entry, error) {
+	for after := uint64(0); ; {
+		entries, err := l.IntentsAfter(ctx, shard, tenant, after, before-1, 256)
+		if err != nil {
+			return Entry{}, err
+		}
+		if len(entries) == 0 {
+			return Entry{}, ErrNone
+		}
+		for _, e := range entries {
+			if order.PeekID(e.Data) == id {
+				return e, nil
+			}
+			after = e.Seq
+		}
+	}
+}
+
+// batch reads from whichever replica answers.
+func (l *Ledger) batch(ctx context.Context, shard int, subject string, from, upTo uint64, limit int) ([]Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	msgs, err := jetstreamext.GetBatch(ctx, l.js, StreamName(shard), limit,
+		jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchSubject(subject))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read %s: %w", subject, err)
+	}
+	var entries []Entry
+	for m, err := range msgs {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("ledger: read %s: %w", subject, err)
+		}
+		if m.Sequence > upTo {
+			break
+		}
+		if e, ok := entry(m.Subject, m.Sequence, m.Time, m.Data); ok {
+			entries = append(entries, e)
+		}
+	}
+	return entries, nil
+}
+
+// getRequest is the body of a stream message request, as the JetStream API has it.
+type getRequest struct {
+	Seq           uint64 `json:"seq,omitempty"`
+	LastBySubject string `json:"last_by_subj,omitempty"`
+	NextBySubject string `json:"next_by_subj,omitempty"`
+}
+
+// leaderGet asks the stream's leader. The client library would read from any
+// replica, which may lag behind.
+func (l *Ledger) leaderGet(ctx context.Context, shard int, r getRequest) (Entry, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return Entry{}, fmt.Errorf("ledger: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	msg, err := l.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+StreamName(shard), body)
+	if err != nil {
+		return Entry{}, fmt.Errorf("ledger: read %s: %w", StreamName(shard), err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return Entry{}, fmt.Errorf("ledger: read %s: %w", StreamName(shard), err)
+	}
+	if e := answer.Error; e != nil {
+		if e.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+			return Entry{}, ErrNone
+		}
+		return Entry{}, fmt.Errorf("ledger: read %s: %w", StreamName(shard), e)
+	}
+	m := answer.Message
+	if m == nil {
+		return Entry{}, fmt.Errorf("ledger: read %s: the server's answer has no message in it", StreamName(shard))
+	}
+	e, ok := entry(m.Subject, m.Seq, m.Time, m.Data)
+	if !ok {
+		return Entry{}, fmt.Errorf("ledger: read %s: sequence %d has the foreign subject %q", StreamName(shard), m.Seq, m.Subject)
+	}
+	return e, nil
+}
+
+func entry(subject string, seq uint64, at time.Time, data []byte) (Entry, bool) {
+	class, tenant, ok := parseSubject(subject)
+	return Entry{Class: class, Tenant: tenant, Seq: seq, Time: at, Data: data}, ok
+}

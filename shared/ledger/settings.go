@@ -1,0 +1,122 @@
+package ledger
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// Settings are what an operator decides about a ledger. The environment
+// variables in the tags carry the prefix ORDERFLEET_.
+type Settings struct {
+	// Shards is the number of streams, 1 to 256. It cannot change once there is
+	// data: a tenant's history would be torn apart.
+	Shards int `envconfig:"LEDGER_SHARDS" default:"8" desc:"streams that share the tenants, 1 to 256; fixed once there is data"`
+	// Replicas of each stream, 1 to 5, odd. Three in production.
+	Replicas int `envconfig:"LEDGER_REPLICAS" default:"1" desc:"copies of each stream: 1, 3 or 5"`
+	// Storage is file or memory. Memory loses the ledger with the server.
+	Storage string `envconfig:"LEDGER_STORAGE" default:"file" desc:"file or memory"`
+	// Retention is how long messages are kept; 0 keeps them for ever.
+	Retention time.Duration `envconfig:"LEDGER_RETENTION" default:"0" desc:"how long messages are kept, 0 for ever"`
+	// MaxBytes bounds each stream; at the bound publishes are refused, nothing is
+	// dropped. 0 is no bound.
+	MaxBytes int64 `envconfig:"LEDGER_MAX_BYTES" default:"0" desc:"bytes a stream may hold before publishes are refused, 0 for no bound"`
+	// Dedup is how long the server remembers message ids.
+	Dedup time.Duration `envconfig:"LEDGER_DEDUP" default:"10m" desc:"how long a message id published twice is dropped by the server"`
+}
+
+// DefaultSettings are the settings without any environment.
+func DefaultSettings() Settings {
+	return Settings{Shards: 8, Replicas: 1, Storage: "file", Dedup: 10 * time.Minute}
+}
+
+// minRetention keeps an intent at least as long as it can be due, with room for
+// an outage; see maxExpiry in package order.
+const minRetention = 24 * time.Hour
+
+// Validate says which setting is out of range.
+func (s Settings) Validate() error {
+	switch {
+	case s.Shards < 1 || s.Shards > 256:
+		return &SettingError{"Shards", fmt.Sprintf("%d is not 1 to 256", s.Shards)}
+	case s.Replicas != 1 && s.Replicas != 3 && s.Replicas != 5:
+		return &SettingError{"Replicas", fmt.Sprintf("%d is not 1, 3 or 5", s.Replicas)}
+	case s.Storage != "file" && s.Storage != "memory":
+		return &SettingError{"Storage", fmt.Sprintf("%q is not file or memory", s.Storage)}
+	case s.Retention != 0 && s.Retention < minRetention:
+		return &SettingError{"Retention", fmt.Sprintf("%s is below %s; an intent could leave before its outcome is written", s.Retention, minRetention)}
+	case s.MaxBytes < 0:
+		return &SettingError{"MaxBytes", "is negative"}
+	case s.Dedup < time.Second || s.Dedup > 24*time.Hour:
+		return &SettingError{"Dedup", fmt.Sprintf("%s is not 1s to 24h", s.Dedup)}
+	case s.Retention != 0 && s.Dedup > s.Retention:
+		return &SettingError{"Dedup", "is longer than the retention"}
+	}
+	return nil
+}
+
+// SettingError names a setting that is out of range.
+type SettingError struct{ Setting, Problem string }
+
+func (e *SettingError) Error() string { return "ledger setting " + e.Setting + ": " + e.Problem }
+
+// Metadata keys of a stream.
+const (
+	metaShards = "orderfleet.shards"
+	metaShard  = "orderfleet.shard"
+)
+
+// maxHeader is room for the headers of a message beside its body.
+const maxHeader = 4 << 10
+
+// streamConfig is the stream of one shard.
+func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
+	storage := jetstream.FileStorage
+	if s.Storage == "memory" {
+		storage = jetstream.MemoryStorage
+	}
+	maxBytes := s.MaxBytes
+	if maxBytes == 0 {
+		maxBytes = -1
+	}
+	n := strconv.Itoa(shard)
+	return jetstream.StreamConfig{
+		Name:        StreamName(shard),
+		Description: "Orderfleet: the ledger of shard " + n,
+		Subjects:    []string{"intents." + n + ".*", "outcomes." + n + ".*", "updates." + n + ".*"},
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew, // refuse, never forget
+		Storage:     storage,
+		Replicas:    s.Replicas,
+		MaxAge:      s.Retention,
+		MaxBytes:    maxBytes,
+		MaxMsgSize:  order.MaxMessage + maxHeader,
+		Duplicates:  s.Dedup,
+		AllowDirect: true, // sessions read their backlog from any replica
+		DenyDelete:  true, // a ledger is not edited
+		DenyPurge:   true,
+		Metadata:    map[string]string{metaShards: strconv.Itoa(s.Shards), metaShard: n},
+	}
+}
+
+// FleetBucket is the key-value bucket of ownership: an epoch a shard, later the
+// members and their leases.
+const FleetBucket = "FLEET"
+
+func (s Settings) fleetConfig() jetstream.KeyValueConfig {
+	storage := jetstream.FileStorage
+	if s.Storage == "memory" {
+		storage = jetstream.MemoryStorage
+	}
+	return jetstream.KeyValueConfig{
+		Bucket:         FleetBucket,
+		Description:    "Orderfleet: who owns which shard",
+		History:        1,
+		Storage:        storage,
+		Replicas:       s.Replicas,
+		LimitMarkerTTL: time.Minute, // keys may have a time to live
+	}
+}

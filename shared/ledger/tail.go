@@ -1,0 +1,76 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// tailHeartbeat is how often the server shows a quiet tail that it lives. Two
+// missed ones start the tail anew from where it was: a dead server, or a lost
+// consumer, is noticed within about a second.
+const tailHeartbeat = 500 * time.Millisecond
+
+// End is the sequence number of a shard's last message, 0 if there is none to
+// read.
+func (l *Ledger) End(ctx context.Context, shard int) (uint64, error) {
+	stream, err := l.js.Stream(ctx, StreamName(shard))
+	if err != nil {
+		return 0, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+	}
+	state := stream.CachedInfo().State
+	if state.Msgs == 0 {
+		return 0, nil
+	}
+	return state.LastSeq, nil
+}
+
+// Tail reads a shard's stream from a sequence number on, and then whatever comes,
+// and calls deliver for each message in order, from one goroutine. It goes on
+// through server restarts and cuts. It ends with ctx's error, or deliver's, or
+// the first one that waiting cannot cure.
+func (l *Ledger) Tail(ctx context.Context, shard int, from uint64, deliver func(Entry) error) error {
+	name := StreamName(shard)
+	cons, err := l.js.OrderedConsumer(ctx, name, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:   max(from, 1),
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: tail %s: %w", name, err)
+	}
+	msgs, err := cons.Messages(
+		jetstream.PullMaxMessages(1000),
+		jetstream.PullExpiry(30*time.Second),
+		jetstream.PullHeartbeat(tailHeartbeat))
+	if err != nil {
+		return fmt.Errorf("ledger: tail %s: %w", name, err)
+	}
+	defer msgs.Stop()
+	defer context.AfterFunc(ctx, msgs.Stop)() // Next does not heed ctx while it starts anew
+	for {
+		m, err := msgs.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if errors.Is(err, jetstream.ErrNoHeartbeat) {
+				continue
+			}
+			return fmt.Errorf("ledger: tail %s: %w", name, err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("ledger: tail %s: %w", name, err)
+		}
+		e, ok := entry(m.Subject(), meta.Sequence.Stream, meta.Timestamp, m.Data())
+		if !ok {
+			continue // not ours: the stream's subjects admit no other
+		}
+		if err := deliver(e); err != nil {
+			return err
+		}
+	}
+}

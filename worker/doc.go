@@ -1,0 +1,11 @@
+// Package worker is a worker process without its command line: it takes shards of the
+// ledger and serves them.
+//
+//	fleet    which shards are ours, and since which epoch
+//	  shard    folds a shard's stream, starts sessions, routes intents to them
+//	    session  one goroutine a tenant: submit, resolve, commit
+//	      broker   what a session needs of a broker
+//	        alpaca   the broker, over a connection that the session's goroutine owns
+//
+// Everything a worker knows it can get back by folding the ledger again.
+package worker

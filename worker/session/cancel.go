@@ -1,0 +1,100 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker/broker"
+)
+
+// cancel requests the end of an earlier intent's order. A cancel bears no id that
+// could be looked up: the state of the order says what became of it.
+func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
+	var delay backoff
+	for {
+		target, o, err := s.target(ctx, t)
+		if o != nil || err != nil {
+			return o, err
+		}
+		t.outcome.BrokerOrderID, t.outcome.ClientOrderID = target.ID, target.ClientOrderID
+		if canceled(target) {
+			t.outcome.Recovered = t.ambiguous
+			return t.end(order.Accepted, "the order is "+target.Status), nil
+		}
+		v := s.client.Cancel(ctx, target.ID, t.intent.ExpiresAt)
+		t.wrote(v)
+		switch v.Kind {
+		case broker.Accepted:
+			return t.answer(order.Accepted, v), nil
+		case broker.Rejected, broker.NotFound:
+			return s.cancelRefused(ctx, t, v)
+		case broker.Expired:
+			return t.end(order.Expired, "its time ran out before the request was written"), nil
+		case broker.Unknown:
+			t.lost() // asking twice for the same end is harmless
+		}
+		if err := s.hold(ctx, t, v, &delay); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// cancelRefused finishes a cancel that the broker refused: perhaps because an earlier
+// request for it got through.
+func (s *Session) cancelRefused(ctx context.Context, t *task, refusal broker.Verdict) (*order.Outcome, error) {
+	if t.ambiguous {
+		target, o, err := s.target(ctx, t)
+		if o != nil || err != nil {
+			return o, err
+		}
+		if canceled(target) {
+			t.outcome.Recovered = true
+			return t.end(order.Accepted, "the order is "+target.Status), nil
+		}
+	}
+	return t.answer(order.Rejected, refusal), nil
+}
+
+func canceled(o *broker.Order) bool { return o.Status == "canceled" || o.Status == "pending_cancel" }
+
+// cancelAll requests the end of every open order of the account. It is safe to
+// repeat: no later order of the tenant is submitted before its outcome is confirmed.
+func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error) {
+	var delay backoff
+	for {
+		v := s.client.CancelAll(ctx, t.intent.ExpiresAt)
+		t.wrote(v)
+		switch v.Kind {
+		case broker.Accepted:
+			v.Message = summarize(v.Canceled)
+			return t.answer(order.Accepted, v), nil
+		case broker.Rejected, broker.NotFound:
+			return t.answer(order.Rejected, v), nil
+		case broker.Expired:
+			if t.ambiguous {
+				return s.failed(t, "its time ran out, and whether the broker got an earlier request cannot be known"), nil
+			}
+			return t.end(order.Expired, "its time ran out before the request was written"), nil
+		case broker.Unknown:
+			t.lost()
+		}
+		if err := s.hold(ctx, t, v, &delay); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// summarize says what a cancel-all did.
+func summarize(orders []broker.CanceledOrder) string {
+	refused := 0
+	for _, o := range orders {
+		if o.Status >= 300 {
+			refused++
+		}
+	}
+	if refused > 0 {
+		return fmt.Sprintf("cancel requested for %d orders, refused for %d", len(orders)-refused, refused)
+	}
+	return fmt.Sprintf("cancel requested for %d orders", len(orders))
+}

@@ -1,0 +1,168 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// commit is an outcome on its way to the ledger.
+type commit struct {
+	outcome *order.Outcome
+	ack     jetstream.PubAckFuture // nil if not even the publish worked
+}
+
+// findTip reads the tenant's last outcome, which the first commit has to follow.
+func (s *Session) findTip(ctx context.Context) error {
+	last, seq, err := s.lastOutcome(ctx)
+	if err != nil {
+		return err
+	}
+	if last.Epoch > s.epoch {
+		return s.fence(last)
+	}
+	s.tip, s.done = seq, max(s.done, last.IntentSeq)
+	s.taken = max(s.taken, s.done)
+	return nil
+}
+
+// commit publishes an outcome, after the one before it is confirmed. It waits for
+// the new one's confirmation only where the order of things depends on it.
+func (s *Session) commit(ctx context.Context, o *order.Outcome) error {
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	if o.IntentSeq <= s.done {
+		return nil // an earlier owner's late outcome stands
+	}
+	s.publish(o)
+	if pipelined(o) {
+		return nil
+	}
+	return s.settle(ctx)
+}
+
+// pipelined says that the tenant's next order may be submitted before this outcome
+// is confirmed: should the confirmation never come, doing the intent again after
+// that order ends the same. An order that was accepted is found by its id. A
+// rejected one would be tried again, behind its successor; a cancel-all would take
+// its successor with it.
+func pipelined(o *order.Outcome) bool {
+	switch o.Status {
+	case order.Accepted:
+		return o.Kind == order.KindOrder || o.Kind == order.KindReplace
+	case order.Invalid, order.Duplicate, order.Expired:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Session) publish(o *order.Outcome) {
+	o.Committed = time.Now()
+	ack, err := s.cfg.Ledger.Append(s.shard, s.tenant, o, s.tip)
+	if err != nil {
+		s.log.Warn().Err(err).Uint64("intent_seq", o.IntentSeq).Msg("cannot publish an outcome; trying again")
+	}
+	s.under = &commit{o, ack}
+}
+
+// settle waits until the outcome under way is confirmed, whatever that takes.
+func (s *Session) settle(ctx context.Context) error {
+	var b backoff
+	for s.under != nil {
+		err := s.acknowledged(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !ledger.IsConflict(err) {
+			s.log.Warn().Err(err).Uint64("intent_seq", s.under.outcome.IntentSeq).Msg("outcome not acknowledged; reading the ledger")
+			if err := sleep(ctx, b.next()); err != nil {
+				return err
+			}
+		}
+		if err := s.reread(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acknowledged waits for the acknowledgement of the outcome under way.
+func (s *Session) acknowledged(ctx context.Context) error {
+	if s.under.ack == nil {
+		return errors.New("session: the publish failed")
+	}
+	select {
+	case ack := <-s.under.ack.Ok():
+		s.stood(ack.Sequence)
+		return nil
+	case err := <-s.under.ack.Err():
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// stood records that the outcome under way is the tenant's last one.
+func (s *Session) stood(seq uint64) {
+	s.tip, s.done = seq, s.under.outcome.IntentSeq
+	s.under = nil
+}
+
+// reread finds out what became of the outcome under way, whose acknowledgement was
+// lost or whose compare-and-set failed: both look the same from here. Either it
+// stands, or it is published again behind what stands there, or what stands there
+// makes it void.
+func (s *Session) reread(ctx context.Context) error {
+	o := s.under.outcome
+	last, seq, err := s.lastOutcome(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case last.IntentSeq == o.IntentSeq && last.Worker == o.Worker && last.Epoch == o.Epoch:
+		s.stood(seq)
+		return nil
+	case last.Epoch > s.epoch:
+		return s.fence(last)
+	}
+	if seq != s.tip && seq != 0 {
+		// An earlier owner wrote until a moment ago; it may have more at the broker.
+		s.suspects, s.foldEnd = Suspects, max(s.foldEnd, s.taken)
+	}
+	s.tip, s.done = seq, max(s.done, last.IntentSeq)
+	if s.done >= o.IntentSeq {
+		s.under = nil
+		return nil
+	}
+	s.publish(o)
+	return nil
+}
+
+// lastOutcome reads until the ledger answers; a zero outcome and 0 if there is none.
+func (s *Session) lastOutcome(ctx context.Context) (order.Outcome, uint64, error) {
+	var b backoff
+	for {
+		last, seq, err := s.cfg.Ledger.LastOutcome(ctx, s.shard, s.tenant)
+		if err == nil || errors.Is(err, ledger.ErrNone) {
+			return last, seq, nil
+		}
+		s.log.Warn().Err(err).Msg("cannot read the last outcome; trying again")
+		if err := sleep(ctx, b.next()); err != nil {
+			return order.Outcome{}, 0, err
+		}
+	}
+}
+
+func (s *Session) fence(last order.Outcome) error {
+	return fmt.Errorf("%w: %s wrote an outcome of tenant %s with epoch %d, ours is %d", ErrFenced, last.Worker, s.tenant, last.Epoch, s.epoch)
+}

@@ -1,0 +1,215 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/worker/broker"
+)
+
+// The rules that block an intent.
+const (
+	RuleUnknownTenant        = "unknown_tenant"
+	RuleNoCredentials        = "no_credentials"
+	RuleTenantConfig         = "tenant_config"
+	RuleCloseExceedsPosition = "close_exceeds_position"
+)
+
+// task is one intent being driven to its outcome.
+type task struct {
+	intent  order.Intent
+	id      string // the client order id that its order bears
+	outcome order.Outcome
+
+	// ambiguous says that a request for it, ours or an earlier owner's, was at some
+	// time unaccounted for.
+	ambiguous bool
+	// since is when that began, until the request is accounted for; then zero.
+	since time.Time
+}
+
+// lost notes that the broker may have booked the intent, and that we do not know.
+func (t *task) lost() { t.ambiguous, t.since = true, time.Now() }
+
+// decide drives an intent to its outcome. It fails only where the intent has to be
+// left as it is: when the session drains (errEnd) or ctx ends.
+func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
+	t := &task{outcome: order.Outcome{
+		Version:   order.Version,
+		IntentSeq: it.Intent.Seq,
+		Worker:    s.cfg.Worker,
+		Epoch:     s.epoch,
+		Published: it.Intent.Time,
+		Received:  it.received,
+	}}
+	if err := s.read(t, it.Intent.Data); err != nil {
+		return t.end(order.Invalid, err.Error()), nil
+	}
+	first, err := s.firstUse(ctx, it)
+	if err != nil {
+		return nil, err
+	}
+	if first != 0 {
+		return t.duplicateOf(first), nil
+	}
+	if s.suspects > 0 && it.Intent.Seq <= s.foldEnd {
+		t.lost()
+	}
+	if !t.ambiguous && t.expired(time.Now()) {
+		return t.end(order.Expired, "its time ran out before it was taken up"), nil
+	}
+	if o := s.connect(ctx, t); o != nil {
+		return o, nil
+	}
+	switch t.intent.Kind {
+	case order.KindOrder:
+		return s.place(ctx, t)
+	case order.KindReplace:
+		return s.replace(ctx, t)
+	case order.KindCancel:
+		return s.cancel(ctx, t)
+	case order.KindCancelAll:
+		return s.cancelAll(ctx, t)
+	case order.KindClosePosition:
+		return s.closePosition(ctx, t)
+	}
+	return t.end(order.Invalid, fmt.Sprintf("kind: %q is not known", t.intent.Kind)), nil
+}
+
+// read decodes and checks an intent. Whatever can be read goes into the outcome.
+func (s *Session) read(t *task, data []byte) error {
+	t.outcome.IntentID = order.PeekID(data)
+	if err := order.ValidTenant(s.tenant); err != nil {
+		return fmt.Errorf("tenant %q: %w", s.tenant, err)
+	}
+	if want := s.cfg.Ledger.ShardOf(s.tenant); want != s.shard {
+		return fmt.Errorf("published to shard %d, but the tenant's shard is %d: publish to %s", s.shard, want, ledger.PublishSubject(s.tenant))
+	}
+	in, err := order.DecodeIntent(data)
+	if err != nil {
+		return err
+	}
+	t.intent = in
+	t.outcome.IntentID, t.outcome.Kind = in.ID, in.Kind
+	if err := in.Validate(); err != nil {
+		return err
+	}
+	if in.Kind != order.KindCancel && in.Kind != order.KindCancelAll {
+		t.id = order.ClientOrderID(s.tenant, in.ID)
+		t.outcome.ClientOrderID = t.id
+	}
+	return nil
+}
+
+// firstUse checks the shard's hint that the id was used before at the ledger.
+func (s *Session) firstUse(ctx context.Context, it Item) (uint64, error) {
+	if it.First == 0 {
+		return 0, nil
+	}
+	var b backoff
+	for {
+		e, err := s.cfg.Ledger.At(ctx, s.shard, it.First)
+		switch {
+		case err == nil:
+			if e.Class == ledger.Intents && e.Tenant == s.tenant && order.PeekID(e.Data) == order.PeekID(it.Intent.Data) {
+				return it.First, nil
+			}
+			return 0, nil // two ids with one fingerprint
+		case errors.Is(err, ledger.ErrNone):
+			return 0, nil // retention removed it: the broker knows the id
+		}
+		s.log.Warn().Err(err).Msg("cannot read an earlier intent; trying again")
+		if err := s.pause(ctx, b.next()); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// connect makes the broker client that the session then owns, unless it has one. It
+// returns the outcome of an intent whose tenant has none.
+func (s *Session) connect(ctx context.Context, t *task) *order.Outcome {
+	if s.client != nil {
+		return nil
+	}
+	client, err := s.cfg.Connect(ctx, s.tenant)
+	if err == nil {
+		s.client = client
+		return nil
+	}
+	if t.ambiguous {
+		return s.failed(t, fmt.Sprintf("an earlier worker may have submitted it, and the broker cannot be asked: %v", err))
+	}
+	switch {
+	case errors.Is(err, tenant.ErrUnknown):
+		t.outcome.Rule = RuleUnknownTenant
+	case errors.Is(err, tenant.ErrNoCredentials):
+		t.outcome.Rule = RuleNoCredentials
+	default:
+		t.outcome.Rule = RuleTenantConfig
+	}
+	return t.end(order.Blocked, err.Error())
+}
+
+// end finishes a task with a status and a message for people.
+func (t *task) end(status order.Status, message string) *order.Outcome {
+	t.outcome.Status = status
+	t.outcome.Message = clip(message)
+	return &t.outcome
+}
+
+// answer finishes a task with what the broker said.
+func (t *task) answer(status order.Status, v broker.Verdict) *order.Outcome {
+	t.outcome.HTTPStatus, t.outcome.Code, t.outcome.RequestID = v.HTTPStatus, v.Code, v.RequestID
+	if v.Order != nil {
+		t.outcome.BrokerOrderID = v.Order.ID
+	}
+	t.outcome.Answered = v.Answered
+	return t.end(status, v.Message)
+}
+
+// recovered finishes a task with what a lookup found in the broker's books.
+func (t *task) recovered(v broker.Verdict) *order.Outcome {
+	t.outcome.Recovered = true
+	return t.answer(order.Accepted, v)
+}
+
+func (t *task) duplicateOf(first uint64) *order.Outcome {
+	t.outcome.DuplicateOf = first
+	return t.end(order.Duplicate, fmt.Sprintf("the id was used before, by intent %d", first))
+}
+
+// failed finishes a task that somebody must look at.
+func (s *Session) failed(t *task, why string) *order.Outcome {
+	s.log.Error().Str("intent", t.outcome.IntentID).Uint64("intent_seq", t.outcome.IntentSeq).Msg("intent failed: " + why)
+	return t.end(order.Failed, why)
+}
+
+func (t *task) expired(now time.Time) bool { return !now.Before(t.intent.ExpiresAt) }
+
+// wrote notes that a request that can change the broker's books was written.
+func (t *task) wrote(v broker.Verdict) {
+	if v.Submitted.IsZero() {
+		return
+	}
+	t.outcome.Attempts++
+	t.outcome.Submitted = v.Submitted
+}
+
+// maxOutcomeMessage bounds the text in an outcome, in bytes.
+const maxOutcomeMessage = 512
+
+func clip(s string) string {
+	if len(s) <= maxOutcomeMessage {
+		return s
+	}
+	cut := maxOutcomeMessage - len("…")
+	for cut > 0 && s[cut]&0xC0 == 0x80 {
+		cut--
+	}
+	return s[:cut] + "…"
+}

@@ -1,0 +1,239 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// InboxSize is the capacity of a session's inbox. The last [Reserved] places are
+// for signals: a shard that finds no other place free sends Behind and then drops
+// the tenant's intents, which the session reads from the ledger instead.
+const (
+	InboxSize = 32
+	Reserved  = 2
+)
+
+// backlogBatch is how many intents a session reads at once: its bounded window.
+const backlogBatch = 32
+
+// Signal is what a shard says to a session through its inbox, beside intents.
+type Signal uint8
+
+// The signals.
+const (
+	// None: the item is an intent.
+	None Signal = iota
+	// Behind: the inbox was full. What follows is in the ledger; ask.
+	Behind
+	// Yield: other tenants wait for a session. End as soon as there is nothing to do.
+	Yield
+	// wake is a session's signal to itself: look again what there is to do.
+	wake
+)
+
+// Item is one intent for a session, or a signal.
+type Item struct {
+	Signal Signal
+	Intent ledger.Entry
+	// First is the sequence number of an earlier intent that seems to bear the same
+	// id, or 0. A hint: the ledger decides.
+	First uint64
+	// received is when the session took it up.
+	received time.Time
+}
+
+// Ask is a question of a session to its shard. The shard answers each at once.
+type Ask struct {
+	Tenant string
+	// After says that the session has taken up every intent up to this sequence number.
+	After uint64
+	// Idle asks for leave to end.
+	Idle bool
+	// Suspects is how many of the tenant's next intents may have reached the broker
+	// under an earlier owner; the shard keeps the number if the session ends.
+	Suspects int
+	// IDs, if any, asks instead for the First of each of these intents.
+	IDs []ID
+	// Reply has room for one answer.
+	Reply chan<- Answer
+}
+
+// ID is an intent's id and where it stands.
+type ID struct {
+	ID  string
+	Seq uint64
+}
+
+// Verb is what a session is to do next.
+type Verb uint8
+
+// The verbs.
+const (
+	// Live: take what comes into the inbox.
+	Live Verb = iota + 1
+	// Read: read the ledger up to Answer.UpTo, then ask again.
+	Read
+	// End: the shard has forgotten the session; return.
+	End
+)
+
+// Answer is a shard's answer.
+type Answer struct {
+	Verb  Verb
+	UpTo  uint64
+	First []uint64 // to Ask.IDs, in their order
+}
+
+// errEnd says that the session ends in peace: retired, or draining.
+var errEnd = errors.New("session: end")
+
+// next waits for the tenant's next intent. It ends with errEnd when the session is
+// to stop in peace; nothing is then under way.
+func (s *Session) next(ctx context.Context) (Item, error) {
+	for {
+		switch {
+		case s.drained():
+			return Item{}, s.finish(ctx)
+		case len(s.backlog) > 0:
+			it := s.backlog[0]
+			s.backlog = s.backlog[1:]
+			return it, nil
+		case s.behind:
+			if err := s.refill(ctx); err != nil {
+				return Item{}, err
+			}
+			continue
+		}
+		it, err := s.receive(ctx)
+		if err != nil {
+			return Item{}, err
+		}
+		switch it.Signal {
+		case None:
+			s.taken = it.Intent.Seq
+			it.received = time.Now()
+			return it, nil
+		case Behind:
+			s.behind = true
+		case Yield:
+			s.yield = true
+		case wake:
+		}
+	}
+}
+
+// receive takes the next item out of the inbox. If there is none it settles what is
+// under way, and after a while without work asks for leave to end.
+func (s *Session) receive(ctx context.Context) (Item, error) {
+	select { // work that is there already waits for no acknowledgement
+	case it := <-s.inbox:
+		return it, nil
+	default:
+	}
+	if err := s.settle(ctx); err != nil {
+		return Item{}, err
+	}
+	idle := s.cfg.Idle
+	if s.yield {
+		idle = 0
+	}
+	s.timer.Reset(idle)
+	defer s.timer.Stop()
+	select {
+	case it := <-s.inbox:
+		return it, nil
+	case <-s.draining:
+		return Item{Signal: wake}, nil
+	case <-ctx.Done():
+		return Item{}, context.Cause(ctx)
+	case <-s.timer.C:
+	}
+	a, err := s.ask(ctx, Ask{After: s.taken, Idle: true})
+	if err != nil {
+		return Item{}, err
+	}
+	if a.Verb == End {
+		return Item{}, errEnd
+	}
+	return Item{Signal: wake}, nil
+}
+
+// finish confirms what is under way and ends.
+func (s *Session) finish(ctx context.Context) error {
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	return errEnd
+}
+
+// refill reads the next window of the backlog, or goes live.
+func (s *Session) refill(ctx context.Context) error {
+	a, err := s.ask(ctx, Ask{After: s.taken})
+	if err != nil {
+		return err
+	}
+	switch a.Verb {
+	case End:
+		return s.finish(ctx)
+	case Live:
+		s.behind = false
+		return nil
+	}
+	entries, err := s.readBacklog(ctx, a.UpTo)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		s.taken = a.UpTo // retention removed them
+		return nil
+	}
+	ids := make([]ID, len(entries))
+	for i, e := range entries {
+		ids[i] = ID{order.PeekID(e.Data), e.Seq}
+	}
+	if a, err = s.ask(ctx, Ask{IDs: ids}); err != nil {
+		return err
+	}
+	now := time.Now()
+	s.backlog = s.backlog[:0]
+	for i, e := range entries {
+		s.backlog = append(s.backlog, Item{Intent: e, First: a.First[i], received: now})
+	}
+	s.taken = entries[len(entries)-1].Seq
+	return nil
+}
+
+// readBacklog reads until the ledger answers.
+func (s *Session) readBacklog(ctx context.Context, upTo uint64) ([]ledger.Entry, error) {
+	var b backoff
+	for {
+		entries, err := s.cfg.Ledger.IntentsAfter(ctx, s.shard, s.tenant, s.taken, upTo, backlogBatch)
+		if err == nil {
+			return entries, nil
+		}
+		s.log.Warn().Err(err).Msg("cannot read the backlog; trying again")
+		if err := s.pause(ctx, b.next()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// ask puts a question to the shard.
+func (s *Session) ask(ctx context.Context, q Ask) (Answer, error) {
+	q.Tenant, q.Suspects, q.Reply = s.tenant, s.suspects, s.reply
+	select {
+	case s.asks <- q:
+	case <-ctx.Done():
+		return Answer{}, context.Cause(ctx)
+	}
+	select {
+	case a := <-s.reply:
+		return a, nil
+	case <-ctx.Done():
+		return Answer{}, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,155 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker/broker"
+)
+
+// place submits an order.
+func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
+	return s.drive(ctx, t, booking{
+		send: func() broker.Verdict {
+			return s.client.Place(ctx, t.id, t.intent.Order, t.intent.ExpiresAt)
+		},
+		differences: func(booked *broker.Order) []string {
+			return broker.Differences(t.id, t.intent.Order, booked)
+		},
+	})
+}
+
+// booking is a request that makes an order with an id of ours, so that an answer that
+// was lost can be found by that id.
+type booking struct {
+	send func() broker.Verdict
+	// differences between what was asked and what the broker booked under our id.
+	differences func(booked *broker.Order) []string
+}
+
+// drive sends a booking until the broker has it, refuses it, or its time is over. It
+// never sends while an earlier request may still be on its way into the books.
+func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome, error) {
+	var delay backoff
+	for {
+		if !t.since.IsZero() {
+			o, err := s.resolve(ctx, t, b)
+			if o != nil || err != nil {
+				return o, err
+			}
+		}
+		v := b.send()
+		t.wrote(v)
+		switch v.Kind {
+		case broker.Accepted:
+			return t.answer(order.Accepted, v), nil
+		case broker.Rejected, broker.NotFound:
+			return s.refused(ctx, t, b, v)
+		case broker.Expired:
+			return t.end(order.Expired, "its time ran out before the request was written"), nil
+		case broker.Unknown:
+			t.lost()
+			s.log.Warn().Str("intent", t.intent.ID).Int("http_status", v.HTTPStatus).Str("request_id", v.RequestID).
+				Str("problem", v.Message).Msg("answer lost; looking the order up")
+			continue
+		}
+		if err := s.hold(ctx, t, v, &delay); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// hold waits before a request that surely was not booked is sent again: as long as
+// the broker asked, never past the expiry.
+func (s *Session) hold(ctx context.Context, t *task, v broker.Verdict, delay *backoff) error {
+	wait := max(v.Wait, delay.next())
+	s.log.Debug().Str("intent", t.intent.ID).Int("http_status", v.HTTPStatus).Dur("wait", wait).Str("problem", v.Message).Msg("not now")
+	return s.pause(ctx, min(wait, time.Until(t.intent.ExpiresAt)))
+}
+
+// resolve looks up what became of a request whose answer was lost. It returns nil and
+// no error once the broker has shown no trace of it for long enough: then sending it
+// again, under the same id, is safe.
+func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outcome, error) {
+	var delay backoff
+	for {
+		v := s.client.ByClientID(ctx, t.id)
+		switch {
+		case v.Kind == broker.Found:
+			return s.found(t, b, v), nil
+		case v.Kind == broker.NotFound && time.Since(t.since) >= s.cfg.Settle:
+			t.since = time.Time{}
+			if t.expired(time.Now()) {
+				return t.end(order.Expired, "its time ran out; the broker has no such order"), nil
+			}
+			return nil, nil
+		case v.Kind != broker.NotFound && time.Now().After(t.intent.ExpiresAt.Add(s.cfg.Grace)):
+			return s.failed(t, fmt.Sprintf("it may have been booked, and the broker could not be asked until %s after its expiry: %s", s.cfg.Grace, v.Message)), nil
+		}
+		if err := s.pause(ctx, max(v.Wait, delay.next())); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// found finishes a task with the order that the broker has under its id.
+func (s *Session) found(t *task, b booking, v broker.Verdict) *order.Outcome {
+	if diff := b.differences(v.Order); len(diff) > 0 {
+		t.answer(order.Failed, v)
+		return s.failed(t, "the broker has another order under our id: "+strings.Join(diff, "; "))
+	}
+	return t.recovered(v)
+}
+
+// refused finishes a task that the broker refused. A refusal is not believed while
+// the order may be in the books: one with status 422 may mean that the id was used,
+// and one after a lost answer says nothing of the first request.
+func (s *Session) refused(ctx context.Context, t *task, b booking, refusal broker.Verdict) (*order.Outcome, error) {
+	if refusal.HTTPStatus != http.StatusUnprocessableEntity && !t.ambiguous {
+		return t.answer(order.Rejected, refusal), nil
+	}
+	var delay backoff
+	for {
+		v := s.client.ByClientID(ctx, t.id)
+		switch {
+		case v.Kind == broker.Found && t.ambiguous:
+			return s.found(t, b, v), nil
+		case v.Kind == broker.Found:
+			return s.usedBefore(ctx, t, b, v)
+		case v.Kind == broker.NotFound:
+			return t.answer(order.Rejected, refusal), nil
+		case time.Now().After(t.intent.ExpiresAt.Add(s.cfg.Grace)):
+			t.answer(order.Failed, refusal)
+			return s.failed(t, fmt.Sprintf("refused (%s), and the broker could not be asked whether the order is there: %s", refusal.Message, v.Message)), nil
+		}
+		if err := s.pause(ctx, max(v.Wait, delay.next())); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// usedBefore finishes a task whose id is in the broker's books although neither this
+// session nor an earlier owner can have sent it: the tenant used the id longer ago
+// than the shard remembers, or an owner that we do not know of was at work.
+func (s *Session) usedBefore(ctx context.Context, t *task, b booking, v broker.Verdict) (*order.Outcome, error) {
+	var delay backoff
+	for {
+		first, err := s.cfg.Ledger.FindIntent(ctx, s.shard, s.tenant, t.intent.ID, t.outcome.IntentSeq)
+		switch {
+		case err == nil:
+			return t.duplicateOf(first.Seq), nil
+		case errors.Is(err, ledger.ErrNone):
+			return s.found(t, b, v), nil
+		}
+		s.log.Warn().Err(err).Msg("cannot search the ledger; trying again")
+		if err := s.pause(ctx, delay.next()); err != nil {
+			return nil, err
+		}
+	}
+}

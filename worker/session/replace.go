@@ -1,0 +1,99 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker/broker"
+)
+
+// maxReplacements bounds how far a chain of replaced orders is followed.
+const maxReplacements = 100
+
+// replace changes the order of an earlier intent. The broker books a replacement as
+// an order of its own, which bears this intent's id.
+func (s *Session) replace(ctx context.Context, t *task) (*order.Outcome, error) {
+	if t.ambiguous { // before the target is asked for: it may be replaced already
+		o, err := s.resolve(ctx, t, booking{differences: t.replacementDiffers})
+		if o != nil || err != nil {
+			return o, err
+		}
+	}
+	target, o, err := s.target(ctx, t)
+	if o != nil || err != nil {
+		return o, err
+	}
+	return s.drive(ctx, t, booking{
+		send: func() broker.Verdict {
+			return s.client.Replace(ctx, target.ID, t.id, t.intent.Order, t.intent.ExpiresAt)
+		},
+		differences: t.replacementDiffers,
+	})
+}
+
+// replacementDiffers compares what a replace asked to change with what was booked.
+func (t *task) replacementDiffers(booked *broker.Order) []string {
+	asked, change := booked.Order, t.intent.Order
+	if change.Qty != nil {
+		asked.Qty = change.Qty
+	}
+	if change.TimeInForce != "" {
+		asked.TimeInForce = change.TimeInForce
+	}
+	if change.LimitPrice != nil {
+		asked.LimitPrice = change.LimitPrice
+	}
+	if change.StopPrice != nil {
+		asked.StopPrice = change.StopPrice
+	}
+	if change.Trail != nil && asked.TrailPrice != nil {
+		asked.TrailPrice = change.Trail
+	}
+	if change.Trail != nil && asked.TrailPercent != nil {
+		asked.TrailPercent = change.Trail
+	}
+	return broker.Differences(t.id, &asked, booked)
+}
+
+// target looks up the order that a replace or cancel names, as it stands now: the
+// last of its replacements. It returns an outcome if there is none.
+func (s *Session) target(ctx context.Context, t *task) (*broker.Order, *order.Outcome, error) {
+	id := order.ClientOrderID(s.tenant, t.intent.Target)
+	v, o, err := s.lookup(ctx, t, func() broker.Verdict { return s.client.ByClientID(ctx, id) })
+	for range maxReplacements {
+		if o != nil || err != nil {
+			return nil, o, err
+		}
+		next := v.Order.ReplacedBy
+		if next == "" {
+			return v.Order, nil, nil
+		}
+		v, o, err = s.lookup(ctx, t, func() broker.Verdict { return s.client.ByID(ctx, next) })
+	}
+	return nil, s.failed(t, fmt.Sprintf("the order of intent %s was replaced more than %d times", t.intent.Target, maxReplacements)), nil
+}
+
+// lookup asks the broker until it answers, at most until the intent expires. It
+// returns an outcome unless what was asked for was found.
+func (s *Session) lookup(ctx context.Context, t *task, ask func() broker.Verdict) (broker.Verdict, *order.Outcome, error) {
+	var delay backoff
+	for {
+		v := ask()
+		switch {
+		case v.Kind == broker.Found:
+			return v, nil, nil
+		case v.Kind == broker.NotFound, v.Kind == broker.Rejected:
+			return v, t.answer(order.Rejected, v), nil
+		case t.expired(time.Now()):
+			if t.ambiguous {
+				return v, s.failed(t, "an earlier request is unaccounted for, and the broker could not be asked before it expired: "+v.Message), nil
+			}
+			return v, t.end(order.Expired, "its time ran out before the broker could be asked: "+v.Message), nil
+		}
+		if err := s.hold(ctx, t, v, &delay); err != nil {
+			return v, nil, err
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/rs/zerolog"
+)
+
+// Config is what all sessions of a worker have in common. Nobody changes it.
+type Config struct {
+	Worker string
+	Ledger *ledger.Ledger
+	// Connect makes a tenant's broker client. It fails with [tenant.ErrUnknown] or
+	// [tenant.ErrNoCredentials] (package shared/tenant), which block an intent.
+	Connect func(ctx context.Context, tenant string) (broker.Client, error)
+	Log     zerolog.Logger
+	// Idle is how long a session without work keeps its goroutine and connection.
+	Idle time.Duration
+	// Settle is how long a broker may show no trace of an order whose answer was lost
+	// before that counts as proof that it has none.
+	Settle time.Duration
+	// Grace is how long after its expiry an intent may stay unresolved before it ends
+	// as failed.
+	Grace time.Duration
+}
+
+// Defaults of a [Config].
+const (
+	DefaultIdle   = 30 * time.Second
+	DefaultSettle = 2 * time.Second
+	DefaultGrace  = 30 * time.Second
+)
+
+// Start is what a shard knows when it starts a session.
+type Start struct {
+	Tenant string
+	Shard  int
+	Epoch  uint64
+	// After: every intent up to this sequence number has its outcome. The session
+	// begins with reading the ledger from here, before it takes from its inbox.
+	After uint64
+	// Suspects is how many of the next intents up to FoldEnd may have reached the
+	// broker under an earlier owner.
+	Suspects int
+	FoldEnd  uint64
+
+	Inbox    <-chan Item
+	Asks     chan<- Ask
+	Draining <-chan struct{} // closed: take up no more
+}
+
+// ErrFenced says that another worker owns the shard now: its outcomes bear a newer
+// epoch.
+var ErrFenced = errors.New("session: another worker owns the shard")
+
+// Suspects is how many intents an owner can have had at the broker
+// without an outcome: one being submitted, and one whose outcome was on its way.
+const Suspects = 2
+
+// Session serves one tenant. Only the goroutine in Run touches it.
+type Session struct {
+	cfg      *Config
+	log      zerolog.Logger
+	tenant   string
+	shard    int
+	epoch    uint64
+	foldEnd  uint64
+	suspects int
+
+	inbox    <-chan Item
+	asks     chan<- Ask
+	reply    chan Answer
+	draining <-chan struct{}
+	timer    *time.Timer
+
+	taken   uint64 // every intent up to here was taken up
+	backlog []Item // taken up from the ledger, not begun
+	behind  bool   // the ledger has more than the inbox
+	yield   bool   // others wait for a session
+
+	done  uint64  // every intent up to here has its outcome
+	tip   uint64  // sequence number of the tenant's last outcome
+	under *commit // the outcome on its way to the ledger
+
+	client broker.Client // nil until the first intent that needs it
+}
+
+// New makes a session. Run it.
+func New(cfg *Config, st Start) *Session {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	return &Session{
+		cfg:      cfg,
+		log:      cfg.Log.With().Str("tenant", st.Tenant).Int("shard", st.Shard).Logger(),
+		tenant:   st.Tenant,
+		shard:    st.Shard,
+		epoch:    st.Epoch,
+		foldEnd:  st.FoldEnd,
+		suspects: st.Suspects,
+		inbox:    st.Inbox,
+		asks:     st.Asks,
+		reply:    make(chan Answer, 1),
+		draining: st.Draining,
+		timer:    timer,
+		taken:    st.After,
+		done:     st.After,
+		behind:   true,
+	}
+}
+
+// Run serves the tenant until the shard lets it end or draining is closed (nil),
+// ctx ends (its cause), or another worker owns the shard ([ErrFenced]).
+func (s *Session) Run(ctx context.Context) error {
+	defer s.hangup()
+	err := s.serve(ctx)
+	if errors.Is(err, errEnd) {
+		return nil
+	}
+	return err
+}
+
+func (s *Session) serve(ctx context.Context) error {
+	if err := s.findTip(ctx); err != nil {
+		return err
+	}
+	for {
+		it, err := s.next(ctx)
+		if err != nil {
+			return err
+		}
+		if it.Intent.Seq <= s.done {
+			continue // an earlier owner's outcome stands
+		}
+		o, err := s.decide(ctx, it)
+		if errors.Is(err, errEnd) {
+			return s.finish(ctx) // draining: the next owner takes it up again
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.commit(ctx, o); err != nil {
+			return err
+		}
+		if s.suspects > 0 {
+			s.suspects--
+		}
+	}
+}
+
+func (s *Session) drained() bool {
+	select {
+	case <-s.draining:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Session) hangup() {
+	if s.client != nil {
+		s.client.Hangup()
+	}
+}

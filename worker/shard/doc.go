@@ -1,0 +1,28 @@
+// Package shard serves one shard of the ledger: it folds the shard's stream, starts a
+// session for every tenant that has work, and routes what comes to them.
+//
+//	          lease                     fold end reached
+//	(nothing) -----> folding ------------------------------> routing
+//	                    |                                       |
+//	                    | draining, ctx, the tail failed        | draining: sessions finish
+//	                    v                                       v
+//	                 returned <------------------------- last session ended
+//
+// To its shard, a tenant is in one of these states:
+//
+//	      intent, room                                   inbox full
+//	idle -------------> live: intents go to the inbox  -------------> behind: intents are
+//	 ^  \                |        ^                                   counted, the session
+//	 |   \ no room       |        +--------------------------------- reads them itself
+//	 |    v              | nothing to do,       caught up
+//	 |  waiting          | or others wait
+//	 |    | room         v
+//	 |    +-> live    ending --- its goroutine returned: due? ---> waiting
+//	 +---------------------------------------------------- no --/
+//
+// One goroutine owns the fold, the sessions' states and the sending ends of their
+// inboxes. It never waits for a session: a full inbox makes a tenant behind, and a
+// question ([session.Ask]) is answered at once. So one tenant cannot hold up another.
+//
+// An idle tenant is an entry in the fold: no goroutine, no connection.
+package shard

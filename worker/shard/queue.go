@@ -1,0 +1,29 @@
+package shard
+
+// queue is the tenants that wait for a session, each once, first come first served.
+type queue struct {
+	names []string
+	in    map[string]struct{}
+}
+
+// push adds a tenant and says whether it was not there yet.
+func (q *queue) push(name string) bool {
+	if _, ok := q.in[name]; ok {
+		return false
+	}
+	if q.in == nil {
+		q.in = make(map[string]struct{})
+	}
+	q.in[name] = struct{}{}
+	q.names = append(q.names, name)
+	return true
+}
+
+func (q *queue) pop() string {
+	name := q.names[0]
+	q.names = q.names[1:]
+	delete(q.in, name)
+	return name
+}
+
+func (q *queue) len() int { return len(q.names) }

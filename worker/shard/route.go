@@ -1,0 +1,195 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/worker/session"
+)
+
+// route hands intents to sessions until the lease drains and all sessions have ended
+// (nil), or ctx ends, or the tail or a session fails.
+func (s *shard) route(ctx context.Context) error {
+	entries, draining := s.entries, s.lease.Draining
+	for {
+		select {
+		case e, ok := <-entries:
+			if !ok {
+				return s.tailErr
+			}
+			s.deliver(ctx, e)
+		case q := <-s.asks:
+			q.Reply <- s.answer(q)
+		case e := <-s.ended:
+			if err := s.retire(e); err != nil {
+				return err
+			}
+			if draining != nil {
+				s.fill(ctx)
+			}
+		case <-draining:
+			s.log.Info().Int("sessions", len(s.live)).Msg("draining")
+			entries, draining = nil, nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if draining == nil && len(s.live) == 0 {
+			return nil
+		}
+	}
+}
+
+// deliver folds a message in and hands an intent on.
+func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
+	first := s.apply(e)
+	if e.Class != ledger.Intents {
+		return
+	}
+	t := s.live[e.Tenant]
+	switch {
+	case t == nil:
+		s.admit(ctx, e.Tenant)
+	case t.behind || t.ending:
+		// Its session, or its next one, reads it from the ledger.
+	case cap(t.inbox)-len(t.inbox) > session.Reserved:
+		t.inbox <- session.Item{Intent: e, First: first}
+	default:
+		t.behind = true
+		t.inbox <- session.Item{Signal: session.Behind}
+	}
+}
+
+// apply folds a message in. What cannot be read is not ours, and changes nothing.
+func (s *shard) apply(e ledger.Entry) (first uint64) {
+	_, first, err := s.fold.Apply(e)
+	if err != nil {
+		s.log.Error().Err(err).Msg("a message of the ledger makes no sense; going on without it")
+	}
+	return first
+}
+
+// admit starts a session for a tenant that has work, or lets it wait for room.
+func (s *shard) admit(ctx context.Context, name string) {
+	if len(s.live) < s.cfg.MaxSessions {
+		s.start(ctx, name)
+		return
+	}
+	if !s.waiting.push(name) || s.waiting.len() > 1 {
+		return
+	}
+	s.log.Warn().Int("sessions", len(s.live)).Msg("all sessions are taken; tenants take turns")
+	for _, t := range s.live {
+		t.yield()
+	}
+}
+
+// yield tells a session, once, that others wait for its place.
+func (t *tenant) yield() {
+	if !t.yielded {
+		t.yielded = true
+		t.inbox <- session.Item{Signal: session.Yield} // a reserved place
+	}
+}
+
+// start gives a tenant its session.
+func (s *shard) start(ctx context.Context, name string) {
+	done := s.fold.Standing(name).Done
+	t := &tenant{
+		inbox:  make(chan session.Item, session.InboxSize),
+		start:  done,
+		after:  done,
+		behind: true, // it begins with the ledger
+	}
+	s.live[name] = t
+	if s.waiting.len() > 0 {
+		t.yield()
+	}
+	one := session.New(&s.cfg.Session, session.Start{
+		Tenant:   name,
+		Shard:    s.lease.Shard,
+		Epoch:    s.lease.Epoch,
+		After:    done,
+		Suspects: s.suspects[name],
+		FoldEnd:  s.foldEnd,
+		Inbox:    t.inbox,
+		Asks:     s.asks,
+		Draining: s.lease.Draining,
+	})
+	go func() { s.ended <- ended{name, one.Run(ctx)} }()
+}
+
+// answer answers a session's question.
+func (s *shard) answer(q session.Ask) session.Answer {
+	if q.IDs != nil {
+		first := make([]uint64, len(q.IDs))
+		for i, id := range q.IDs {
+			first[i] = s.fold.First(q.Tenant, id.ID, id.Seq)
+		}
+		return session.Answer{First: first}
+	}
+	t, standing := s.live[q.Tenant], s.fold.Standing(q.Tenant)
+	t.after = q.After
+	s.suspects[q.Tenant] = q.Suspects
+	if q.Suspects == 0 {
+		delete(s.suspects, q.Tenant)
+	}
+	due := standing.Last > q.After
+	switch {
+	case q.Idle && due: // it is in the inbox
+		return session.Answer{Verb: session.Live}
+	case q.Idle, t.hadTurn() && s.waiting.len() > 0:
+		t.ending = true
+		return session.Answer{Verb: session.End}
+	case due:
+		return session.Answer{Verb: session.Read, UpTo: standing.Last}
+	default:
+		t.behind = false
+		return session.Answer{Verb: session.Live}
+	}
+}
+
+// hadTurn says whether the session has taken up anything yet.
+func (t *tenant) hadTurn() bool { return t.after > t.start }
+
+// retire forgets a session that has ended, and queues its tenant if it has more work.
+func (s *shard) retire(e ended) error {
+	t := s.live[e.tenant]
+	delete(s.live, e.tenant)
+	if e.err != nil {
+		return fmt.Errorf("shard: session of tenant %s: %w", e.tenant, e.err)
+	}
+	if !t.ending {
+		return nil // it drains
+	}
+	standing := s.fold.Standing(e.tenant)
+	standing.Done = max(standing.Done, t.after) // the tail may be behind it
+	if standing.Due() {
+		s.waiting.push(e.tenant)
+	}
+	return nil
+}
+
+// fill starts sessions for waiting tenants while there is room.
+func (s *shard) fill(ctx context.Context) {
+	for s.waiting.len() > 0 && len(s.live) < s.cfg.MaxSessions {
+		s.start(ctx, s.waiting.pop())
+	}
+}
+
+// awaitSessions waits until every session has returned, and answers what they still
+// ask. It returns the first error that is not the end of their context.
+func (s *shard) awaitSessions() error {
+	var first error
+	for len(s.live) > 0 {
+		select {
+		case q := <-s.asks:
+			q.Reply <- session.Answer{Verb: session.End, First: make([]uint64, len(q.IDs))}
+		case e := <-s.ended:
+			if err := s.retire(e); err != nil && first == nil {
+				first = err
+			}
+		}
+	}
+	return first
+}

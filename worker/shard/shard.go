@@ -1,0 +1,142 @@
+package shard
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/worker/fleet"
+	"github.com/orderfleet/orderfleet/worker/session"
+	"github.com/rs/zerolog"
+)
+
+// tailBuffer is how many messages the tail may be ahead of the shard.
+const tailBuffer = 256
+
+// Config is what all shards of a worker have in common. Nobody changes it.
+type Config struct {
+	Session session.Config
+	// MaxSessions bounds a shard's sessions, and with them its connections.
+	MaxSessions int
+}
+
+// shard is one served shard. Only the goroutine in Serve touches it.
+type shard struct {
+	cfg   *Config
+	lease fleet.Lease
+	log   zerolog.Logger
+
+	fold    *ledger.Fold
+	foldEnd uint64 // sequence number of the last message when the lease began
+	// suspects are the tenants whose next intents may have reached the broker under an
+	// earlier owner, and how many intents that are.
+	suspects map[string]int
+
+	live    map[string]*tenant
+	waiting queue // tenants that have work and no session
+
+	entries chan ledger.Entry // closed when the tail has returned
+	tailErr error             // why; to be read after entries is closed
+	asks    chan session.Ask
+	ended   chan ended
+}
+
+// tenant is one that has a session.
+type tenant struct {
+	inbox   chan session.Item
+	start   uint64 // its Done when the session began
+	after   uint64 // its session has taken up everything to here
+	behind  bool   // its session reads the ledger, not the inbox
+	yielded bool   // its session was told that others wait
+	ending  bool   // its session was told to end
+}
+
+// ended says that a session's goroutine has returned.
+type ended struct {
+	tenant string
+	err    error
+}
+
+// Serve serves a shard as long as its lease says. It is a [fleet.Serve].
+func (c *Config) Serve(ctx context.Context, l fleet.Lease) error {
+	s := &shard{
+		cfg:      c,
+		lease:    l,
+		log:      c.Session.Log.With().Int("shard", l.Shard).Uint64("epoch", l.Epoch).Logger(),
+		fold:     ledger.NewFold(l.Shard),
+		suspects: make(map[string]int),
+		live:     make(map[string]*tenant),
+		entries:  make(chan ledger.Entry, tailBuffer),
+		asks:     make(chan session.Ask),
+		ended:    make(chan ended),
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	tailCtx, stopTail := context.WithCancel(ctx)
+	defer stopTail()
+	go func() {
+		defer close(s.entries)
+		s.tailErr = s.tail(tailCtx)
+	}()
+
+	err := s.replay(ctx)
+	if err == nil {
+		err = s.route(ctx)
+	}
+	stopTail()
+	cancel(err) // sessions that still run abandon their work
+	err = cmp.Or(err, s.awaitSessions())
+	for range s.entries { // until the tail has returned
+	}
+	if errors.Is(err, session.ErrFenced) {
+		err = fmt.Errorf("%w: shard %d: %w", fleet.ErrLost, l.Shard, err)
+	}
+	return err
+}
+
+// tail feeds the shard with the messages of its stream.
+func (s *shard) tail(ctx context.Context) error {
+	return s.cfg.Session.Ledger.Tail(ctx, s.lease.Shard, 1, func(e ledger.Entry) error {
+		select {
+		case s.entries <- e:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+}
+
+// replay folds the ledger up to its end, before any session starts. What is due then
+// may have been at the broker already.
+func (s *shard) replay(ctx context.Context) error {
+	began := time.Now()
+	end, err := s.cfg.Session.Ledger.End(ctx, s.lease.Shard)
+	if err != nil {
+		return err
+	}
+	messages := 0
+	for seq := uint64(0); seq < end; messages++ {
+		select {
+		case e, ok := <-s.entries:
+			if !ok {
+				return s.tailErr
+			}
+			seq = e.Seq
+			s.apply(e)
+		case <-s.lease.Draining:
+			return nil
+		}
+	}
+	s.foldEnd = end
+	due := 0
+	for name := range s.fold.Due {
+		s.suspects[name] = session.Suspects
+		due++
+		s.admit(ctx, name)
+	}
+	s.log.Info().Int("messages", messages).Int("tenants", s.fold.Tenants()).Int("due", due).Dur("took", time.Since(began)).Msg("shard folded")
+	return nil
+}

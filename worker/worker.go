@@ -1,0 +1,87 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/fleet"
+	"github.com/orderfleet/orderfleet/worker/session"
+	"github.com/orderfleet/orderfleet/worker/shard"
+	"github.com/rs/zerolog"
+)
+
+// Config is what a worker needs to know. The zero value of an optional field stands
+// for its default.
+type Config struct {
+	// Name is written into every outcome. It must be this process's alone; by default
+	// it is the host's name with a random suffix.
+	Name string
+	// Connect makes a tenant's broker client; see [session.Config]. Required.
+	Connect func(ctx context.Context, tenant string) (broker.Client, error)
+	// MaxSessions bounds how many tenants are served at once, and with it the open
+	// connections. By default three quarters of the process's limit of open files.
+	MaxSessions int
+	// Idle, Settle, Grace: see [session.Config].
+	Idle, Settle, Grace time.Duration
+	Log                 zerolog.Logger
+}
+
+// Run serves the ledger of the server that nc is connected to. Closing drain makes it
+// finish what is under way, commit it, and return nil; the end of ctx makes it abandon
+// its work, which its next owner resolves. It fails if another worker takes over, or
+// if the ledger cannot be read any more.
+func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) error {
+	l, err := ledger.Open(ctx, nc)
+	if err != nil {
+		return err
+	}
+	cfg, err = cfg.withDefaults(l.Shards())
+	if err != nil {
+		return err
+	}
+	shards := shard.Config{
+		MaxSessions: max(cfg.MaxSessions/l.Shards(), 1),
+		Session: session.Config{
+			Worker:  cfg.Name,
+			Ledger:  l,
+			Connect: cfg.Connect,
+			Log:     cfg.Log.With().Str("worker", cfg.Name).Logger(),
+			Idle:    cfg.Idle,
+			Settle:  cfg.Settle,
+			Grace:   cfg.Grace,
+		},
+	}
+	return fleet.Sole{Ledger: l}.Run(ctx, drain, shards.Serve)
+}
+
+func (c Config) withDefaults(shards int) (Config, error) {
+	if c.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return c, fmt.Errorf("worker: no name given, and the host has none: %w", err)
+		}
+		c.Name = host + "-" + strings.ToLower(rand.Text()[:6])
+	}
+	if c.MaxSessions == 0 {
+		limit, err := openFiles()
+		if err != nil {
+			return c, err
+		}
+		c.MaxSessions = limit / 4 * 3
+	}
+	if c.MaxSessions < shards {
+		return c, fmt.Errorf("worker: room for %d sessions, but there are %d shards and each needs one: raise the limit of open files (ulimit -n) or the number of sessions", c.MaxSessions, shards)
+	}
+	c.Idle = cmp.Or(c.Idle, session.DefaultIdle)
+	c.Settle = cmp.Or(c.Settle, session.DefaultSettle)
+	c.Grace = cmp.Or(c.Grace, session.DefaultGrace)
+	return c, nil
+}
