@@ -1,6 +1,7 @@
 package alpaca
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 
@@ -146,10 +147,13 @@ func held(p *sdk.Position) *broker.Position {
 // repaired decodes an order that the SDK could not: some answers hold "" where a
 // number or a time belongs. It reports whether it could.
 func repaired(body []byte) (*sdk.Order, bool) {
+	if !json.Valid(body) {
+		return nil, false
+	}
 	var members map[string]any
-	dec := json.NewDecoder(strings.NewReader(string(body)))
-	dec.UseNumber()
-	if dec.Decode(&members) != nil || members == nil {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber() // no number becomes a float
+	if dec.Decode(&members) != nil {
 		return nil, false
 	}
 	dropEmpty(members)

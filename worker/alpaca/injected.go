@@ -91,7 +91,10 @@ func (b *borrowed) exchange(x *exchange, req *http.Request, body []byte) error {
 		GotConn: func(httptrace.GotConnInfo) { had = true },
 	})
 	now := time.Now()
-	if x.expired(now) {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case x.expired(now):
 		return errExpired
 	}
 	req = req.WithContext(ctx)

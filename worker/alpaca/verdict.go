@@ -159,7 +159,7 @@ func wait(h http.Header, answered time.Time) time.Duration {
 
 // unproven is a 2xx answer that does not show what it should.
 func unproven(v broker.Verdict, format string, args ...any) broker.Verdict {
-	v.Kind = broker.Unknown
+	v.Kind, v.Order, v.Position, v.Canceled = broker.Unknown, nil, nil, nil
 	v.Message = fmt.Sprintf("HTTP %d, but ", v.HTTPStatus) + fmt.Sprintf(format, args...)
 	return v
 }

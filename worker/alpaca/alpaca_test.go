@@ -1,0 +1,59 @@
+package alpaca_test
+
+import (
+	"net/http"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/orderfleet/orderfleet/worker/alpaca"
+	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/broker/brokertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var keys = alpaca.Credentials{KeyID: "PKTEST0000", Secret: "s3cret-of-acme"}
+
+// connect makes a client for tests, with what change does to its configuration.
+func connect(t testing.TB, baseURL string, change ...func(*alpaca.Config)) *alpaca.Client {
+	t.Helper()
+	cfg := alpaca.Config{Tenant: "acme", BaseURL: baseURL, Credentials: keys}
+	for _, f := range change {
+		f(&cfg)
+	}
+	c, err := alpaca.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Hangup)
+	return c
+}
+
+// transports makes the configuration of each way to hold a connection.
+func transports() map[string]func(testing.TB) func(*alpaca.Config) {
+	shared := func(t testing.TB) *http.Transport {
+		rt := alpaca.SharedTransport(alpaca.Timeouts{}, nil, 4)
+		t.Cleanup(rt.CloseIdleConnections)
+		return rt
+	}
+	return map[string]func(testing.TB) func(*alpaca.Config){
+		"own": func(testing.TB) func(*alpaca.Config) { return func(*alpaca.Config) {} },
+		"shared": func(t testing.TB) func(*alpaca.Config) {
+			return func(cfg *alpaca.Config) { cfg.Transport = shared(t) }
+		},
+		"locked": func(t testing.TB) func(*alpaca.Config) {
+			return func(cfg *alpaca.Config) { cfg.Transport = alpaca.LockedTransport(shared(t)) }
+		},
+	}
+}
+
+func TestContract(t *testing.T) {
+	for name, transport := range transports() {
+		t.Run(name, func(t *testing.T) {
+			brokertest.Run(t, func(t *testing.T, baseURL string) broker.Client {
+				return connect(t, baseURL, transport(t))
+			})
+		})
+	}
+}
