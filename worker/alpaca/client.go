@@ -33,6 +33,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	l := &line{
 		creds:    cfg.Credentials,
+		headers:  newHeaders(cfg.Credentials),
 		timeouts: cfg.Timeouts.withDefaults(),
 		log:      cfg.Logger.With().Str("tenant", cfg.Tenant).Logger(),
 	}

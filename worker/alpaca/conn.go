@@ -29,8 +29,12 @@ type conn struct {
 	timeouts Timeouts
 	dials    uint64
 
-	nc   net.Conn // nil: none or broken
-	raw  syscall.RawConn
+	nc     net.Conn // nil: none or broken
+	raw    syscall.RawConn
+	peek   func(fd uintptr) bool // peekAt, bound once
+	peeked [1]byte
+	silent bool // what peekAt found
+
 	src  source
 	in   *bufio.Reader // over src
 	out  []byte        // the request, in one piece for one write
@@ -39,6 +43,7 @@ type conn struct {
 
 func newConn(base *url.URL, cfg *tls.Config, timeouts Timeouts) *conn {
 	c := &conn{addr: address(base), host: base.Host, timeouts: timeouts}
+	c.peek = c.peekAt
 	if base.Scheme == "https" {
 		c.tls = tlsConfig(cfg, base.Hostname())
 	}

@@ -17,7 +17,8 @@ import (
 // goroutine owns it, so the current call lives in plain fields.
 type line struct {
 	wire     wire
-	creds    Credentials
+	creds    Credentials // for clean
+	headers  headers
 	timeouts Timeouts
 	log      zerolog.Logger
 	requests uint64
@@ -77,27 +78,45 @@ func (l *line) send(req *http.Request) (err error) {
 			return err
 		}
 	}
-	l.authorize(req.Header)
-	if req.Body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	req.Header.Set("Accept", "application/json")
+	l.dress(req)
 	return l.wire.exchange(&l.x, req, l.request)
 }
 
-// authorize writes this tenant's credentials and removes whatever the SDK wrote:
-// it may have come from the environment. Idempotency-Key goes too: at its sight
+// headers are what this client adds to each request, made once.
+type headers struct {
+	authorization, keyID, secret []string
+}
+
+func newHeaders(c Credentials) headers {
+	if c.OAuth != "" {
+		return headers{authorization: []string{"Bearer " + c.OAuth}}
+	}
+	return headers{keyID: []string{c.KeyID}, secret: []string{c.Secret}}
+}
+
+var jsonType = []string{"application/json"}
+
+// dress writes this tenant's credentials in the place of whatever the SDK wrote:
+// that may have come from the environment. Idempotency-Key goes too: at its sight
 // net/http sends a POST again by itself.
-func (l *line) authorize(h http.Header) {
-	for _, name := range []string{"Authorization", "Apca-Api-Key-Id", "Apca-Api-Secret-Key", "Idempotency-Key", "X-Idempotency-Key"} {
-		delete(h, name)
+func (l *line) dress(req *http.Request) {
+	h := req.Header
+	put := func(name string, value []string) {
+		if value == nil {
+			delete(h, name)
+		} else {
+			h[name] = value
+		}
 	}
-	if l.creds.OAuth != "" {
-		h["Authorization"] = []string{"Bearer " + l.creds.OAuth}
-		return
+	put("Authorization", l.headers.authorization)
+	put("Apca-Api-Key-Id", l.headers.keyID)
+	put("Apca-Api-Secret-Key", l.headers.secret)
+	put("Idempotency-Key", nil)
+	put("X-Idempotency-Key", nil)
+	put("Accept", jsonType)
+	if req.Body != nil {
+		put("Content-Type", jsonType)
 	}
-	h["Apca-Api-Key-Id"] = []string{l.creds.KeyID}
-	h["Apca-Api-Secret-Key"] = []string{l.creds.Secret}
 }
 
 // readRequest takes over the body that the SDK encoded.

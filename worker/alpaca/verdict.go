@@ -34,6 +34,9 @@ func (l *line) verdict() broker.Verdict {
 		v.Kind, v.Message = l.unanswered()
 		return v
 	}
+	if x.status/100 == 2 {
+		return v
+	}
 	v.Code, v.Message = l.words()
 	switch x.status {
 	case http.StatusTooManyRequests:
@@ -79,9 +82,6 @@ func absent(v broker.Verdict) broker.Verdict {
 // words reads the code and the message of an error body. The code may be missing
 // or, against the description, a string.
 func (l *line) words() (code int, message string) {
-	if l.x.status/100 == 2 {
-		return 0, ""
-	}
 	var body struct {
 		Code    json.RawMessage `json:"code"`
 		Message json.RawMessage `json:"message"`
@@ -120,18 +120,35 @@ func (l *line) clean(s string, limit int) string {
 }
 
 func (l *line) requestID() string {
-	return l.clean(l.x.header.Get("X-Request-Id"), 128)
+	id := l.x.header.Get("X-Request-Id")
+	if id == "" {
+		return ""
+	}
+	return l.clean(id, 128)
 }
 
 // limits reads the rate limit off an answer.
 func limits(h http.Header) broker.Limits {
-	var lim broker.Limits
-	lim.Limit, _ = strconv.Atoi(h.Get("X-Ratelimit-Limit"))
-	lim.Remaining, _ = strconv.Atoi(h.Get("X-Ratelimit-Remaining"))
-	if reset, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 40); err == nil && reset > 0 {
+	lim := broker.Limits{
+		Limit:     int(number(h.Get("X-Ratelimit-Limit"))),
+		Remaining: int(number(h.Get("X-Ratelimit-Remaining"))),
+	}
+	if reset := number(h.Get("X-Ratelimit-Reset")); reset != 0 {
 		lim.Reset = time.Unix(reset, 0)
 	}
 	return lim
+}
+
+// number reads a header that counts something; 0 if it does not.
+func number(s string) int64 {
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(s, 10, 40)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
 }
 
 // wait is how long a 429 asks us to stay away: Retry-After in seconds or as a

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Server speaks as much HTTP as a broker's client needs, over a real listener, and
@@ -51,6 +52,9 @@ type Reply struct {
 	Body   string
 	// Raw replaces status, header and body: exactly these bytes are written.
 	Raw []byte
+	// Rest follows after a Pause.
+	Rest  []byte
+	Pause time.Duration
 	// Then says what becomes of the connection.
 	Then Then
 }
@@ -221,8 +225,12 @@ func (s *Server) serve(number int, conn net.Conn, tcp *net.TCPConn) {
 			Conn: number, Method: req.Method, Path: req.URL.Path, Target: req.RequestURI,
 			Query: req.URL.Query(), Header: req.Header, Body: body,
 		})
-		if b := reply.bytes(); len(b) > 0 {
-			if _, err := conn.Write(b); err != nil {
+		if _, err := conn.Write(reply.Bytes()); err != nil {
+			return
+		}
+		if reply.Rest != nil {
+			<-time.After(reply.Pause)
+			if _, err := conn.Write(reply.Rest); err != nil {
 				return
 			}
 		}
@@ -251,7 +259,8 @@ func (s *Server) take(r Request) Reply {
 	return answer(r)
 }
 
-func (r Reply) bytes() []byte {
+// Bytes is what the reply writes at once.
+func (r Reply) Bytes() []byte {
 	if r.Raw != nil || r.Status == 0 {
 		return r.Raw
 	}
