@@ -15,8 +15,11 @@ const maxReplacements = 100
 // replace changes the order of an earlier intent. The broker books a replacement as
 // an order of its own, which bears this intent's id.
 func (s *Session) replace(ctx context.Context, t *task) (*order.Outcome, error) {
+	differences := func(booked *broker.Order) []string {
+		return broker.ChangeDifferences(t.id, t.intent.Order, booked)
+	}
 	if t.ambiguous { // before the target is asked for: it may be replaced already
-		o, err := s.resolve(ctx, t, booking{differences: t.replacementDiffers})
+		o, err := s.resolve(ctx, t, booking{differences: differences})
 		if o != nil || err != nil {
 			return o, err
 		}
@@ -29,32 +32,8 @@ func (s *Session) replace(ctx context.Context, t *task) (*order.Outcome, error) 
 		send: func() broker.Verdict {
 			return s.client.Replace(ctx, target.ID, t.id, t.intent.Order, t.intent.ExpiresAt)
 		},
-		differences: t.replacementDiffers,
+		differences: differences,
 	})
-}
-
-// replacementDiffers compares what a replace asked to change with what was booked.
-func (t *task) replacementDiffers(booked *broker.Order) []string {
-	asked, change := booked.Order, t.intent.Order
-	if change.Qty != nil {
-		asked.Qty = change.Qty
-	}
-	if change.TimeInForce != "" {
-		asked.TimeInForce = change.TimeInForce
-	}
-	if change.LimitPrice != nil {
-		asked.LimitPrice = change.LimitPrice
-	}
-	if change.StopPrice != nil {
-		asked.StopPrice = change.StopPrice
-	}
-	if change.Trail != nil && asked.TrailPrice != nil {
-		asked.TrailPrice = change.Trail
-	}
-	if change.Trail != nil && asked.TrailPercent != nil {
-		asked.TrailPercent = change.Trail
-	}
-	return broker.Differences(t.id, &asked, booked)
 }
 
 // target looks up the order that a replace or cancel names, as it stands now: the

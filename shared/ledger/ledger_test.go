@@ -1,0 +1,371 @@
+package ledger_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// The server's own, which it leaves to the process.
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).startGoRoutine.func1"),
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*ocspResponseCache).start"),
+		// The client deletes a stopped ordered consumer behind our back.
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats.go/jetstream.(*orderedConsumer).reset.func1"))
+}
+
+// serve runs a NATS server; mapped is the number of shards in its account mapping.
+func serve(t testing.TB, mapped int) *nats.Conn {
+	t.Helper()
+	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: mapped})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Stop)
+	nc, err := nats.Connect(srv.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// open provisions a ledger and opens it.
+func open(t testing.TB, shards int) (*ledger.Ledger, *nats.Conn) {
+	t.Helper()
+	nc := serve(t, shards)
+	s := ledger.DefaultSettings()
+	s.Shards = shards
+	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Open(t.Context(), nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, nc
+}
+
+func publish(t testing.TB, nc *nats.Conn, tenant, id string) {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := order.EncodeIntent(order.Intent{ID: id, Kind: order.KindCancelAll, ExpiresAt: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(t.Context(), ledger.PublishSubject(tenant), data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// appendOutcome appends and waits for the end of it.
+func appendOutcome(t testing.TB, l *ledger.Ledger, tenant string, o order.Outcome, after uint64) (uint64, error) {
+	t.Helper()
+	f, err := l.Append(l.ShardOf(tenant), tenant, &o, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case ack := <-f.Ok():
+		return ack.Sequence, nil
+	case err := <-f.Err():
+		return 0, err
+	case <-t.Context().Done():
+		t.Fatal("no answer")
+		return 0, nil
+	}
+}
+
+func TestShardOfAgreesWithTheServer(t *testing.T) {
+	for _, shards := range []int{1, 3, 8} {
+		nc := serve(t, shards)
+		sub, err := nc.SubscribeSync("intents.*.*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 200 {
+			tenant := fmt.Sprintf("Tenant_%d-%d", i*7919, shards)
+			if err := nc.Publish(ledger.PublishSubject(tenant), nil); err != nil {
+				t.Fatal(err)
+			}
+			m, err := sub.NextMsgWithContext(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := ledger.Intents.Subject(ledger.ShardOf(tenant, shards), tenant); m.Subject != want {
+				t.Fatalf("the server put %s on %s, we expected %s", tenant, m.Subject, want)
+			}
+		}
+	}
+}
+
+func TestProvisionIsIdempotent(t *testing.T) {
+	nc := serve(t, 4)
+	s := ledger.DefaultSettings()
+	s.Shards = 4
+	first, err := ledger.Provision(t.Context(), nc, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(first) != 5 { // four streams and a bucket
+		t.Errorf("first run: %v", first)
+	}
+	second, err := ledger.Provision(t.Context(), nc, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(second) != 0 {
+		t.Errorf("second run changed %v", second)
+	}
+	s.Dedup = time.Minute
+	third, err := ledger.Provision(t.Context(), nc, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(third) != 4 || third[0].String() != "update ORDERS_0: dedup window from 10m0s to 1m0s" {
+		t.Errorf("third run: %v", third)
+	}
+}
+
+// TestProvisionVerifiesWithoutStoring: the dry run leaves nothing behind.
+func TestProvisionVerifiesWithoutStoring(t *testing.T) {
+	l, _ := open(t, 8)
+	for shard := range 8 {
+		if end, err := l.End(t.Context(), shard); err != nil || end != 0 {
+			t.Errorf("shard %d ends at %d (%v), wanted it empty", shard, end, err)
+		}
+	}
+}
+
+func TestProvisionRefusesToLoseData(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*ledger.Settings)
+		field  string
+	}{
+		{"more shards", func(s *ledger.Settings) { s.Shards = 8 }, "shards"},
+		{"fewer shards", func(s *ledger.Settings) { s.Shards = 2 }, "shards"},
+		{"other storage", func(s *ledger.Settings) { s.Storage = "memory" }, "storage"},
+		{"shorter retention", func(s *ledger.Settings) { s.Retention = 48 * time.Hour }, "retention"},
+		{"smaller than its data", func(s *ledger.Settings) { s.MaxBytes = 10 }, "max bytes"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			nc := serve(t, 4)
+			s := ledger.DefaultSettings()
+			s.Shards = 4
+			if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 40 {
+				publish(t, nc, fmt.Sprintf("t%d", i), "a")
+			}
+			tc.change(&s)
+			_, err := ledger.Provision(t.Context(), nc, s)
+			var refused *ledger.RefusedError
+			if !errors.As(err, &refused) {
+				t.Fatalf("got %v, wanted a refusal", err)
+			}
+			if refused.Changes[0].Field != tc.field || refused.Changes[0].Why == "" {
+				t.Errorf("refused %+v, wanted %s with a reason", refused.Changes[0], tc.field)
+			}
+		})
+	}
+}
+
+func TestMappingErrors(t *testing.T) {
+	for _, tc := range []struct {
+		name            string
+		mapped, wanted  int
+		problem, config string
+	}{
+		{"absent", 0, 8, "no stream took a publish", `"intents.*": "intents.{{partition(8,1)}}.{{wildcard(1)}}"`},
+		{"of another number of shards", 4, 8, "arrived at", `{{partition(8,1)}}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			nc := serve(t, tc.mapped)
+			s := ledger.DefaultSettings()
+			s.Shards = tc.wanted
+			_, err := ledger.Provision(t.Context(), nc, s)
+			var missing *ledger.MappingError
+			if !errors.As(err, &missing) {
+				t.Fatalf("got %v, wanted a mapping error", err)
+			}
+			for _, want := range []string{tc.problem, tc.config} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error does not say %q:\n%v", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestSettingsAreChecked(t *testing.T) {
+	for name, change := range map[string]func(*ledger.Settings){
+		"Shards":    func(s *ledger.Settings) { s.Shards = 0 },
+		"Replicas":  func(s *ledger.Settings) { s.Replicas = 2 },
+		"Storage":   func(s *ledger.Settings) { s.Storage = "tape" },
+		"Retention": func(s *ledger.Settings) { s.Retention = time.Minute },
+		"MaxBytes":  func(s *ledger.Settings) { s.MaxBytes = -1 },
+		"Dedup":     func(s *ledger.Settings) { s.Dedup = 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ledger.DefaultSettings()
+			change(&s)
+			var bad *ledger.SettingError
+			if err := s.Validate(); !errors.As(err, &bad) || bad.Setting != name {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenWithoutLedger(t *testing.T) {
+	if _, err := ledger.Open(t.Context(), serve(t, 0)); !errors.Is(err, ledger.ErrNotProvisioned) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAppendIsCompareAndSet(t *testing.T) {
+	l, _ := open(t, 2)
+	one, err := appendOutcome(t, l, "acme", order.Outcome{IntentSeq: 1, Status: order.Accepted, Worker: "a", Epoch: 1}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := appendOutcome(t, l, "acme", order.Outcome{IntentSeq: 1, Status: order.Rejected, Worker: "b", Epoch: 2}, 0); !ledger.IsConflict(err) {
+		t.Errorf("a second outcome on no outcome: %v", err)
+	}
+	two, err := appendOutcome(t, l, "acme", order.Outcome{IntentSeq: 2, Status: order.Accepted, Worker: "a", Epoch: 1}, one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := appendOutcome(t, l, "beta", order.Outcome{IntentSeq: 9, Status: order.Accepted, Worker: "a", Epoch: 1}, 0); err != nil {
+		t.Errorf("another tenant is not concerned: %v", err)
+	}
+	last, seq, err := l.LastOutcome(t.Context(), l.ShardOf("acme"), "acme")
+	if err != nil || seq != two || last.IntentSeq != 2 || last.Worker != "a" {
+		t.Errorf("last outcome is %+v at %d (%v)", last, seq, err)
+	}
+	if _, _, err := l.LastOutcome(t.Context(), 0, "nobody"); !errors.Is(err, ledger.ErrNone) {
+		t.Errorf("a tenant without outcomes: %v", err)
+	}
+}
+
+func TestIntentsAfter(t *testing.T) {
+	l, nc := open(t, 1)
+	for i := range 10 {
+		publish(t, nc, "acme", fmt.Sprintf("a%d", i))
+		publish(t, nc, "beta", fmt.Sprintf("b%d", i))
+	}
+	// acme has the odd sequence numbers 1 to 19.
+	for _, tc := range []struct {
+		name        string
+		after, upTo uint64
+		limit       int
+		want        []uint64
+	}{
+		{"all", 0, 100, 100, []uint64{1, 3, 5, 7, 9, 11, 13, 15, 17, 19}},
+		{"a window", 4, 9, 100, []uint64{5, 7, 9}},
+		{"bounded", 0, 100, 2, []uint64{1, 3}},
+		{"none left", 19, 100, 10, nil},
+		{"none within", 19, 20, 10, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			entries, err := l.IntentsAfter(t.Context(), 0, "acme", tc.after, tc.upTo, tc.limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []uint64
+			for _, e := range entries {
+				got = append(got, e.Seq)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(tc.want) {
+				t.Errorf("got %v, wanted %v", got, tc.want)
+			}
+		})
+	}
+	e, err := l.FindIntent(t.Context(), 0, "beta", "b7", 100)
+	if err != nil || e.Seq != 16 {
+		t.Errorf("b7 is at %d (%v)", e.Seq, err)
+	}
+	if _, err := l.FindIntent(t.Context(), 0, "beta", "b7", 16); !errors.Is(err, ledger.ErrNone) {
+		t.Errorf("b7 before itself: %v", err)
+	}
+	if e, err = l.At(t.Context(), 0, 16); err != nil || e.Tenant != "beta" || e.Class != ledger.Intents {
+		t.Errorf("at 16: %+v (%v)", e, err)
+	}
+}
+
+// TestTailGoesOnAfterARestart: a tail misses nothing and repeats nothing when its
+// server goes away and comes back.
+func TestTailGoesOnAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	srv, err := natsserver.Start(natsserver.Options{Dir: dir, Shards: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(srv.URL(), nats.ReconnectWait(10*time.Millisecond), nats.MaxReconnects(-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	s := ledger.DefaultSettings()
+	s.Shards = 1
+	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Open(t.Context(), nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	seqs, ended := make(chan uint64, 100), make(chan error, 1)
+	go func() {
+		ended <- l.Tail(ctx, 0, 1, func(e ledger.Entry) error { seqs <- e.Seq; return nil })
+	}()
+	for i := range uint64(5) {
+		publish(t, nc, "acme", fmt.Sprintf("a%d", i))
+		if got := <-seqs; got != i+1 {
+			t.Fatalf("got %d, wanted %d", got, i+1)
+		}
+	}
+
+	port := nc.ConnectedAddr()[strings.LastIndex(nc.ConnectedAddr(), ":")+1:]
+	srv.Stop()
+	var n int
+	if _, err := fmt.Sscan(port, &n); err != nil {
+		t.Fatal(err)
+	}
+	srv, err = natsserver.Start(natsserver.Options{Dir: dir, Port: n, Shards: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Stop()
+	other, err := nats.Connect(srv.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	publish(t, other, "acme", "after")
+	if got := <-seqs; got != 6 {
+		t.Errorf("after the restart came %d, wanted 6", got)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the tail ended with %v", err)
+	}
+}
