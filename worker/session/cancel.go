@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
@@ -32,7 +33,7 @@ func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
 		case broker.Expired:
 			return t.end(order.Expired, "its time ran out before the request was written"), nil
 		case broker.Unknown:
-			t.lost() // asking twice for the same end is harmless
+			t.lost(time.Now()) // asking twice for the same end is harmless
 		}
 		if err := s.hold(ctx, t, v, &delay); err != nil {
 			return nil, err
@@ -77,7 +78,7 @@ func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error
 			}
 			return t.end(order.Expired, "its time ran out before the request was written"), nil
 		case broker.Unknown:
-			t.lost()
+			t.lost(time.Now())
 		}
 		if err := s.hold(ctx, t, v, &delay); err != nil {
 			return nil, err

@@ -137,7 +137,7 @@ func (s *Session) reread(ctx context.Context) error {
 	}
 	if seq != s.tip && seq != 0 {
 		// An earlier owner wrote until a moment ago; it may have more at the broker.
-		s.suspects, s.foldEnd = Suspects, max(s.foldEnd, s.taken)
+		s.suspects, s.foldEnd, s.owned = Suspects, max(s.foldEnd, s.taken), time.Now()
 	}
 	s.tip, s.done = seq, max(s.done, last.IntentSeq)
 	if s.done >= o.IntentSeq {

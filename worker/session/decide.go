@@ -33,8 +33,9 @@ type task struct {
 	since time.Time
 }
 
-// lost notes that the broker may have booked the intent, and that we do not know.
-func (t *task) lost() { t.ambiguous, t.since = true, time.Now() }
+// lost notes that the broker may have booked the intent, and that we do not know: the
+// last request for it was written at.
+func (t *task) lost(at time.Time) { t.ambiguous, t.since = true, at }
 
 // decide drives an intent to its outcome. It fails only where the intent has to be
 // left as it is: when the session drains (errEnd) or ctx ends.
@@ -58,7 +59,7 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 		return t.duplicateOf(first), nil
 	}
 	if s.suspects > 0 && it.Intent.Seq <= s.foldEnd {
-		t.lost()
+		t.lost(s.owned)
 	}
 	if !t.ambiguous && t.expired(time.Now()) {
 		return t.end(order.Expired, "its time ran out before it was taken up"), nil

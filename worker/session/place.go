@@ -37,7 +37,7 @@ type booking struct {
 // never sends while an earlier request may still be on its way into the books.
 func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome, error) {
 	var delay backoff
-	for {
+	for ctx.Err() == nil {
 		if !t.since.IsZero() {
 			o, err := s.resolve(ctx, t, b)
 			if o != nil || err != nil {
@@ -54,7 +54,7 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 		case broker.Expired:
 			return t.end(order.Expired, "its time ran out before the request was written"), nil
 		case broker.Unknown:
-			t.lost()
+			t.lost(time.Now())
 			s.log.Warn().Str("intent", t.intent.ID).Int("http_status", v.HTTPStatus).Str("request_id", v.RequestID).
 				Str("problem", v.Message).Msg("answer lost; looking the order up")
 			continue
@@ -63,6 +63,7 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 			return nil, err
 		}
 	}
+	return nil, context.Cause(ctx)
 }
 
 // hold waits before a request that surely was not booked is sent again: as long as

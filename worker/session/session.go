@@ -47,6 +47,9 @@ type Start struct {
 	// broker under an earlier owner.
 	Suspects int
 	FoldEnd  uint64
+	// Owned is when this owner took the shard: an earlier one wrote its last request
+	// before it.
+	Owned time.Time
 
 	Inbox    <-chan Item
 	Asks     chan<- Ask
@@ -70,6 +73,7 @@ type Session struct {
 	epoch    uint64
 	foldEnd  uint64
 	suspects int
+	owned    time.Time
 
 	inbox    <-chan Item
 	asks     chan<- Ask
@@ -101,6 +105,7 @@ func New(cfg *Config, st Start) *Session {
 		epoch:    st.Epoch,
 		foldEnd:  st.FoldEnd,
 		suspects: st.Suspects,
+		owned:    st.Owned,
 		inbox:    st.Inbox,
 		asks:     st.Asks,
 		reply:    make(chan Answer, 1),

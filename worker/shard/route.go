@@ -112,6 +112,7 @@ func (s *shard) start(ctx context.Context, name string) {
 		After:    done,
 		Suspects: s.suspects[name],
 		FoldEnd:  s.foldEnd,
+		Owned:    s.owned,
 		Inbox:    t.inbox,
 		Asks:     s.asks,
 		Draining: s.lease.Draining,

@@ -30,7 +30,8 @@ type shard struct {
 	log   zerolog.Logger
 
 	fold    *ledger.Fold
-	foldEnd uint64 // sequence number of the last message when the lease began
+	foldEnd uint64    // sequence number of the last message when the lease began
+	owned   time.Time // when the lease began
 	// suspects are the tenants whose next intents may have reached the broker under an
 	// earlier owner, and how many intents that are.
 	suspects map[string]int
@@ -67,6 +68,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) error {
 		lease:    l,
 		log:      c.Session.Log.With().Int("shard", l.Shard).Uint64("epoch", l.Epoch).Logger(),
 		fold:     ledger.NewFold(l.Shard),
+		owned:    time.Now(),
 		suspects: make(map[string]int),
 		live:     make(map[string]*tenant),
 		entries:  make(chan ledger.Entry, tailBuffer),
@@ -112,7 +114,6 @@ func (s *shard) tail(ctx context.Context) error {
 // replay folds the ledger up to its end, before any session starts. What is due then
 // may have been at the broker already.
 func (s *shard) replay(ctx context.Context) error {
-	began := time.Now()
 	end, err := s.cfg.Session.Ledger.End(ctx, s.lease.Shard)
 	if err != nil {
 		return err
@@ -137,6 +138,6 @@ func (s *shard) replay(ctx context.Context) error {
 		due++
 		s.admit(ctx, name)
 	}
-	s.log.Info().Int("messages", messages).Int("tenants", s.fold.Tenants()).Int("due", due).Dur("took", time.Since(began)).Msg("shard folded")
+	s.log.Info().Int("messages", messages).Int("tenants", s.fold.Tenants()).Int("due", due).Dur("took", time.Since(s.owned)).Msg("shard folded")
 	return nil
 }

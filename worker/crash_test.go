@@ -1,0 +1,264 @@
+package worker_test
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker"
+	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/fleet"
+)
+
+// TestCrashWhileSubmitting: a worker dies while an order is at the broker, booked or
+// not. The next one finds out, and marks what it found.
+func TestCrashWhileSubmitting(t *testing.T) {
+	for _, booked := range []bool{true, false} {
+		t.Run(fmt.Sprintf("booked=%v", booked), func(t *testing.T) {
+			r := newRig(t)
+			arrived, dead := make(chan struct{}), make(chan struct{})
+			r.books.meddle = func(call, id string, book func()) *broker.Verdict {
+				if call != "place" || id != "acme.two" {
+					return nil
+				}
+				if booked {
+					book()
+				}
+				close(arrived)
+				<-dead
+				return &broker.Verdict{Kind: broker.Unknown}
+			}
+			first := r.work()
+			for _, id := range []string{"one", "two", "three"} {
+				r.publish("acme", buy(id))
+			}
+			<-arrived
+			r.outcomes("acme", 1)
+			first.abandon()
+			r.books.mu.Lock()
+			r.books.meddle = nil
+			r.books.mu.Unlock()
+			close(dead)
+			<-first.ended
+
+			r.work()
+			got := r.outcomes("acme", 3)
+			if two := got[1]; two.IntentID != "two" || two.Status != order.Accepted || two.Recovered != booked || two.Epoch != 2 {
+				t.Errorf("outcome %+v", two)
+			}
+			if ids := fmt.Sprint(r.books.ids("acme")); ids != "[one two three]" {
+				t.Errorf("booked %s", ids)
+			}
+		})
+	}
+}
+
+// TestCrashAtRandom kills workers again and again while orders flow.
+func TestCrashAtRandom(t *testing.T) {
+	r := newRig(t)
+	const tenants, intents = 6, 60
+	for i := range intents {
+		for n := range tenants {
+			r.publish(fmt.Sprintf("t%d", n), buy(fmt.Sprintf("%03d", i)))
+		}
+	}
+	for kills := range 12 {
+		placed, enough := 0, make(chan struct{})
+		r.books.mu.Lock()
+		r.books.meddle = func(call, _ string, book func()) *broker.Verdict {
+			if call != "place" {
+				return nil
+			}
+			r.books.mu.Lock()
+			placed++
+			n := placed
+			r.books.mu.Unlock()
+			if n == 10+kills {
+				close(enough)
+			}
+			if n >= 10+kills { // the answer never arrives
+				if n%2 == 0 {
+					book()
+				}
+				return &broker.Verdict{Kind: broker.Unknown}
+			}
+			return nil
+		}
+		r.books.mu.Unlock()
+		w := r.work(func(c *worker.Config) { c.Settle = time.Millisecond })
+		<-enough
+		w.crash()
+	}
+	r.books.mu.Lock()
+	r.books.meddle = nil
+	r.books.mu.Unlock()
+	r.work()
+	for n := range tenants {
+		tenant := fmt.Sprintf("t%d", n)
+		for i, o := range r.outcomes(tenant, intents) {
+			if o.IntentID != fmt.Sprintf("%03d", i) || o.Status != order.Accepted {
+				t.Fatalf("%s: outcome %d is %+v", tenant, i, o)
+			}
+		}
+		ids := r.books.ids(tenant)
+		if len(ids) != intents {
+			t.Errorf("%s: %d orders for %d intents: %v", tenant, len(ids), intents, ids)
+		}
+		for i, id := range ids {
+			if id != fmt.Sprintf("%03d", i) {
+				t.Fatalf("%s: order %d is %s", tenant, i, id)
+			}
+		}
+	}
+}
+
+// TestFenced: of two workers that both believe to own everything, the older one ends,
+// and nothing is done twice.
+func TestFenced(t *testing.T) {
+	r := newRig(t)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	hold := true
+	r.books.meddle = func(call, id string, book func()) *broker.Verdict {
+		if call != "place" || id != "acme.one" || !hold {
+			return nil
+		}
+		hold = false
+		book()
+		close(arrived)
+		<-release
+		return &broker.Verdict{Kind: broker.Accepted, Order: &broker.Order{ID: "broker-1"}}
+	}
+	older := r.work()
+	r.publish("acme", buy("one"))
+	<-arrived
+	r.work()
+	o := r.outcomes("acme", 1)[0]
+	if o.Status != order.Accepted || !o.Recovered || o.Epoch != 2 {
+		t.Errorf("the newer worker's outcome: %+v", o)
+	}
+	close(release) // the older one wakes up and commits
+	if err := <-older.ended; !errors.Is(err, fleet.ErrLost) {
+		t.Errorf("the older worker ended with %v", err)
+	}
+	r.publish("acme", buy("two"))
+	r.outcomes("acme", 2)
+	if n := r.count("acme"); n != 2 {
+		t.Errorf("%d outcomes for 2 intents", n)
+	}
+	if ids := fmt.Sprint(r.books.ids("acme")); ids != "[one two]" {
+		t.Errorf("booked %s", ids)
+	}
+}
+
+// TestDrain: a worker that drains finishes what is at the broker and leaves the rest.
+func TestDrain(t *testing.T) {
+	r := newRig(t)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	r.books.meddle = func(call, id string, _ func()) *broker.Verdict {
+		if call == "place" && id == "acme.one" {
+			close(arrived)
+			<-release
+		}
+		return nil
+	}
+	w := r.work()
+	for _, id := range []string{"one", "two", "three"} {
+		r.publish("acme", buy(id))
+	}
+	<-arrived
+	close(w.drain)
+	close(release)
+	if err := <-w.ended; err != nil {
+		t.Fatal(err)
+	}
+	if n := r.count("acme"); n != 1 {
+		t.Errorf("%d outcomes after draining, wanted 1", n)
+	}
+	r.work()
+	for i, o := range r.outcomes("acme", 3) {
+		if o.Recovered || o.Status != order.Accepted {
+			t.Errorf("outcome %d: %+v", i, o)
+		}
+	}
+	if ids := fmt.Sprint(r.books.ids("acme")); ids != "[one two three]" {
+		t.Errorf("booked %s", ids)
+	}
+}
+
+// TestDrainWhileWaiting: a tenant that waits for its broker does not hold up a drain.
+func TestDrainWhileWaiting(t *testing.T) {
+	r := newRig(t)
+	asked := make(chan struct{}, 1)
+	r.books.meddle = func(call, _ string, _ func()) *broker.Verdict {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return &broker.Verdict{Kind: broker.RetryAfter, HTTPStatus: 429, Wait: time.Hour}
+	}
+	w := r.work()
+	r.publish("acme", buy("one"))
+	<-asked
+	w.stop()
+	if n := r.count("acme"); n != 0 {
+		t.Errorf("%d outcomes of an intent that still waits", n)
+	}
+}
+
+// TestTurns: with room for two sessions only, fifty tenants take turns, and a busy one
+// does not starve the rest.
+func TestTurns(t *testing.T) {
+	r := newRig(t)
+	const tenants, intents = 50, 5
+	for i := range 300 {
+		r.publish("busy", buy(fmt.Sprint(i)))
+	}
+	for i := range intents {
+		for n := range tenants {
+			r.publish(fmt.Sprintf("t%d", n), buy(fmt.Sprint(i)))
+		}
+	}
+	r.work(func(c *worker.Config) { c.MaxSessions = shards })
+	for n := range tenants {
+		r.outcomes(fmt.Sprintf("t%d", n), intents)
+	}
+	for i, o := range r.outcomes("busy", 300) {
+		if o.IntentID != fmt.Sprint(i) || o.Status != order.Accepted {
+			t.Fatalf("outcome %d: %+v", i, o)
+		}
+	}
+}
+
+// TestIdleTenantsCostNoGoroutine: a session without work ends and hangs up, and its
+// tenant is served again when it has work.
+func TestIdleTenantsCostNoGoroutine(t *testing.T) {
+	r := newRig(t)
+	r.work(func(c *worker.Config) { c.Idle = 20 * time.Millisecond })
+	r.publish("acme", buy("one"))
+	r.outcomes("acme", 1)
+	for hungUp(r, "acme") == 0 || strings.Contains(stacks(), "session.(*Session).Run") {
+		if t.Context().Err() != nil {
+			t.Fatal("the session does not end")
+		}
+		runtime.Gosched()
+	}
+	r.publish("acme", buy("two"))
+	if o := r.outcomes("acme", 2)[1]; o.Status != order.Accepted {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+func hungUp(r *rig, tenant string) int {
+	r.books.mu.Lock()
+	defer r.books.mu.Unlock()
+	return r.books.tenants[tenant].hangups
+}
+
+func stacks() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
