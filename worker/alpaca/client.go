@@ -192,6 +192,8 @@ func (c *Client) Position(ctx context.Context, symbol string) broker.Verdict {
 	switch {
 	case v.HTTPStatus/100 != 2 || c.line.x.err != nil:
 		return v
+	case !json.Valid(c.line.x.body):
+		return unproven(v, "the body is not JSON")
 	case err != nil:
 		return unproven(v, "the body is no position: %s", c.line.clean(err.Error(), maxExcerpt))
 	case !sameSymbol(position.Symbol, symbol) && position.AssetID != symbol:
@@ -215,6 +217,9 @@ func (c *Client) ordered(kind broker.VerdictKind, o *sdk.Order, err error, clien
 	v := c.verdict(err)
 	if v.HTTPStatus/100 != 2 || c.line.x.err != nil {
 		return v
+	}
+	if !json.Valid(c.line.x.body) {
+		return unproven(v, "the body is not JSON") // the SDK takes some that is not
 	}
 	if err != nil {
 		var ok bool

@@ -145,12 +145,16 @@ func (c *conn) dial(x *exchange) error {
 		}
 		nc = secure
 	}
+	c.adopt(nc, raw)
+	return nil
+}
+
+func (c *conn) adopt(nc net.Conn, raw syscall.RawConn) {
 	c.nc, c.raw, c.src = nc, raw, source{r: nc}
 	if c.in == nil {
 		c.in = bufio.NewReaderSize(nil, readBuffer)
 	}
 	c.in.Reset(&c.src)
-	return nil
 }
 
 // turn writes the request and reads the answer; keep says that the connection can

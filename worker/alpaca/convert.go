@@ -144,12 +144,9 @@ func held(p *sdk.Position) *broker.Position {
 	return h
 }
 
-// repaired decodes an order that the SDK could not: some answers hold "" where a
-// number or a time belongs. It reports whether it could.
+// repaired decodes an order, in valid JSON, that the SDK could not: some answers
+// hold "" where a number or a time belongs. It reports whether it could.
 func repaired(body []byte) (*sdk.Order, bool) {
-	if !json.Valid(body) {
-		return nil, false
-	}
 	var members map[string]any
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber() // no number becomes a float

@@ -1,0 +1,84 @@
+package alpaca
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker/broker"
+)
+
+// acted is a connection that plays a part: it takes wrote bytes of a request, all
+// of them if that is negative, and answers what answer holds.
+type acted struct {
+	net.Conn
+	wrote  int
+	answer strings.Reader
+	closed bool
+}
+
+func (a *acted) Write(p []byte) (int, error) {
+	if a.wrote < 0 {
+		return len(p), nil
+	}
+	return a.wrote, errors.New("broken pipe")
+}
+
+func (a *acted) Read(p []byte) (int, error)  { return a.answer.Read(p) }
+func (a *acted) SetDeadline(time.Time) error { return nil }
+func (a *acted) Close() error                { a.closed = true; return nil }
+
+// quiet is the raw side of an open connection on which nothing has arrived.
+type quiet struct {
+	syscall.RawConn
+	own *conn
+}
+
+func (q quiet) Read(func(uintptr) bool) error {
+	q.own.silent = true
+	return nil
+}
+
+// enter makes a the client's connection.
+func enter(c *Client, a *acted) {
+	own := c.line.wire.(*conn)
+	own.adopt(a, quiet{own: own})
+}
+
+func newActed(t testing.TB) *Client {
+	t.Helper()
+	c, err := New(Config{Tenant: "acme", BaseURL: "http://127.0.0.1:1", Credentials: Credentials{OAuth: "token"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A real socket takes a request whole or not at all, so these writes are acted.
+func TestConnPartialWrite(t *testing.T) {
+	for name, test := range map[string]struct {
+		wrote int
+		want  broker.VerdictKind
+	}{
+		"nothing left":         {0, broker.Unsent},
+		"a byte left":          {1, broker.Unknown},
+		"part of a request":    {100, broker.Unknown},
+		"all but the last bit": {300, broker.Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, a := newActed(t), &acted{wrote: test.wrote}
+			enter(c, a)
+			v := c.Place(t.Context(), "acme.1", &order.Order{Symbol: "AAPL"}, time.Time{})
+			if v.Kind != test.want || v.Submitted.IsZero() != (test.wrote == 0) {
+				t.Errorf("verdict %+v", v)
+			}
+			if !a.closed {
+				t.Error("the connection is kept")
+			}
+		})
+	}
+}
