@@ -73,7 +73,7 @@ func (c *Client) Stats() Stats {
 // Hangup implements [broker.Client]: it closes the connection and frees the buffers.
 func (c *Client) Hangup() {
 	c.line.wire.hangup()
-	c.line.x, c.line.request, c.line.answer = exchange{}, nil, answer{}
+	c.line.x, c.line.request = exchange{}, nil
 }
 
 // Place implements [broker.Client]. Accepted says that the broker booked an order

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -24,19 +23,16 @@ type line struct {
 	requests uint64
 
 	x       exchange
-	request []byte // the body that goes out
-	answer  answer // what the SDK reads
+	request []byte   // the body that goes out
+	answer  inMemory // the body that came back, for the SDK
 }
 
-// answer is an http.Response over the captured body.
-type answer struct {
-	http.Response
-	bytes.Reader
-}
+// inMemory is the body that the SDK reads. Closing it does nothing and forgetting
+// to close it (as the SDK does with 429 and 207) costs nothing: the wire has read
+// the true body to its end.
+type inMemory struct{ bytes.Reader }
 
-// Close leaves nothing open: the wire has read the body to its end. (The SDK
-// never closes the bodies of 429 and 207 answers.)
-func (*answer) Close() error { return nil }
+func (*inMemory) Close() error { return nil }
 
 // begin makes x the current call.
 func (l *line) begin(x exchange) {
@@ -144,17 +140,13 @@ func addMember(object []byte, name string, value json.RawMessage) ([]byte, error
 
 // deliver makes the response that the SDK reads.
 func (l *line) deliver() *http.Response {
-	l.answer.Reader.Reset(l.x.body)
-	l.answer.Response = http.Response{
+	l.answer.Reset(l.x.body)
+	return &http.Response{
 		StatusCode: l.x.status, Header: l.x.header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		ContentLength: int64(len(l.x.body)),
-		Body: struct {
-			io.Reader
-			io.Closer
-		}{&l.answer.Reader, &l.answer},
+		Body:          &l.answer,
 	}
-	return &l.answer.Response
 }
 
 // record writes the request log: never a body, a query, a header that we sent.

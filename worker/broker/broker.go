@@ -47,13 +47,16 @@ type VerdictKind uint8
 const (
 	// Unknown: the request may have been booked. Look it up; never guess.
 	Unknown VerdictKind = iota
-	// Accepted: the broker booked the request.
+	// Accepted: the broker booked the request. Verdict.Order is what it booked; its
+	// status may already be an end.
 	Accepted
 	// Found: the lookup found it.
 	Found
-	// NotFound: the broker says that it has no such thing (404).
+	// NotFound: the broker itself, not a gateway before it, says that it has no such
+	// thing. Lookups and Cancel only.
 	NotFound
-	// Rejected: the broker refused and booked nothing.
+	// Rejected: the broker refused and booked nothing. Without an HTTPStatus the call
+	// itself was malformed (an empty id, say) and was not sent.
 	Rejected
 	// RetryAfter: the broker refused for now (429) and booked nothing; see Verdict.Wait.
 	RetryAfter
