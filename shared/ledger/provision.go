@@ -24,12 +24,12 @@ const (
 
 // Change is one difference between the settings and what the server has.
 type Change struct {
-	Action Action
-	Object string // stream or bucket
-	Field  string // empty for a creation
-	Have   string
-	Want   string
-	Why    string // of a refusal
+	Action Action `json:"action"`
+	Object string `json:"object"` // stream or bucket
+	Field  string `json:"field,omitempty"`
+	Have   string `json:"have,omitempty"`
+	Want   string `json:"want,omitempty"`
+	Why    string `json:"why,omitempty"` // of a refusal
 }
 
 func (c Change) String() string {

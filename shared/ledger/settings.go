@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -62,6 +63,15 @@ func (s Settings) Validate() error {
 type SettingError struct{ Setting, Problem string }
 
 func (e *SettingError) Error() string { return "ledger setting " + e.Setting + ": " + e.Problem }
+
+// Variable is the setting's environment variable, without the prefix.
+func (e *SettingError) Variable() string {
+	field, ok := reflect.TypeFor[Settings]().FieldByName(e.Setting)
+	if !ok {
+		return e.Setting
+	}
+	return field.Tag.Get("envconfig")
+}
 
 // Metadata keys of a stream.
 const (

@@ -3,6 +3,7 @@ package alpaca
 import (
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -80,5 +81,24 @@ func TestConnPartialWrite(t *testing.T) {
 				t.Error("the connection is kept")
 			}
 		})
+	}
+}
+
+// A client does not keep what one large answer took.
+func TestConnDropsGrownBuffers(t *testing.T) {
+	c, a := newActed(t), &acted{wrote: -1}
+	body := "[" + strings.Repeat(" ", 500<<10) + "]"
+	a.answer.Reset("HTTP/1.1 207 Multi-Status\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
+	enter(c, a)
+	if v := c.CancelAll(t.Context(), time.Time{}); v.Kind != broker.Accepted {
+		t.Fatalf("verdict %+v", v)
+	}
+	own := c.line.wire.(*conn)
+	if n := cap(own.body) + cap(own.out) + cap(c.line.request); n > 3*keepBuffer || own.nc == nil {
+		t.Errorf("%d bytes are kept, connection %v", n, own.nc)
+	}
+	c.Hangup()
+	if own.nc != nil || own.in != nil || own.body != nil || own.out != nil || c.line.request != nil || !a.closed {
+		t.Error("a hangup leaves something behind")
 	}
 }

@@ -63,12 +63,16 @@ func TestConnAnswersBeforeTheQuestion(t *testing.T) {
 }
 
 func TestConnBoundsTheAnswer(t *testing.T) {
+	// But for their size these would do.
 	endless := strings.Repeat("x", 2<<20)
+	good := brokertest.Show([]byte(`{"client_order_id":"` + id + `","symbol":"AAPL"}`))
+	length := fmt.Sprintf("Content-Length: %d\r\n\r\n", len(good))
 	for name, raw := range map[string]string{
-		"header":           "HTTP/1.1 200 OK\r\nX: " + endless + "\r\n\r\n",
-		"headers":          "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 20_000) + "\r\n",
-		"status line":      "HTTP/1.1 200 " + endless + "\r\n\r\n",
-		"1xx for ever":     strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 20_000),
+		"header":           "HTTP/1.1 200 OK\r\nX: " + endless + "\r\n" + length + good,
+		"headers":          "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 20_000) + length + good,
+		"status line":      "HTTP/1.1 200 " + endless + "\r\n" + length + good,
+		"1xx for ever":     strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 20_000) + "HTTP/1.1 200 OK\r\n" + length + good,
+		"spaces":           "HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n" + good + strings.Repeat(" ", 2<<20-len(good)),
 		"body, announced":  "HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\n" + endless,
 		"body, absurd":     "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\n",
 		"body, in chunks":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n" + endless + "\r\n0\r\n\r\n",
@@ -95,9 +99,9 @@ func TestConnTimeouts(t *testing.T) {
 		timeouts alpaca.Timeouts
 		reply    brokertest.Reply
 	}{
-		"first byte": {alpaca.Timeouts{FirstByte: soon}, brokertest.Reply{Then: brokertest.Hang}},
-		"call":       {alpaca.Timeouts{Call: soon}, brokertest.Reply{Then: brokertest.Hang}},
-		"slow body":  {alpaca.Timeouts{Call: soon}, part},
+		"first byte": {alpaca.Timeouts{FirstByte: soon, Call: time.Hour}, brokertest.Reply{Then: brokertest.Hang}},
+		"call":       {alpaca.Timeouts{Call: soon, FirstByte: time.Hour}, brokertest.Reply{Then: brokertest.Hang}},
+		"slow body":  {alpaca.Timeouts{Call: soon, FirstByte: time.Hour}, part},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := brokertest.NewServer(t)
@@ -117,7 +121,7 @@ func TestConnTimeouts(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = silent.Close() }()
-		c := connect(t, "https://"+silent.Addr().String(), withTimeouts(alpaca.Timeouts{TLS: soon}))
+		c := connect(t, "https://"+silent.Addr().String(), withTimeouts(alpaca.Timeouts{TLS: soon, Call: time.Hour}))
 		v := c.Place(t.Context(), id, market(), never)
 		want(t, v, broker.Unsent)
 		if !strings.Contains(v.Message, "TLS handshake") {
@@ -138,7 +142,7 @@ func TestConnTimeouts(t *testing.T) {
 func TestConnFirstByteInTime(t *testing.T) {
 	s := brokertest.NewServer(t)
 	const firstByte = 50 * time.Millisecond
-	c := connect(t, s.URL, withTimeouts(alpaca.Timeouts{FirstByte: firstByte}))
+	c := connect(t, s.URL, withTimeouts(alpaca.Timeouts{FirstByte: firstByte, Call: time.Minute}))
 	whole := string(brokertest.Booked(brokertest.Request{Method: "POST", Body: []byte(`{"client_order_id":"` + id + `"}`)}).Bytes())
 	s.Reply(brokertest.Reply{Raw: []byte(whole[:20]), Rest: []byte(whole[20:]), Pause: 2 * firstByte})
 	want(t, c.Place(t.Context(), id, market(), never), broker.Accepted)

@@ -1,0 +1,3 @@
+package order
+
+func (i *Intent) Validate() error { return nil }

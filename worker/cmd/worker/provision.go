@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
+	"github.com/spf13/cobra"
+)
+
+func newProvision(nats *natsconn.Options) *cobra.Command {
+	var (
+		dryRun bool
+		output string
+	)
+	cmd := &cobra.Command{
+		Use:   "provision",
+		Short: "Make the ledger's streams and bucket what the settings say",
+		Long: `Creates what is missing, changes what differs, refuses whatever would lose data, and
+checks that the server's account mapping brings intents to their shards. Run it as
+often as you like. The settings are the ORDERFLEET_LEDGER_* variables of "worker env".`,
+		Example: `  worker provision --dry-run
+  ORDERFLEET_LEDGER_REPLICAS=3 worker provision`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "text" && output != "json" {
+				return usageError{fmt.Errorf("--output: %q is not text or json", output)}
+			}
+			return provision(cmd.Context(), *nats, dryRun, output == "json", cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would change, and change nothing")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+func provision(ctx context.Context, nats natsconn.Options, dryRun, asJSON bool, out io.Writer) error {
+	var s ledger.Settings
+	if err := process(&s); err != nil {
+		return usageError{err}
+	}
+	nc, err := natsconn.Dial(ctx, "orderfleet worker provision", nats)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+
+	carryOut := ledger.Provision
+	if dryRun {
+		carryOut = ledger.Plan
+	}
+	changes, err := carryOut(ctx, nc, s)
+	if bad, ok := errors.AsType[*ledger.SettingError](err); ok {
+		return usageError{fmt.Errorf("%s_%s: %s", prefix, bad.Variable(), bad.Problem)}
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(out).Encode(changes)
+	}
+	for _, c := range changes {
+		fmt.Fprintln(out, c)
+	}
+	if len(changes) == 0 {
+		fmt.Fprintln(out, "nothing to change")
+	}
+	return nil
+}

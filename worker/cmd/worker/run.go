@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
+	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/worker"
+	"github.com/orderfleet/orderfleet/worker/alpaca"
+	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/rs/zerolog"
+)
+
+// run serves until a signal. The first one drains, within the time that the settings
+// give; the second, or the end of that time, abandons what is under way.
+func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Writer) error {
+	log := newLogger(s, logTo)
+	directory, err := tenant.LoadFile(s.TenantsFile)
+	if err != nil {
+		return usageError{fmt.Errorf("%s_TENANTS_FILE: %w", prefix, err)}
+	}
+	nc, err := natsconn.Dial(ctx, "orderfleet worker", options, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		log.Warn().Err(err).Msg("NATS")
+	}))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+
+	ctx, abandon := context.WithCancelCause(ctx)
+	defer abandon(nil)
+	drain := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- worker.Run(ctx, drain, nc, worker.Config{
+			Name:        s.WorkerName,
+			Connect:     connector(directory, s, log),
+			MaxSessions: s.MaxSessions,
+			Idle:        s.SessionIdle,
+			Settle:      s.LookupSettle,
+			Grace:       s.LookupGrace,
+			Log:         log,
+		})
+	}()
+	return supervise(ended, drain, abandon, s.DrainTimeout, log)
+}
+
+// errAbandoned ends a worker that could not finish in time.
+var errAbandoned = errors.New("work under way was abandoned; the next worker resolves it")
+
+// supervise turns signals into draining and abandoning, and waits for the worker.
+func supervise(ended <-chan error, drain chan<- struct{}, abandon context.CancelCauseFunc, patience time.Duration, log zerolog.Logger) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	select {
+	case err := <-ended:
+		return err
+	case sig := <-signals:
+		log.Info().Stringer("signal", sig).Dur("within", patience).Msg("draining; a second signal abandons what is under way")
+		close(drain)
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case sig := <-signals:
+		log.Warn().Stringer("signal", sig).Msg("abandoning")
+	case <-timer.C:
+		log.Warn().Dur("after", patience).Msg("not drained in time; abandoning")
+	}
+	abandon(errAbandoned)
+	return <-ended
+}
+
+// connector makes tenants' broker clients.
+func connector(directory tenant.Directory, s settings, log zerolog.Logger) func(context.Context, string) (broker.Client, error) {
+	return func(ctx context.Context, name string) (broker.Client, error) {
+		t, err := directory.Lookup(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return alpaca.New(alpaca.Config{
+			Tenant:      t.Name,
+			BaseURL:     t.BaseURL,
+			Credentials: t.Credentials,
+			Timeouts: alpaca.Timeouts{
+				Dial: s.BrokerDial, TLS: s.BrokerTLS, FirstByte: s.BrokerFirst, Call: s.BrokerCall,
+			},
+			Logger: log,
+		})
+	}
+}
+
+func newLogger(s settings, to io.Writer) zerolog.Logger {
+	if s.LogFormat == "console" {
+		to = zerolog.ConsoleWriter{Out: to, TimeFormat: time.RFC3339}
+	}
+	return zerolog.New(to).Level(s.LogLevel).With().Timestamp().Logger()
+}
