@@ -3,9 +3,11 @@ package alpaca_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/alpaca"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/broker/brokertest"
@@ -13,12 +15,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var keys = alpaca.Credentials{KeyID: "PKTEST0000", Secret: "s3cret-of-acme"}
+var keys = tenant.Credentials{KeyID: "PKTEST0000", Secret: "s3cret-of-acme"}
+
+// patient leaves it to the test, and not to a time-out, to end a call.
+var patient = alpaca.Timeouts{FirstByte: time.Hour, Call: time.Hour}
 
 // connect makes a client for tests, with what change does to its configuration.
 func connect(t testing.TB, baseURL string, change ...func(*alpaca.Config)) *alpaca.Client {
 	t.Helper()
-	cfg := alpaca.Config{Tenant: "acme", BaseURL: baseURL, Credentials: keys}
+	cfg := alpaca.Config{Tenant: "acme", BaseURL: baseURL, Credentials: keys, Timeouts: patient}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -33,7 +38,7 @@ func connect(t testing.TB, baseURL string, change ...func(*alpaca.Config)) *alpa
 // transports makes the configuration of each way to hold a connection.
 func transports() map[string]func(testing.TB) func(*alpaca.Config) {
 	shared := func(t testing.TB) *http.Transport {
-		rt := alpaca.SharedTransport(alpaca.Timeouts{}, nil, 4)
+		rt := alpaca.SharedTransport(patient, nil, 4)
 		t.Cleanup(rt.CloseIdleConnections)
 		return rt
 	}

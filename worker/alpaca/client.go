@@ -24,8 +24,8 @@ type Client struct {
 
 var _ broker.Client = (*Client)(nil)
 
-// New makes a client; it does not dial. The errors are ErrTenant, ErrBaseURL,
-// ErrNoCredentials, ErrCredentials and ErrDecimalSettings.
+// New makes a client; it does not dial. The errors are [tenant.ErrNoCredentials],
+// [ErrCredentials], [ErrBaseURL], [ErrTenant] and [ErrDecimalSettings].
 func New(cfg Config) (*Client, error) {
 	base, err := cfg.validate()
 	if err != nil {

@@ -12,13 +12,12 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/shopspring/decimal"
+
+	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
-// What [New] refuses.
+// What [New] refuses, beside [tenant.ErrNoCredentials].
 var (
-	// ErrNoCredentials: neither an OAuth token nor a whole key pair. There is no
-	// fall-back: a tenant without keys must not trade with somebody else's.
-	ErrNoCredentials = errors.New("alpaca: no credentials: set an OAuth token, or key id and secret")
 	// ErrCredentials: both kinds at once, or characters that no header may hold.
 	ErrCredentials = errors.New("alpaca: bad credentials")
 	// ErrBaseURL: empty, relative, or not what a broker's address looks like.
@@ -37,8 +36,9 @@ type Config struct {
 	// BaseURL is the broker's address without /v2, as https://paper-api.alpaca.markets.
 	// Required: there is no default, because the obvious one is the live market.
 	BaseURL string
-	// Credentials are either an OAuth token or a key pair. Required.
-	Credentials Credentials
+	// Credentials are either an OAuth token or a key pair. Required: there is no
+	// fall-back, lest a tenant without keys trade with somebody else's.
+	Credentials tenant.Credentials
 	// Timeouts of each call; zero fields take the defaults.
 	Timeouts Timeouts
 	// Logger takes a line a request: debug for 2xx answers, info for all else.
@@ -88,13 +88,13 @@ func (cfg *Config) validate() (*url.URL, error) {
 	return parseBaseURL(cfg.BaseURL)
 }
 
-func checkCredentials(c Credentials) error {
+func checkCredentials(c tenant.Credentials) error {
 	pair := c.KeyID != "" || c.Secret != ""
 	switch {
 	case c.OAuth != "" && pair:
 		return fmt.Errorf("%w: an OAuth token and a key pair: which account is meant?", ErrCredentials)
 	case c.OAuth == "" && (c.KeyID == "" || c.Secret == ""):
-		return ErrNoCredentials
+		return fmt.Errorf("alpaca: %w: set an OAuth token, or key id and secret", tenant.ErrNoCredentials)
 	}
 	for _, value := range []string{c.OAuth, c.KeyID, c.Secret} {
 		if len(value) > 1024 || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {

@@ -1,6 +1,7 @@
 package alpaca
 
 import (
+	"context"
 	"errors"
 	"net"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/broker"
 )
 
@@ -19,6 +21,8 @@ type acted struct {
 	net.Conn
 	wrote  int
 	answer strings.Reader
+	reads  int
+	onRead func(n int) // called before the n-th read
 	closed bool
 }
 
@@ -29,7 +33,18 @@ func (a *acted) Write(p []byte) (int, error) {
 	return a.wrote, errors.New("broken pipe")
 }
 
-func (a *acted) Read(p []byte) (int, error)  { return a.answer.Read(p) }
+// Read gives one byte at first, then all there is.
+func (a *acted) Read(p []byte) (int, error) {
+	a.reads++
+	if a.onRead != nil {
+		a.onRead(a.reads)
+	}
+	if a.reads == 1 {
+		p = p[:1]
+	}
+	return a.answer.Read(p)
+}
+
 func (a *acted) SetDeadline(time.Time) error { return nil }
 func (a *acted) Close() error                { a.closed = true; return nil }
 
@@ -52,7 +67,7 @@ func enter(c *Client, a *acted) {
 
 func newActed(t testing.TB) *Client {
 	t.Helper()
-	c, err := New(Config{Tenant: "acme", BaseURL: "http://127.0.0.1:1", Credentials: Credentials{OAuth: "token"}})
+	c, err := New(Config{Tenant: "acme", BaseURL: "http://127.0.0.1:1", Credentials: tenant.Credentials{OAuth: "token"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,11 +109,31 @@ func TestConnDropsGrownBuffers(t *testing.T) {
 		t.Fatalf("verdict %+v", v)
 	}
 	own := c.line.wire.(*conn)
-	if n := cap(own.body) + cap(own.out) + cap(c.line.request); n > 3*keepBuffer || own.nc == nil {
+	if n := cap(own.body) + cap(own.out) + cap(c.line.request); n > 64<<10 || own.nc == nil {
 		t.Errorf("%d bytes are kept, connection %v", n, own.nc)
 	}
 	c.Hangup()
 	if own.nc != nil || own.in != nil || own.body != nil || own.out != nil || c.line.request != nil || !a.closed {
 		t.Error("a hangup leaves something behind")
+	}
+}
+
+// An answer that came whole counts, though its context ended meanwhile; its
+// connection, whose deadline somebody may be moving, is done.
+func TestConnCancelledAsTheAnswerArrives(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c, a := newActed(t), &acted{wrote: -1}
+	a.answer.Reset("HTTP/1.1 204 No Content\r\n\r\n")
+	a.onRead = func(n int) {
+		if n == 2 {
+			cancel()
+		}
+	}
+	enter(c, a)
+	if v := c.Cancel(ctx, "x", time.Time{}); v.Kind != broker.Accepted {
+		t.Errorf("verdict %+v", v)
+	}
+	if !a.closed {
+		t.Error("the connection is kept")
 	}
 }

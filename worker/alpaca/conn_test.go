@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/alpaca"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/broker/brokertest"
@@ -174,6 +176,28 @@ func TestConnCancelledInEveryState(t *testing.T) {
 	}
 }
 
+// Either sign of a short position makes it one.
+func TestPositionSign(t *testing.T) {
+	s := brokertest.NewServer(t)
+	c := connect(t, s.URL)
+	for _, test := range []struct{ qty, available, side, want, free string }{
+		{"5", "3", "long", "5", "3"},
+		{"-5", "-3", "short", "-5", "-3"},
+		{"5", "3", "short", "-5", "-3"},
+		{"-5", "3", "", "-5", "-3"},
+	} {
+		s.Reply(brokertest.JSON(200, brokertest.Position("BTCUSD", test.qty, test.available, test.side)))
+		v := c.Position(t.Context(), "BTC/USD")
+		want(t, v, broker.Found)
+		if v.Position == nil || v.Position.Qty.String() != test.want || v.Position.Available.String() != test.free {
+			t.Errorf("%+v: position %+v", test, v.Position)
+		}
+		if got := s.Last(t).Path; got != "/v2/positions/BTCUSD" {
+			t.Errorf("path %s", got)
+		}
+	}
+}
+
 // secure makes a TLS server and the client configuration that trusts it.
 func secure(t *testing.T) (*brokertest.Server, *tls.Config) {
 	t.Helper()
@@ -258,7 +282,7 @@ func TestConnTLS(t *testing.T) {
 func TestInjectedExpiresWhileDialling(t *testing.T) {
 	s := brokertest.NewServer(t)
 	notAfter := time.Now().Add(10 * time.Millisecond)
-	rt := alpaca.SharedTransport(alpaca.Timeouts{}, nil, 1)
+	rt := alpaca.SharedTransport(patient, nil, 1)
 	defer rt.CloseIdleConnections()
 	dial := rt.DialContext
 	rt.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -275,7 +299,7 @@ func TestInjectedExpiresWhileDialling(t *testing.T) {
 // Who waits for the lock has sent nothing.
 func TestLockedWaits(t *testing.T) {
 	s := brokertest.NewServer(t)
-	shared := alpaca.SharedTransport(alpaca.Timeouts{}, nil, 1)
+	shared := alpaca.SharedTransport(patient, nil, 1)
 	defer shared.CloseIdleConnections()
 	rt := alpaca.LockedTransport(shared)
 	inject := func(cfg *alpaca.Config) { cfg.Transport = rt }
@@ -326,6 +350,6 @@ func inUse() int64 {
 
 func ExampleNew() {
 	_, err := alpaca.New(alpaca.Config{Tenant: "acme", BaseURL: "https://paper-api.alpaca.markets"})
-	fmt.Println(err)
-	// Output: alpaca: no credentials: set an OAuth token, or key id and secret (tenant acme)
+	fmt.Println(errors.Is(err, tenant.ErrNoCredentials))
+	// Output: true
 }

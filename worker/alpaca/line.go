@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
 // line stands between the SDK and the wire: the round tripper of the SDK's HTTP
@@ -16,7 +18,7 @@ import (
 // goroutine owns it, so the current call lives in plain fields.
 type line struct {
 	wire     wire
-	creds    Credentials // for clean
+	creds    tenant.Credentials // for clean
 	headers  headers
 	timeouts Timeouts
 	log      zerolog.Logger
@@ -83,7 +85,7 @@ type headers struct {
 	authorization, keyID, secret []string
 }
 
-func newHeaders(c Credentials) headers {
+func newHeaders(c tenant.Credentials) headers {
 	if c.OAuth != "" {
 		return headers{authorization: []string{"Bearer " + c.OAuth}}
 	}

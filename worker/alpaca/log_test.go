@@ -8,13 +8,14 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/alpaca"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/broker/brokertest"
 )
 
 // logged makes a client with its log at one level.
-func logged(t *testing.T, url string, level zerolog.Level, creds alpaca.Credentials) (*alpaca.Client, *bytes.Buffer) {
+func logged(t *testing.T, url string, level zerolog.Level, creds tenant.Credentials) (*alpaca.Client, *bytes.Buffer) {
 	log := new(bytes.Buffer)
 	return connect(t, url, func(cfg *alpaca.Config) {
 		cfg.Credentials = creds
@@ -68,7 +69,7 @@ func TestLogLines(t *testing.T) {
 // A server that echoes the keys makes them known to nobody: not to the log, not to
 // the verdict, which ends in the ledger.
 func TestSecretsStayHere(t *testing.T) {
-	for name, creds := range map[string]alpaca.Credentials{"key pair": keys, "OAuth": {OAuth: "token-of-acme"}} {
+	for name, creds := range map[string]tenant.Credentials{"key pair": keys, "OAuth": {OAuth: "token-of-acme"}} {
 		t.Run(name, func(t *testing.T) {
 			s := brokertest.NewServer(t)
 			c, log := logged(t, s.URL, zerolog.TraceLevel, creds)

@@ -15,6 +15,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/alpaca"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/broker/brokertest"
@@ -61,11 +62,11 @@ func TestTrapEnvironmentFallback(t *testing.T) {
 	setAPCA(t)
 	s := brokertest.NewServer(t)
 	for name, test := range map[string]struct {
-		creds alpaca.Credentials
+		creds tenant.Credentials
 		want  http.Header
 	}{
 		"key pair": {keys, http.Header{"Apca-Api-Key-Id": {keys.KeyID}, "Apca-Api-Secret-Key": {keys.Secret}}},
-		"OAuth":    {alpaca.Credentials{OAuth: "token"}, http.Header{"Authorization": {"Bearer token"}}},
+		"OAuth":    {tenant.Credentials{OAuth: "token"}, http.Header{"Authorization": {"Bearer token"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := connect(t, s.URL, func(cfg *alpaca.Config) { cfg.Credentials = test.creds })
@@ -92,9 +93,9 @@ func TestTrapEmptyConfigMeansSomebodyElse(t *testing.T) {
 		change func(*alpaca.Config)
 		want   error
 	}{
-		"no credentials":     {func(c *alpaca.Config) { c.Credentials = alpaca.Credentials{} }, alpaca.ErrNoCredentials},
-		"no secret":          {func(c *alpaca.Config) { c.Credentials.Secret = "" }, alpaca.ErrNoCredentials},
-		"no key id":          {func(c *alpaca.Config) { c.Credentials.KeyID = "" }, alpaca.ErrNoCredentials},
+		"no credentials":     {func(c *alpaca.Config) { c.Credentials = tenant.Credentials{} }, tenant.ErrNoCredentials},
+		"no secret":          {func(c *alpaca.Config) { c.Credentials.Secret = "" }, tenant.ErrNoCredentials},
+		"no key id":          {func(c *alpaca.Config) { c.Credentials.KeyID = "" }, tenant.ErrNoCredentials},
 		"both kinds":         {func(c *alpaca.Config) { c.Credentials.OAuth = "token" }, alpaca.ErrCredentials},
 		"a header in a key":  {func(c *alpaca.Config) { c.Credentials.Secret = "x\r\nHost: evil" }, alpaca.ErrCredentials},
 		"a huge key":         {func(c *alpaca.Config) { c.Credentials.Secret = strings.Repeat("x", 4096) }, alpaca.ErrCredentials},
