@@ -24,6 +24,8 @@ type acted struct {
 	reads  int
 	onRead func(n int) // called before the n-th read
 	closed bool
+	// deadlines that were set, in order
+	deadlines []time.Time
 }
 
 func (a *acted) Write(p []byte) (int, error) {
@@ -45,8 +47,15 @@ func (a *acted) Read(p []byte) (int, error) {
 	return a.answer.Read(p)
 }
 
-func (a *acted) SetDeadline(time.Time) error { return nil }
-func (a *acted) Close() error                { a.closed = true; return nil }
+func (a *acted) SetDeadline(t time.Time) error {
+	a.deadlines = append(a.deadlines, t)
+	return nil
+}
+
+func (a *acted) Close() error {
+	a.closed = true
+	return nil
+}
 
 // quiet is the raw side of an open connection on which nothing has arrived.
 type quiet struct {
@@ -135,5 +144,41 @@ func TestConnCancelledAsTheAnswerArrives(t *testing.T) {
 	}
 	if !a.closed {
 		t.Error("the connection is kept")
+	}
+}
+
+// The first byte has its own deadline; what follows has the call's, or the
+// context's if that is sooner.
+func TestConnDeadlines(t *testing.T) {
+	const firstByte, call = time.Minute, time.Hour
+	for name, allowed := range map[string]time.Duration{
+		"none of the context's": call,
+		"later than the call's": 2 * call,
+		"within the call":       call / 2,
+		"before the first byte": firstByte / 2,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, a := newActed(t), &acted{wrote: -1}
+			c.line.timeouts = Timeouts{FirstByte: firstByte, Call: call}
+			c.line.wire.(*conn).timeouts = c.line.timeouts
+			a.answer.Reset("HTTP/1.1 204 No Content\r\n\r\n")
+			enter(c, a)
+			ctx := t.Context()
+			before := time.Now()
+			if allowed != call {
+				var cancel func()
+				ctx, cancel = context.WithDeadline(ctx, before.Add(allowed))
+				defer cancel()
+			}
+			if v := c.Cancel(ctx, "x", time.Time{}); v.Kind != broker.Accepted {
+				t.Fatalf("verdict %+v", v)
+			}
+			took := time.Since(before)
+			for i, want := range []time.Duration{min(firstByte, allowed), min(call, allowed)} {
+				if got := a.deadlines[i].Sub(before); got < want || got > want+took {
+					t.Errorf("deadline %d is %v ahead, want %v", i+1, got, want)
+				}
+			}
+		})
 	}
 }

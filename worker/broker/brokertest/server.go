@@ -13,7 +13,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 )
 
 // Server speaks as much HTTP as a broker's client needs, over a real listener, and
@@ -52,9 +51,6 @@ type Reply struct {
 	Body   string
 	// Raw replaces status, header and body: exactly these bytes are written.
 	Raw []byte
-	// Rest follows after a Pause.
-	Rest  []byte
-	Pause time.Duration
 	// Then says what becomes of the connection.
 	Then Then
 }
@@ -227,12 +223,6 @@ func (s *Server) serve(number int, conn net.Conn, tcp *net.TCPConn) {
 		})
 		if _, err := conn.Write(reply.Bytes()); err != nil {
 			return
-		}
-		if reply.Rest != nil {
-			<-time.After(reply.Pause)
-			if _, err := conn.Write(reply.Rest); err != nil {
-				return
-			}
 		}
 		switch reply.Then {
 		case Close:
