@@ -167,6 +167,7 @@ func (c *conn) turn(x *exchange) (keep bool, err error) {
 	if x.expired(now) {
 		return true, errExpired
 	}
+	// One write. Over TLS, n counts whole records; a server cannot read part of one.
 	n, err := c.nc.Write(c.out)
 	x.wrote, x.sent = n, n > 0
 	if x.sent {
