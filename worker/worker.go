@@ -31,7 +31,10 @@ type Config struct {
 	MaxSessions int
 	// Idle, Settle, Grace: see [session.Config].
 	Idle, Settle, Grace time.Duration
-	Log                 zerolog.Logger
+	// Serving, if set, is called when a shard is folded and its tenants are served, from
+	// the shard's goroutine.
+	Serving func(shard int)
+	Log     zerolog.Logger
 }
 
 // Run serves the ledger of the server that nc is connected to. Closing drain makes it
@@ -49,6 +52,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	}
 	shards := shard.Config{
 		MaxSessions: max(cfg.MaxSessions/l.Shards(), 1),
+		Serving:     cfg.Serving,
 		Session: session.Config{
 			Worker:  cfg.Name,
 			Ledger:  l,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -74,17 +73,14 @@ type running struct {
 // work starts a worker; it is abandoned when the test ends.
 func (r *rig) work(change ...func(*worker.Config)) *running {
 	r.Helper()
+	serving := make(chan int, shards)
 	cfg := worker.Config{
 		Connect: r.books.connect,
 		Settle:  100 * time.Millisecond,
 		Grace:   100 * time.Millisecond,
+		Serving: func(shard int) { serving <- shard },
+		Log:     zerolog.Nop(),
 	}
-	folded := make(chan struct{}, shards)
-	cfg.Log = zerolog.New(io.Discard).Hook(zerolog.HookFunc(func(_ *zerolog.Event, _ zerolog.Level, msg string) {
-		if msg == "shard folded" {
-			folded <- struct{}{}
-		}
-	}))
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -97,7 +93,7 @@ func (r *rig) work(change ...func(*worker.Config)) *running {
 	r.Cleanup(func() { abandon(); <-w.ended })
 	for range shards { // what is published from now on is not the legacy of an earlier owner
 		select {
-		case <-folded:
+		case <-serving:
 		case <-r.Context().Done():
 			r.Fatal("the worker did not start")
 		}

@@ -21,6 +21,8 @@ type Config struct {
 	Session session.Config
 	// MaxSessions bounds a shard's sessions, and with them its connections.
 	MaxSessions int
+	// Serving, if set, is called when a shard is folded and its tenants are served.
+	Serving func(shard int)
 }
 
 // shard is one served shard. Only the goroutine in Serve touches it.
@@ -139,5 +141,8 @@ func (s *shard) replay(ctx context.Context) error {
 		s.admit(ctx, name)
 	}
 	s.log.Info().Int("messages", messages).Int("tenants", s.fold.Tenants()).Int("due", due).Dur("took", time.Since(s.owned)).Msg("shard folded")
+	if s.cfg.Serving != nil {
+		s.cfg.Serving(s.lease.Shard)
+	}
 	return nil
 }

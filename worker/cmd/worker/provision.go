@@ -43,6 +43,9 @@ func provision(ctx context.Context, nats natsconn.Options, dryRun, asJSON bool, 
 	if err := process(&s); err != nil {
 		return usageError{err}
 	}
+	if err := s.Validate(); err != nil {
+		return usageError{namingVariable(err)}
+	}
 	nc, err := natsconn.Dial(ctx, "orderfleet worker provision", nats)
 	if err != nil {
 		return err
@@ -54,9 +57,6 @@ func provision(ctx context.Context, nats natsconn.Options, dryRun, asJSON bool, 
 		carryOut = ledger.Plan
 	}
 	changes, err := carryOut(ctx, nc, s)
-	if bad, ok := errors.AsType[*ledger.SettingError](err); ok {
-		return usageError{fmt.Errorf("%s_%s: %s", prefix, bad.Variable(), bad.Problem)}
-	}
 	if err != nil {
 		return err
 	}
@@ -70,4 +70,12 @@ func provision(ctx context.Context, nats natsconn.Options, dryRun, asJSON bool, 
 		fmt.Fprintln(out, "nothing to change")
 	}
 	return nil
+}
+
+// namingVariable names the variable of a setting that is out of range.
+func namingVariable(err error) error {
+	if bad, ok := errors.AsType[*ledger.SettingError](err); ok {
+		return fmt.Errorf("%s_%s: %s", prefix, bad.Variable(), bad.Problem)
+	}
+	return err
 }

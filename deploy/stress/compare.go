@@ -1,0 +1,104 @@
+package stress
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/orderfleet/orderfleet/deploy/proof"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// compare reads both ledgers and compares them.
+func (s *system) compare(ctx context.Context, o Options) (*Report, error) {
+	o.progress("comparing the ledgers", 0, o.total())
+	intents, outcomes, err := proof.Read(ctx, s.ledger)
+	if err != nil {
+		return nil, err
+	}
+	intents = slices.DeleteFunc(intents, func(in proof.Intent) bool { return strings.HasPrefix(in.Tenant, idlePrefix) })
+	outcomes = slices.DeleteFunc(outcomes, func(o proof.Outcome) bool { return strings.HasPrefix(o.Tenant, idlePrefix) })
+	bookings, err := readBookings(ctx, s.broker.Admin)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Clients: o.Clients, Tenants: o.Tenants, Report: proof.Check(intents, outcomes, bookings)}
+	if missing := o.total() - len(bookings); missing > 0 && r.Lost < missing {
+		// Every order of this load is one that the broker takes.
+		r.Lost = missing
+	}
+	measureTimes(r, intents, outcomes, bookings)
+	o.progress("comparing the ledgers", o.total(), o.total())
+	return r, nil
+}
+
+// readBookings reads the broker's own ledger.
+func readBookings(ctx context.Context, admin string) ([]proof.Booking, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, admin+"/ledger?kind=booked", http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("stress: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("stress: read the broker's ledger: %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	var bookings []proof.Booking
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		var line struct {
+			ClientOrderID string    `json:"client_order_id"`
+			OrderID       string    `json:"order_id"`
+			Received      time.Time `json:"received"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			return nil, fmt.Errorf("stress: the broker's ledger: %w", err)
+		}
+		bookings = append(bookings, proof.Booking(line))
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("stress: read the broker's ledger: %w", err)
+	}
+	return bookings, nil
+}
+
+// measureTimes fills in throughput and latencies, all of them from the times that the
+// two ledgers bear.
+func measureTimes(r *Report, intents []proof.Intent, outcomes []proof.Outcome, bookings []proof.Booking) {
+	if len(intents) == 0 || len(outcomes) == 0 {
+		return
+	}
+	published := make(map[string]time.Time, len(intents))
+	first := intents[0].At
+	for _, in := range intents {
+		published[order.ClientOrderID(in.Tenant, in.ID)] = in.At
+		if in.At.Before(first) {
+			first = in.At
+		}
+	}
+	last, again := outcomes[0].At, 0
+	toOutcome := make([]time.Duration, 0, len(outcomes))
+	for _, o := range outcomes {
+		toOutcome = append(toOutcome, o.At.Sub(o.Published))
+		if o.At.After(last) {
+			last = o.At
+		}
+		if o.Attempts > 1 {
+			again++
+		}
+	}
+	toBroker := make([]time.Duration, 0, len(bookings))
+	for _, b := range bookings {
+		if at, ok := published[b.ClientOrderID]; ok {
+			toBroker = append(toBroker, b.Received.Sub(at))
+		}
+	}
+	r.OrdersPerSecond = float64(len(toBroker)) / last.Sub(first).Seconds()
+	r.SecondAttempts = float64(again) / float64(len(intents))
+	r.PublishToBroker, r.PublishToOutcome = percentiles(toBroker), percentiles(toOutcome)
+}

@@ -1,0 +1,137 @@
+package stress
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/shopspring/decimal"
+)
+
+// lifetime of the intents: longer than any run.
+const lifetime = 24 * time.Hour
+
+// publish publishes the load through the producer SDK: the tenants take turns.
+func (s *system) publish(ctx context.Context, o Options) error {
+	p, err := producer.New(ctx, s.nc)
+	if err != nil {
+		return err
+	}
+	pace := newPace(o.Rate)
+	for result := range p.PublishAll(ctx, func(yield func(string, order.Intent) bool) {
+		for n := range o.Orders {
+			for t := range o.Tenants {
+				if pace.wait(ctx) != nil || !yield(fmt.Sprintf("t%05d", t), intent(n)) {
+					return
+				}
+			}
+		}
+	}) {
+		if result.Err != nil {
+			return fmt.Errorf("stress: publish: %w", result.Err)
+		}
+	}
+	return ctx.Err()
+}
+
+// intent is the nth order of a tenant.
+func intent(n int) order.Intent {
+	qty, price := decimal.RequireFromString(orderQty), decimal.RequireFromString(orderPrice)
+	return order.Intent{
+		ID:        fmt.Sprintf("%07d", n),
+		Kind:      order.KindOrder,
+		ExpiresAt: time.Now().Add(lifetime),
+		Order: &order.Order{
+			Symbol: orderSymbol, Qty: &qty, Side: order.Buy, Type: order.Limit, TimeInForce: order.Day, LimitPrice: &price,
+		},
+	}
+}
+
+// idlePrefix begins the names of tenants without work.
+const idlePrefix = "idle-"
+
+// introduce makes tenants known to the ledger, each with an intent that has its outcome.
+func (s *system) introduce(ctx context.Context, o Options) error {
+	const window = 1000 // publishes under way
+	js, err := jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(window))
+	if err != nil {
+		return fmt.Errorf("stress: %w", err)
+	}
+	body, err := order.EncodeIntent(intent(0))
+	if err != nil {
+		return err
+	}
+	under := make([]jetstream.PubAckFuture, 0, window)
+	for i := 0; i < o.IdleTenants; i += len(under) {
+		under = under[:0]
+		for n := i; n < min(i+window, o.IdleTenants); n++ {
+			f, err := js.PublishMsgAsync(&nats.Msg{Subject: ledger.PublishSubject(idleName(n)), Data: body})
+			if err != nil {
+				return fmt.Errorf("stress: %w", err)
+			}
+			under = append(under, f)
+		}
+		for n, f := range under {
+			if err := s.finish(ctx, idleName(i+n), f); err != nil {
+				return err
+			}
+		}
+		o.progress("idle tenants", i+len(under), o.IdleTenants)
+	}
+	return nil
+}
+
+func idleName(n int) string { return fmt.Sprintf("%s%06d", idlePrefix, n) }
+
+// finish writes the outcome of an idle tenant's intent.
+func (s *system) finish(ctx context.Context, tenant string, f jetstream.PubAckFuture) error {
+	select {
+	case ack := <-f.Ok():
+		_, err := s.ledger.Append(s.ledger.ShardOf(tenant), tenant, &order.Outcome{
+			Version: order.Version, IntentID: "0000000", IntentSeq: ack.Sequence, Kind: order.KindOrder,
+			Status: order.Expired, Worker: "stress", Epoch: 0,
+		}, 0)
+		return err
+	case err := <-f.Err():
+		return fmt.Errorf("stress: %w", err)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// pace spreads a load over time. The zero pace lets everything through.
+type pace struct {
+	interval time.Duration
+	next     time.Time
+}
+
+func newPace(perSecond int) *pace {
+	if perSecond == 0 {
+		return &pace{}
+	}
+	return &pace{time.Second / time.Duration(perSecond), time.Now()}
+}
+
+func (p *pace) wait(ctx context.Context) error {
+	if p.interval == 0 {
+		return ctx.Err()
+	}
+	p.next = p.next.Add(p.interval)
+	ahead := time.Until(p.next)
+	if ahead < time.Millisecond {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(ahead)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

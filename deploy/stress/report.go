@@ -1,0 +1,60 @@
+package stress
+
+import (
+	"slices"
+	"time"
+
+	"github.com/orderfleet/orderfleet/deploy/proof"
+)
+
+// Report is what a stress test found out. Its names in JSON are part of the contract.
+type Report struct {
+	Clients Clients `json:"clients"`
+	Tenants int     `json:"tenants"`
+	// OrdersPerSecond from the first intent on the ledger to the last outcome on it.
+	OrdersPerSecond     float64 `json:"orders_per_second"`
+	BareOrdersPerSecond float64 `json:"bare_orders_per_second"`
+	Ratio               float64 `json:"ratio"` // of the two
+	proof.Report
+	// SecondAttempts is the share of intents whose order was submitted more than once.
+	SecondAttempts float64 `json:"second_attempts"`
+
+	PublishToBroker  Percentiles `json:"publish_to_broker_ms"`  // until the broker had read the order
+	PublishToOutcome Percentiles `json:"publish_to_outcome_ms"` // until the outcome was on the ledger
+
+	WorkerCPU float64            `json:"worker_cpu_us_per_order"`
+	WorkerRSS float64            `json:"worker_rss_mib"` // at its most
+	CPU       map[string]float64 `json:"cpu_seconds"`    // by process
+	RSS       map[string]float64 `json:"rss_mib"`        // by process, at its most
+
+	Idle *IdleCost `json:"idle_tenants,omitempty"`
+}
+
+// IdleCost is what tenants without work cost the worker.
+type IdleCost struct {
+	Tenants    int     `json:"tenants"`
+	RSS        float64 `json:"rss_mib"` // more than a worker that knows none
+	Goroutines int     `json:"goroutines"`
+}
+
+// Percentiles of a latency, in milliseconds.
+type Percentiles struct {
+	P50  float64 `json:"p50"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p999"`
+}
+
+// percentiles sorts what it is given.
+func percentiles(all []time.Duration) Percentiles {
+	if len(all) == 0 {
+		return Percentiles{}
+	}
+	slices.Sort(all)
+	at := func(p float64) float64 {
+		return float64(all[min(int(p*float64(len(all))), len(all)-1)]) / float64(time.Millisecond)
+	}
+	return Percentiles{at(0.5), at(0.99), at(0.999)}
+}
+
+// mib is a number of bytes in MiB.
+func mib[T int64 | uint64](n T) float64 { return float64(n) / (1 << 20) }

@@ -1,0 +1,228 @@
+package stress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+)
+
+// Run runs the bare loop and then the whole system over the same load, once for each way
+// of holding clients, and reports each. The error says that a test could not be carried
+// out; what it found is in the reports.
+func Run(ctx context.Context, o Options, ways []Clients) ([]Report, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	bare, err := measureBare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	reports := make([]Report, 0, len(ways))
+	for _, way := range ways {
+		o.Clients = way
+		r, err := measure(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		r.BareOrdersPerSecond = bare
+		r.Ratio = r.OrdersPerSecond / bare
+		reports = append(reports, *r)
+	}
+	return reports, nil
+}
+
+// measureBare runs the yardstick against a broker of its own.
+func measureBare(ctx context.Context, o Options) (perSecond float64, err error) {
+	o.progress("bare SDK loop", 0, o.total())
+	var broker paperReady
+	paper, err := spawn(ctx, &broker, rolePaper)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, paper.stop()) }()
+	loop, err := spawn(ctx, &struct{}{}, roleBare, "--broker", broker.URL, "--orders", strconv.Itoa(o.total()))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, loop.stop()) }()
+	var result bareResult
+	if err := loop.read(&result); err != nil {
+		return 0, err
+	}
+	o.progress("bare SDK loop", result.Orders, o.total())
+	return float64(result.Orders) / result.Elapsed.Seconds(), nil
+}
+
+func (o Options) total() int { return o.Tenants * o.Orders }
+
+func (o Options) progress(phase string, done, of int) {
+	if o.Progress != nil {
+		o.Progress(phase, done, of)
+	}
+}
+
+// measure runs the whole system.
+func measure(ctx context.Context, o Options) (r *Report, err error) {
+	s, err := boot(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+
+	watch := newWatch(s)
+	if err := s.publish(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := s.awaitOutcomes(ctx, o, watch); err != nil {
+		return nil, err
+	}
+	if err := watch.look(); err != nil {
+		return nil, err
+	}
+	r, err = s.compare(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	watch.fill(r, o.total())
+	r.Idle = s.idle
+	return r, nil
+}
+
+// system is the running parts.
+type system struct {
+	dir    string
+	nats   *process
+	paper  *process
+	worker *process
+	broker paperReady
+	nc     *nats.Conn
+	ledger *ledger.Ledger
+	idle   *IdleCost
+}
+
+// boot starts the parts, each a process of its own.
+func boot(ctx context.Context, o Options) (_ *system, err error) {
+	s := &system{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.stop())
+		}
+	}()
+	if s.dir, err = os.MkdirTemp("", "orderfleet-stress-"); err != nil {
+		return nil, fmt.Errorf("stress: %w", err)
+	}
+	var server natsReady
+	if s.nats, err = spawn(ctx, &server, roleNATS, "--dir", s.dir, "--shards", strconv.Itoa(o.Shards)); err != nil {
+		return nil, err
+	}
+	paperArgs := []string{}
+	if o.NoDuplicateCheck {
+		paperArgs = append(paperArgs, "--no-duplicate-check")
+	}
+	if s.paper, err = spawn(ctx, &s.broker, rolePaper, paperArgs...); err != nil {
+		return nil, err
+	}
+	if s.nc, err = nats.Connect(server.URL); err != nil {
+		return nil, fmt.Errorf("stress: %w", err)
+	}
+	settings := ledger.DefaultSettings()
+	settings.Shards = o.Shards
+	if _, err := ledger.Provision(ctx, s.nc, settings); err != nil {
+		return nil, err
+	}
+	if s.ledger, err = ledger.Open(ctx, s.nc); err != nil {
+		return nil, err
+	}
+	return s, s.startWorker(ctx, o, server.URL)
+}
+
+// startWorker starts the worker; with idle tenants, twice: before and after the ledger
+// knows them.
+func (s *system) startWorker(ctx context.Context, o Options, natsURL string) (err error) {
+	args := []string{"--nats", natsURL, "--broker", s.broker.URL, "--clients", string(o.Clients)}
+	var ready workerReady
+	if s.worker, err = spawn(ctx, &ready, roleWorker, args...); err != nil || o.IdleTenants == 0 {
+		return err
+	}
+	before, err := s.worker.usage()
+	if err != nil {
+		return err
+	}
+	none := ready
+	if err := s.worker.stop(); err != nil {
+		return err
+	}
+	if err := s.introduce(ctx, o); err != nil {
+		return err
+	}
+	if s.worker, err = spawn(ctx, &ready, roleWorker, args...); err != nil {
+		return err
+	}
+	after, err := s.worker.usage()
+	if err != nil {
+		return err
+	}
+	s.idle = &IdleCost{o.IdleTenants, mib(after.RSS - before.RSS), ready.Goroutines - none.Goroutines}
+	return nil
+}
+
+// stop ends the parts, those that depend on others first.
+func (s *system) stop() error {
+	var errs []error
+	if s.worker != nil {
+		errs = append(errs, s.worker.stop())
+	}
+	if s.paper != nil {
+		errs = append(errs, s.paper.stop())
+	}
+	if s.nc != nil {
+		s.nc.Close()
+	}
+	if s.nats != nil {
+		errs = append(errs, s.nats.stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
+}
+
+// awaitOutcomes waits until every intent has its outcome. It looks at the streams' sizes
+// only, which costs the system nothing that shows.
+func (s *system) awaitOutcomes(ctx context.Context, o Options, w *watch) error {
+	want := uint64(2 * (o.total() + o.IdleTenants))
+	const interval = 50 * time.Millisecond
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	var last uint64
+	for still := time.Duration(0); ; still += interval {
+		messages := uint64(0)
+		for shard := range o.Shards {
+			end, err := s.ledger.End(ctx, shard)
+			if err != nil {
+				return err
+			}
+			messages += end
+		}
+		if err := w.look(); err != nil {
+			return err
+		}
+		o.progress("whole system, clients "+string(o.Clients), max(int(messages)-2*o.IdleTenants-o.total(), 0), o.total())
+		switch {
+		case messages >= want:
+			return nil
+		case messages != last:
+			last, still = messages, 0
+		case still > o.Patience:
+			return nil // what is missing will be reported as lost
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
