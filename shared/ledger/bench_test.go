@@ -68,7 +68,7 @@ func BenchmarkFold(b *testing.B) {
 	fold := ledger.NewFold(0)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if _, _, err := fold.Apply(entries[i%len(entries)]); err != nil {
+		if err := fold.Apply(entries[i%len(entries)]); err != nil {
 			b.Fatal(err)
 		}
 	}

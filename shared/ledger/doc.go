@@ -8,13 +8,12 @@
 //	   outcomes.<shard>.<tenant>         what became of it, one per intent, in their order
 //	   updates.<shard>.<tenant>          what the broker said later
 //
-// Reading a stream from its beginning and keeping one [Standing] per tenant is a
-// fold. A tenant stands in one of two ways:
+// Reading a stream from its beginning and keeping what is due is a fold ([Fold]). To it,
+// an intent is in one of these states:
 //
-//	         intent: Last grows
-//	  done ----------------------> due
-//	(Last = Done) <-------------- (Last > Done)
-//	         outcome of Last: Done = Last
+//	published --> waiting --Take--> taken --> has its outcome
+//	                 |                            ^
+//	                 +---- outcome of an earlier owner, or of a later intent
 //
 // An outcome is appended by compare-and-set on the tenant's previous outcome, see
 // [Ledger.Append]. So whoever else believes to own the tenant cannot write a

@@ -7,76 +7,109 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
-// Standing is where a tenant stands: all that a fold keeps of it.
-type Standing struct {
-	// Last is the sequence number of the tenant's latest intent.
-	Last uint64
-	// Done is the sequence number of the latest intent that has an outcome.
-	// Outcomes come in the order of their intents: what is above it is due.
-	Done uint64
-}
-
-// Due says whether the tenant has an intent without an outcome.
-func (s *Standing) Due() bool { return s.Last > s.Done }
-
-// Fold is what a shard's stream amounts to: where each tenant stands, and which
-// intent ids were used lately. It holds no message. One goroutine owns it.
+// Fold is what a shard's stream amounts to: which tenants there are, which of their
+// intents have no outcome and were not taken yet, and which intent ids were used
+// lately. It holds no message: a tenant without work is an empty map entry, a waiting
+// intent a byte or two. One goroutine owns it.
 type Fold struct {
-	shard     int
-	standings map[string]*Standing
-	ids       recent
+	shard   int
+	waiting map[string]*seqs // nil: the tenant has no work
+	ids     recent
+	// again maps a waiting intent to an earlier one that seems to bear its id.
+	again map[uint64]uint64
 }
 
 // NewFold is the fold of an empty stream.
 func NewFold(shard int) *Fold {
-	return &Fold{shard: shard, standings: make(map[string]*Standing)}
+	return &Fold{shard: shard, waiting: make(map[string]*seqs), again: make(map[uint64]uint64)}
 }
 
-// Apply folds one message in. Messages must come in the order of their sequence
-// numbers. For an intent, first is the sequence number of an earlier intent that
-// seems to bear the same id, or 0: a hint, to be checked at the ledger.
-func (f *Fold) Apply(e Entry) (s *Standing, first uint64, err error) {
-	s = f.standings[e.Tenant]
-	if s == nil {
-		s = new(Standing)
-		f.standings[e.Tenant] = s
-	}
+// Due is an intent that has no outcome yet.
+type Due struct {
+	Seq uint64
+	// First is the sequence number of an earlier intent that seems to bear the same id,
+	// or 0. A hint, to be checked at the ledger.
+	First uint64
+}
+
+// Apply folds one message in. Messages must come in the order of their sequence numbers.
+func (f *Fold) Apply(e Entry) error {
 	switch e.Class {
 	case Intents:
-		s.Last = e.Seq
-		if id := order.PeekID(e.Data); id != "" {
-			first = f.ids.put(fingerprint(e.Tenant, id), e.Seq)
-		}
+		f.put(e)
 	case Outcomes:
 		seq, err := peekIntentSeq(e.Data)
 		if err != nil {
-			return s, 0, fmt.Errorf("ledger: outcome at %s sequence %d: %w", StreamName(f.shard), e.Seq, err)
+			return fmt.Errorf("ledger: outcome at %s sequence %d: %w", StreamName(f.shard), e.Seq, err)
 		}
-		s.Done = max(s.Done, seq)
+		f.done(e.Tenant, seq)
 	case Updates:
 	}
-	return s, first, nil
+	return nil
 }
 
-// Standing is where a tenant stands; nil if the ledger does not know it.
-func (f *Fold) Standing(tenant string) *Standing { return f.standings[tenant] }
+func (f *Fold) put(e Entry) {
+	w := f.waiting[e.Tenant]
+	if w == nil {
+		w = new(seqs)
+		f.waiting[e.Tenant] = w
+	}
+	w.push(e.Seq)
+	if id := order.PeekID(e.Data); id != "" {
+		if first := f.ids.put(fingerprint(e.Tenant, id), e.Seq); first != 0 {
+			f.again[e.Seq] = first
+		}
+	}
+}
 
-// First is the earliest intent before seq that seems to bear an id, or 0: a hint,
-// to be checked at the ledger.
-func (f *Fold) First(tenant, id string, seq uint64) uint64 {
-	if first := f.ids.get(fingerprint(tenant, id)); first < seq {
-		return first
+// done drops a tenant's intents up to seq: outcomes come in the order of their intents.
+func (f *Fold) done(tenant string, seq uint64) {
+	for w := f.waiting[tenant]; w != nil && w.len() > 0 && w.first() <= seq; {
+		f.take(tenant, w)
+	}
+}
+
+// take removes a tenant's first waiting intent, and with the last one the list.
+func (f *Fold) take(tenant string, w *seqs) Due {
+	d := Due{Seq: w.pop()}
+	if first, ok := f.again[d.Seq]; ok {
+		d.First = first
+		delete(f.again, d.Seq)
+	}
+	if w.len() == 0 {
+		f.waiting[tenant] = nil
+	}
+	return d
+}
+
+// Take hands out the first limit intents of a tenant that wait; the fold forgets them.
+func (f *Fold) Take(tenant string, limit int) []Due {
+	w := f.waiting[tenant]
+	if w == nil {
+		return nil
+	}
+	taken := make([]Due, min(limit, w.len()))
+	for i := range taken {
+		taken[i] = f.take(tenant, w)
+	}
+	return taken
+}
+
+// Waiting is how many intents of a tenant wait.
+func (f *Fold) Waiting(tenant string) int {
+	if w := f.waiting[tenant]; w != nil {
+		return w.len()
 	}
 	return 0
 }
 
-// Tenants is the number of tenants that the ledger knows.
-func (f *Fold) Tenants() int { return len(f.standings) }
+// Tenants is how many tenants the ledger knows.
+func (f *Fold) Tenants() int { return len(f.waiting) }
 
-// Due calls yield for every tenant that has work, in no order.
-func (f *Fold) Due(yield func(tenant string, s *Standing) bool) {
-	for tenant, s := range f.standings {
-		if s.Due() && !yield(tenant, s) {
+// Due yields every tenant that has waiting intents, in no order.
+func (f *Fold) Due(yield func(tenant string) bool) {
+	for tenant, w := range f.waiting {
+		if w != nil && !yield(tenant) {
 			return
 		}
 	}

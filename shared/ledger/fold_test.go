@@ -8,59 +8,56 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestFoldAgainstAModel folds random histories and compares with a model that keeps
-// everything.
+// TestFoldAgainstAModel folds random histories, takes intents out now and then, and
+// compares with a model that keeps everything.
 func TestFoldAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		type history struct{ intents, outcomes []uint64 }
-		model := map[string]*history{}
-		first := map[string]uint64{}
+		intents := map[string][]uint64{} // without outcome
+		waiting := map[string][]Due{}    // and not taken
+		used := map[string]uint64{}
 		fold := NewFold(0)
-		for seq := uint64(1); seq <= uint64(rapid.IntRange(0, 200).Draw(t, "messages")); seq++ {
+		for seq := uint64(1); seq <= uint64(rapid.IntRange(0, 300).Draw(t, "messages")); seq++ {
 			tenant := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "tenant")
-			h := model[tenant]
-			if h == nil {
-				h = &history{}
-				model[tenant] = h
-			}
-			e := Entry{Tenant: tenant, Seq: seq}
-			if rapid.Bool().Draw(t, "outcome") && len(h.outcomes) < len(h.intents) {
-				due := h.intents[len(h.outcomes)]
-				h.outcomes = append(h.outcomes, due)
-				e.Class, e.Data = Outcomes, encodeOutcome(t, due)
-			} else {
+			switch due := intents[tenant]; {
+			case rapid.Bool().Draw(t, "outcome") && len(due) > 0:
+				folds(t, fold, Entry{Class: Outcomes, Tenant: tenant, Seq: seq, Data: encodeOutcome(t, due[0])})
+				intents[tenant] = due[1:]
+				if w := waiting[tenant]; len(w) > 0 && w[0].Seq == due[0] {
+					waiting[tenant] = w[1:]
+				}
+			case rapid.Bool().Draw(t, "take"):
+				n := rapid.IntRange(1, 5).Draw(t, "limit")
+				want := waiting[tenant][:min(n, len(waiting[tenant]))]
+				if got := fold.Take(tenant, n); fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Fatalf("took %v, wanted %v", got, want)
+				}
+				waiting[tenant] = waiting[tenant][len(want):]
+			default:
 				id := fmt.Sprint(rapid.IntRange(0, 20).Draw(t, "id"))
-				h.intents = append(h.intents, seq)
-				e.Class, e.Data = Intents, []byte(`{"id":"`+id+`"}`)
-				want := first[tenant+"."+id]
-				if want == 0 {
-					first[tenant+"."+id] = seq
+				folds(t, fold, Entry{Class: Intents, Tenant: tenant, Seq: seq, Data: []byte(`{"id":"` + id + `"}`)})
+				intents[tenant] = append(intents[tenant], seq)
+				waiting[tenant] = append(waiting[tenant], Due{seq, used[tenant+"."+id]})
+				if used[tenant+"."+id] == 0 {
+					used[tenant+"."+id] = seq
 				}
-				if got := applied(t, fold, e); got != want {
-					t.Fatalf("first use of %s of %s is %d, wanted %d", id, tenant, got, want)
-				}
-				continue
 			}
-			applied(t, fold, e)
 		}
 		due := map[string]bool{}
 		for tenant := range fold.Due {
 			due[tenant] = true
 		}
-		for tenant, h := range model {
-			if want := len(h.outcomes) < len(h.intents); due[tenant] != want {
-				t.Errorf("tenant %s due: %v, wanted %v", tenant, due[tenant], want)
+		for tenant, w := range waiting {
+			if fold.Waiting(tenant) != len(w) || due[tenant] != (len(w) > 0) {
+				t.Errorf("tenant %s: %d wait, due %v; wanted %v", tenant, fold.Waiting(tenant), due[tenant], w)
 			}
 		}
 	})
 }
 
-func applied(t *rapid.T, f *Fold, e Entry) uint64 {
-	_, first, err := f.Apply(e)
-	if err != nil {
+func folds(t *rapid.T, f *Fold, e Entry) {
+	if err := f.Apply(e); err != nil {
 		t.Fatal(err)
 	}
-	return first
 }
 
 func encodeOutcome(t interface{ Fatal(...any) }, intentSeq uint64) []byte {
@@ -74,11 +71,14 @@ func encodeOutcome(t interface{ Fatal(...any) }, intentSeq uint64) []byte {
 // TestFoldSurvivesNonsense: what nobody of ours wrote changes nothing.
 func TestFoldSurvivesNonsense(t *testing.T) {
 	fold := NewFold(0)
-	if _, _, err := fold.Apply(Entry{Class: Outcomes, Tenant: "a", Seq: 1, Data: []byte("{")}); err == nil {
+	if err := fold.Apply(Entry{Class: Outcomes, Tenant: "a", Seq: 1, Data: []byte("{")}); err == nil {
 		t.Error("an outcome that does not decode is no error")
 	}
-	if s, first, err := fold.Apply(Entry{Class: Intents, Tenant: "a", Seq: 2, Data: []byte("\xff{")}); err != nil || first != 0 || !s.Due() {
-		t.Errorf("a malformed intent is work all the same: %+v %d %v", s, first, err)
+	if err := fold.Apply(Entry{Class: Intents, Tenant: "a", Seq: 2, Data: []byte("\xff{")}); err != nil {
+		t.Error(err)
+	}
+	if got := fold.Take("a", 5); len(got) != 1 || got[0] != (Due{Seq: 2}) {
+		t.Errorf("a malformed intent is work all the same: %v", got)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/order"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
 // ErrNone says that the ledger has no such message (any more).
@@ -34,80 +33,38 @@ func (l *Ledger) At(ctx context.Context, shard int, seq uint64) (Entry, error) {
 	return l.leaderGet(ctx, shard, getRequest{Seq: seq})
 }
 
-// IntentsAfter reads at most limit intents of a tenant with after < sequence <=
-// upTo, in order. None means that there are none.
-func (l *Ledger) IntentsAfter(ctx context.Context, shard int, tenant string, after, upTo uint64, limit int) ([]Entry, error) {
-	subject := Intents.Subject(shard, tenant)
-	entries, err := l.batch(ctx, shard, subject, after+1, upTo, limit)
-	if err != nil || len(entries) > 0 {
-		return entries, err
-	}
-	// A replica that lags behind sees nothing yet. The leader knows.
-	e, err := l.leaderGet(ctx, shard, getRequest{Seq: after + 1, NextBySubject: subject})
-	switch {
-	case errors.Is(err, ErrNone):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case e.Seq > upTo:
-		return nil, nil
-	}
-	return []Entry{e}, nil
-}
+// scanBatch is how many messages a scan asks for at once.
+const scanBatch = 256
 
-// FindIntent finds the first intent of a tenant with an id, before a sequence
-// number. It reads all of the tenant's intents up to there: a rare, slow question.
-// ErrNone if there is none.
+// FindIntent finds the first intent of a tenant with an id, before a sequence number. It
+// reads all of the tenant's intents up to there: a rare, slow question. ErrNone if there
+// is none.
 func (l *Ledger) FindIntent(ctx context.Context, shard int, tenant, id string, before uint64) (Entry, error) {
-	for after := uint64(0); ; {
-		entries, err := l.IntentsAfter(ctx, shard, tenant, after, before-1, 256)
+	subject := Intents.Subject(shard, tenant)
+	for from := uint64(1); ; {
+		entries, err := l.scan(ctx, shard, subject, from, scanBatch)
 		if err != nil {
 			return Entry{}, err
+		}
+		for _, e := range entries {
+			switch {
+			case e.Seq >= before:
+				return Entry{}, ErrNone
+			case order.PeekID(e.Data) == id:
+				return e, nil
+			}
+			from = e.Seq + 1
 		}
 		if len(entries) == 0 {
 			return Entry{}, ErrNone
 		}
-		for _, e := range entries {
-			if order.PeekID(e.Data) == id {
-				return e, nil
-			}
-			after = e.Seq
-		}
 	}
-}
-
-// batch reads from whichever replica answers.
-func (l *Ledger) batch(ctx context.Context, shard int, subject string, from, upTo uint64, limit int) ([]Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	msgs, err := jetstreamext.GetBatch(ctx, l.js, StreamName(shard), limit,
-		jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchSubject(subject))
-	if err != nil {
-		return nil, fmt.Errorf("ledger: read %s: %w", subject, err)
-	}
-	var entries []Entry
-	for m, err := range msgs {
-		if errors.Is(err, jetstreamext.ErrNoMessages) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("ledger: read %s: %w", subject, err)
-		}
-		if m.Sequence > upTo {
-			break
-		}
-		if e, ok := entry(m.Subject, m.Sequence, m.Time, m.Data); ok {
-			entries = append(entries, e)
-		}
-	}
-	return entries, nil
 }
 
 // getRequest is the body of a stream message request, as the JetStream API has it.
 type getRequest struct {
 	Seq           uint64 `json:"seq,omitempty"`
 	LastBySubject string `json:"last_by_subj,omitempty"`
-	NextBySubject string `json:"next_by_subj,omitempty"`
 }
 
 // leaderGet asks the stream's leader. The client library would read from any

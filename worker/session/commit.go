@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,8 +27,7 @@ func (s *Session) findTip(ctx context.Context) error {
 	if last.Epoch > s.epoch {
 		return s.fence(last)
 	}
-	s.tip, s.done = seq, max(s.done, last.IntentSeq)
-	s.taken = max(s.taken, s.done)
+	s.tip, s.done = seq, last.IntentSeq
 	return nil
 }
 
@@ -137,7 +137,7 @@ func (s *Session) reread(ctx context.Context) error {
 	}
 	if seq != s.tip && seq != 0 {
 		// An earlier owner wrote until a moment ago; it may have more at the broker.
-		s.suspects, s.foldEnd, s.owned = Suspects, max(s.foldEnd, s.taken), time.Now()
+		s.suspects, s.foldEnd, s.owned = Suspects, math.MaxUint64, time.Now()
 	}
 	s.tip, s.done = seq, max(s.done, last.IntentSeq)
 	if s.done >= o.IntentSeq {

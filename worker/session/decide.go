@@ -37,17 +37,22 @@ type task struct {
 // last request for it was written at.
 func (t *task) lost(at time.Time) { t.ambiguous, t.since = true, at }
 
-// decide drives an intent to its outcome. It fails only where the intent has to be
-// left as it is: when the session drains (errEnd) or ctx ends.
-func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
-	t := &task{outcome: order.Outcome{
+func (s *Session) newTask(it Item) *task {
+	return &task{outcome: order.Outcome{
 		Version:   order.Version,
+		IntentID:  order.PeekID(it.Intent.Data),
 		IntentSeq: it.Intent.Seq,
 		Worker:    s.cfg.Worker,
 		Epoch:     s.epoch,
 		Published: it.Intent.Time,
 		Received:  it.received,
 	}}
+}
+
+// decide drives an intent to its outcome. It fails only where the intent has to be
+// left as it is: when the session drains (errEnd) or ctx ends.
+func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
+	t := s.newTask(it)
 	if err := s.read(t, it.Intent.Data); err != nil {
 		return t.end(order.Invalid, err.Error()), nil
 	}
@@ -84,7 +89,6 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 
 // read decodes and checks an intent. Whatever can be read goes into the outcome.
 func (s *Session) read(t *task, data []byte) error {
-	t.outcome.IntentID = order.PeekID(data)
 	if err := order.ValidTenant(s.tenant); err != nil {
 		return fmt.Errorf("tenant %q: %w", s.tenant, err)
 	}

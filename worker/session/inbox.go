@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
-	"github.com/orderfleet/orderfleet/shared/order"
 )
 
 // InboxSize is the capacity of a session's inbox. The last [Reserved] places are
@@ -17,8 +16,8 @@ const (
 	Reserved  = 2
 )
 
-// backlogBatch is how many intents a session reads at once: its bounded window.
-const backlogBatch = 32
+// Window is how many intents of its backlog a session reads at once.
+const Window = 64
 
 // Signal is what a shard says to a session through its inbox, beside intents.
 type Signal uint8
@@ -27,7 +26,7 @@ type Signal uint8
 const (
 	// None: the item is an intent.
 	None Signal = iota
-	// Behind: the inbox was full. What follows is in the ledger; ask.
+	// Behind: the inbox was full. What follows has to be read from the ledger; ask.
 	Behind
 	// Yield: other tenants wait for a session. End as soon as there is nothing to do.
 	Yield
@@ -39,33 +38,23 @@ const (
 type Item struct {
 	Signal Signal
 	Intent ledger.Entry
-	// First is the sequence number of an earlier intent that seems to bear the same
-	// id, or 0. A hint: the ledger decides.
+	// First: see [ledger.Due].
 	First uint64
 	// received is when the session took it up.
 	received time.Time
 }
 
-// Ask is a question of a session to its shard. The shard answers each at once.
+// Ask is a session's question what to do next: when it is behind and has nothing left of
+// what it read, or when it was idle for long. The shard answers at once.
 type Ask struct {
 	Tenant string
-	// After says that the session has taken up every intent up to this sequence number.
-	After uint64
 	// Idle asks for leave to end.
 	Idle bool
 	// Suspects is how many of the tenant's next intents may have reached the broker
 	// under an earlier owner; the shard keeps the number if the session ends.
 	Suspects int
-	// IDs, if any, asks instead for the First of each of these intents.
-	IDs []ID
 	// Reply has room for one answer.
 	Reply chan<- Answer
-}
-
-// ID is an intent's id and where it stands.
-type ID struct {
-	ID  string
-	Seq uint64
 }
 
 // Verb is what a session is to do next.
@@ -75,7 +64,7 @@ type Verb uint8
 const (
 	// Live: take what comes into the inbox.
 	Live Verb = iota + 1
-	// Read: read the ledger up to Answer.UpTo, then ask again.
+	// Read: read Answer.Due from the ledger, do it, and ask again.
 	Read
 	// End: the shard has forgotten the session; return.
 	End
@@ -83,9 +72,8 @@ const (
 
 // Answer is a shard's answer.
 type Answer struct {
-	Verb  Verb
-	UpTo  uint64
-	First []uint64 // to Ask.IDs, in their order
+	Verb Verb
+	Due  []ledger.Due // at most Window, at least one with Read
 }
 
 // errEnd says that the session ends in peace: retired, or draining.
@@ -114,7 +102,6 @@ func (s *Session) next(ctx context.Context) (Item, error) {
 		}
 		switch it.Signal {
 		case None:
-			s.taken = it.Intent.Seq
 			it.received = time.Now()
 			return it, nil
 		case Behind:
@@ -152,7 +139,7 @@ func (s *Session) receive(ctx context.Context) (Item, error) {
 		return Item{}, context.Cause(ctx)
 	case <-s.timer.C:
 	}
-	a, err := s.ask(ctx, Ask{After: s.taken, Idle: true})
+	a, err := s.ask(ctx, true)
 	if err != nil {
 		return Item{}, err
 	}
@@ -172,7 +159,7 @@ func (s *Session) finish(ctx context.Context) error {
 
 // refill reads the next window of the backlog, or goes live.
 func (s *Session) refill(ctx context.Context) error {
-	a, err := s.ask(ctx, Ask{After: s.taken})
+	a, err := s.ask(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -182,36 +169,32 @@ func (s *Session) refill(ctx context.Context) error {
 	case Live:
 		s.behind = false
 		return nil
+	case Read:
 	}
-	entries, err := s.readBacklog(ctx, a.UpTo)
+	entries, err := s.readBacklog(ctx, a.Due)
 	if err != nil {
 		return err
 	}
-	if len(entries) == 0 {
-		s.taken = a.UpTo // retention removed them
-		return nil
-	}
-	ids := make([]ID, len(entries))
-	for i, e := range entries {
-		ids[i] = ID{order.PeekID(e.Data), e.Seq}
-	}
-	if a, err = s.ask(ctx, Ask{IDs: ids}); err != nil {
-		return err
-	}
-	now := time.Now()
+	now, due := time.Now(), a.Due
 	s.backlog = s.backlog[:0]
-	for i, e := range entries {
-		s.backlog = append(s.backlog, Item{Intent: e, First: a.First[i], received: now})
+	for _, e := range entries {
+		for due[0].Seq != e.Seq {
+			due = due[1:] // retention removed it
+		}
+		s.backlog = append(s.backlog, Item{Intent: e, First: due[0].First, received: now})
 	}
-	s.taken = entries[len(entries)-1].Seq
 	return nil
 }
 
 // readBacklog reads until the ledger answers.
-func (s *Session) readBacklog(ctx context.Context, upTo uint64) ([]ledger.Entry, error) {
+func (s *Session) readBacklog(ctx context.Context, due []ledger.Due) ([]ledger.Entry, error) {
+	seqs := make([]uint64, len(due))
+	for i, d := range due {
+		seqs[i] = d.Seq
+	}
 	var b backoff
 	for {
-		entries, err := s.cfg.Ledger.IntentsAfter(ctx, s.shard, s.tenant, s.taken, upTo, backlogBatch)
+		entries, err := s.cfg.Ledger.Read(ctx, s.shard, seqs)
 		if err == nil {
 			return entries, nil
 		}
@@ -222,11 +205,10 @@ func (s *Session) readBacklog(ctx context.Context, upTo uint64) ([]ledger.Entry,
 	}
 }
 
-// ask puts a question to the shard.
-func (s *Session) ask(ctx context.Context, q Ask) (Answer, error) {
-	q.Tenant, q.Suspects, q.Reply = s.tenant, s.suspects, s.reply
+// ask asks the shard what to do next.
+func (s *Session) ask(ctx context.Context, idle bool) (Answer, error) {
 	select {
-	case s.asks <- q:
+	case s.asks <- Ask{Tenant: s.tenant, Idle: idle, Suspects: s.suspects, Reply: s.reply}:
 	case <-ctx.Done():
 		return Answer{}, context.Cause(ctx)
 	}

@@ -3,9 +3,12 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/rs/zerolog"
 )
@@ -40,9 +43,6 @@ type Start struct {
 	Tenant string
 	Shard  int
 	Epoch  uint64
-	// After: every intent up to this sequence number has its outcome. The session
-	// begins with reading the ledger from here, before it takes from its inbox.
-	After uint64
 	// Suspects is how many of the next intents up to FoldEnd may have reached the
 	// broker under an earlier owner.
 	Suspects int
@@ -51,6 +51,7 @@ type Start struct {
 	// before it.
 	Owned time.Time
 
+	// Inbox is taken from after the backlog, which the session asks for first.
 	Inbox    <-chan Item
 	Asks     chan<- Ask
 	Draining <-chan struct{} // closed: take up no more
@@ -81,8 +82,7 @@ type Session struct {
 	draining <-chan struct{}
 	timer    *time.Timer
 
-	taken   uint64 // every intent up to here was taken up
-	backlog []Item // taken up from the ledger, not begun
+	backlog []Item // read from the ledger, not begun
 	behind  bool   // the ledger has more than the inbox
 	yield   bool   // others wait for a session
 
@@ -111,8 +111,6 @@ func New(cfg *Config, st Start) *Session {
 		reply:    make(chan Answer, 1),
 		draining: st.Draining,
 		timer:    timer,
-		taken:    st.After,
-		done:     st.After,
 		behind:   true,
 	}
 }
@@ -140,7 +138,7 @@ func (s *Session) serve(ctx context.Context) error {
 		if it.Intent.Seq <= s.done {
 			continue // an earlier owner's outcome stands
 		}
-		o, err := s.decide(ctx, it)
+		o, err := s.guarded(ctx, it)
 		if errors.Is(err, errEnd) {
 			return s.finish(ctx) // draining: the next owner takes it up again
 		}
@@ -154,6 +152,18 @@ func (s *Session) serve(ctx context.Context) error {
 			s.suspects--
 		}
 	}
+}
+
+// guarded decides an intent, and keeps a bug of ours from becoming every tenant's outage:
+// the intent on which the code panicked is failed, for somebody to look at.
+func (s *Session) guarded(ctx context.Context, it Item) (o *order.Outcome, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error().Uint64("intent_seq", it.Intent.Seq).Interface("panic", p).Bytes("stack", debug.Stack()).Msg("panic while deciding an intent")
+			o, err = s.failed(s.newTask(it), fmt.Sprintf("a bug of the worker's: %v; the broker may have the order", p)), nil
+		}
+	}()
+	return s.decide(ctx, it)
 }
 
 func (s *Session) drained() bool {

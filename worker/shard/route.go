@@ -42,7 +42,7 @@ func (s *shard) route(ctx context.Context) error {
 
 // deliver folds a message in and hands an intent on.
 func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
-	first := s.apply(e)
+	s.apply(e)
 	if e.Class != ledger.Intents {
 		return
 	}
@@ -51,9 +51,10 @@ func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 	case t == nil:
 		s.admit(ctx, e.Tenant)
 	case t.behind || t.ending:
-		// Its session, or its next one, reads it from the ledger.
+		// Its session, or its next one, asks for it.
 	case cap(t.inbox)-len(t.inbox) > session.Reserved:
-		t.inbox <- session.Item{Intent: e, First: first}
+		d := s.fold.Take(e.Tenant, 1)[0]
+		t.inbox <- session.Item{Intent: e, First: d.First}
 	default:
 		t.behind = true
 		t.inbox <- session.Item{Signal: session.Behind}
@@ -61,12 +62,10 @@ func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 }
 
 // apply folds a message in. What cannot be read is not ours, and changes nothing.
-func (s *shard) apply(e ledger.Entry) (first uint64) {
-	_, first, err := s.fold.Apply(e)
-	if err != nil {
+func (s *shard) apply(e ledger.Entry) {
+	if err := s.fold.Apply(e); err != nil {
 		s.log.Error().Err(err).Msg("a message of the ledger makes no sense; going on without it")
 	}
-	return first
 }
 
 // admit starts a session for a tenant that has work, or lets it wait for room.
@@ -94,11 +93,8 @@ func (t *tenant) yield() {
 
 // start gives a tenant its session.
 func (s *shard) start(ctx context.Context, name string) {
-	done := s.fold.Standing(name).Done
 	t := &tenant{
 		inbox:  make(chan session.Item, session.InboxSize),
-		start:  done,
-		after:  done,
 		behind: true, // it begins with the ledger
 	}
 	s.live[name] = t
@@ -109,7 +105,6 @@ func (s *shard) start(ctx context.Context, name string) {
 		Tenant:   name,
 		Shard:    s.lease.Shard,
 		Epoch:    s.lease.Epoch,
-		After:    done,
 		Suspects: s.suspects[name],
 		FoldEnd:  s.foldEnd,
 		Owned:    s.owned,
@@ -120,38 +115,27 @@ func (s *shard) start(ctx context.Context, name string) {
 	go func() { s.ended <- ended{name, one.Run(ctx)} }()
 }
 
-// answer answers a session's question.
+// answer tells a session what to do next.
 func (s *shard) answer(q session.Ask) session.Answer {
-	if q.IDs != nil {
-		first := make([]uint64, len(q.IDs))
-		for i, id := range q.IDs {
-			first[i] = s.fold.First(q.Tenant, id.ID, id.Seq)
-		}
-		return session.Answer{First: first}
-	}
-	t, standing := s.live[q.Tenant], s.fold.Standing(q.Tenant)
-	t.after = q.After
+	t := s.live[q.Tenant]
 	s.suspects[q.Tenant] = q.Suspects
 	if q.Suspects == 0 {
 		delete(s.suspects, q.Tenant)
 	}
-	due := standing.Last > q.After
 	switch {
-	case q.Idle && due: // it is in the inbox
+	case q.Idle && len(t.inbox) > 0: // it came just now
 		return session.Answer{Verb: session.Live}
-	case q.Idle, t.hadTurn() && s.waiting.len() > 0:
+	case q.Idle, t.hadTurn && s.waiting.len() > 0:
 		t.ending = true
 		return session.Answer{Verb: session.End}
-	case due:
-		return session.Answer{Verb: session.Read, UpTo: standing.Last}
-	default:
-		t.behind = false
-		return session.Answer{Verb: session.Live}
 	}
+	if due := s.fold.Take(q.Tenant, session.Window); len(due) > 0 {
+		t.hadTurn = true
+		return session.Answer{Verb: session.Read, Due: due}
+	}
+	t.behind = false
+	return session.Answer{Verb: session.Live}
 }
-
-// hadTurn says whether the session has taken up anything yet.
-func (t *tenant) hadTurn() bool { return t.after > t.start }
 
 // retire forgets a session that has ended, and queues its tenant if it has more work.
 func (s *shard) retire(e ended) error {
@@ -160,12 +144,7 @@ func (s *shard) retire(e ended) error {
 	if e.err != nil {
 		return fmt.Errorf("shard: session of tenant %s: %w", e.tenant, e.err)
 	}
-	if !t.ending {
-		return nil // it drains
-	}
-	standing := s.fold.Standing(e.tenant)
-	standing.Done = max(standing.Done, t.after) // the tail may be behind it
-	if standing.Due() {
+	if t.ending && s.fold.Waiting(e.tenant) > 0 {
 		s.waiting.push(e.tenant)
 	}
 	return nil
@@ -185,7 +164,7 @@ func (s *shard) awaitSessions() error {
 	for len(s.live) > 0 {
 		select {
 		case q := <-s.asks:
-			q.Reply <- session.Answer{Verb: session.End, First: make([]uint64, len(q.IDs))}
+			q.Reply <- session.Answer{Verb: session.End}
 		case e := <-s.ended:
 			if err := s.retire(e); err != nil && first == nil {
 				first = err

@@ -50,11 +50,10 @@ type shard struct {
 // tenant is one that has a session.
 type tenant struct {
 	inbox   chan session.Item
-	start   uint64 // its Done when the session began
-	after   uint64 // its session has taken up everything to here
-	behind  bool   // its session reads the ledger, not the inbox
-	yielded bool   // its session was told that others wait
-	ending  bool   // its session was told to end
+	behind  bool // its session reads the ledger, not the inbox
+	hadTurn bool // its session was given a part of the backlog
+	yielded bool // its session was told that others wait
+	ending  bool // its session was told to end
 }
 
 // ended says that a session's goroutine has returned.
