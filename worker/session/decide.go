@@ -100,10 +100,10 @@ func (s *Session) read(t *task, data []byte) error {
 		return err
 	}
 	t.intent = in
-	t.outcome.IntentID, t.outcome.Kind = in.ID, in.Kind
 	if err := in.Validate(); err != nil {
 		return err
 	}
+	t.outcome.Kind = in.Kind
 	if in.Kind != order.KindCancel && in.Kind != order.KindCancelAll {
 		t.id = order.ClientOrderID(s.tenant, in.ID)
 		t.outcome.ClientOrderID = t.id

@@ -1,3 +1,0 @@
-package order
-
-func (i *Intent) Validate() error { return nil }
