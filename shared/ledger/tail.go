@@ -33,11 +33,38 @@ func (l *Ledger) End(ctx context.Context, shard int) (uint64, error) {
 // through server restarts and cuts. It ends with ctx's error, or deliver's, or
 // the first one that waiting cannot cure.
 func (l *Ledger) Tail(ctx context.Context, shard int, from uint64, deliver func(Entry) error) error {
-	name := StreamName(shard)
-	cons, err := l.js.OrderedConsumer(ctx, name, jetstream.OrderedConsumerConfig{
+	return l.tail(ctx, shard, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:   max(from, 1),
-	})
+	}, deliver)
+}
+
+// Start is where [Ledger.Follow] begins: at a sequence number, else at a time, else now.
+type Start struct {
+	Seq  uint64
+	Time time.Time
+}
+
+// Follow is [Ledger.Tail] for the messages of one class of one tenant. The server passes
+// over all others of the shard, which costs it about as much as reading them.
+func (l *Ledger) Follow(ctx context.Context, class Class, tenant string, start Start, deliver func(Entry) error) error {
+	shard := l.ShardOf(tenant)
+	cfg := jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{class.Subject(shard, tenant)},
+		DeliverPolicy:  jetstream.DeliverNewPolicy,
+	}
+	switch {
+	case start.Seq > 0:
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, start.Seq
+	case !start.Time.IsZero():
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &start.Time
+	}
+	return l.tail(ctx, shard, cfg, deliver)
+}
+
+func (l *Ledger) tail(ctx context.Context, shard int, cfg jetstream.OrderedConsumerConfig, deliver func(Entry) error) error {
+	name := StreamName(shard)
+	cons, err := l.js.OrderedConsumer(ctx, name, cfg)
 	if err != nil {
 		return fmt.Errorf("ledger: tail %s: %w", name, err)
 	}

@@ -1,0 +1,164 @@
+package producer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+const (
+	// DefaultLifetime is the lifetime of an intent that states no expiry.
+	DefaultLifetime = time.Minute
+	// DefaultPatience bounds a publish whose context has no deadline.
+	DefaultPatience = 10 * time.Second
+
+	// ackTimeout is how long one try waits for its acknowledgement.
+	ackTimeout = 2 * time.Second
+	// firstPause and lastPause bound the pause between tries.
+	firstPause, lastPause = 50 * time.Millisecond, time.Second
+)
+
+// Producer publishes intents and follows their outcomes. Safe for concurrent use. It
+// needs no closing; it lives on its connection.
+type Producer struct {
+	ledger  *ledger.Ledger
+	js      jetstream.JetStream
+	denials *denials
+}
+
+// New makes a producer on a connection whose server has a ledger
+// ([ledger.ErrNotProvisioned] otherwise). It adds to the connection's error handler;
+// set your own before.
+func New(ctx context.Context, nc *nats.Conn) (*Producer, error) {
+	l, err := ledger.Open(ctx, nc)
+	if err != nil {
+		return nil, fmt.Errorf("producer: %w", err)
+	}
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(ackTimeout), jetstream.WithPublishAsyncMaxPending(1<<16))
+	if err != nil {
+		return nil, fmt.Errorf("producer: %w", err)
+	}
+	return &Producer{l, js, watchDenials(nc)}, nil
+}
+
+// Ledger is the ledger that the producer publishes to, for reading.
+func (p *Producer) Ledger() *ledger.Ledger { return p.ledger }
+
+// Receipt says that an intent is on the ledger.
+type Receipt struct {
+	Tenant string `json:"tenant"`
+	ID     string `json:"id"`
+	Shard  int    `json:"shard"`
+	Seq    uint64 `json:"seq"` // in the shard's stream
+	// Duplicate says that the server dropped this publish: one with the same id was there.
+	Duplicate bool `json:"duplicate,omitempty"`
+}
+
+// Publish publishes one intent and waits until it is on the ledger. An empty ID is made
+// up ([order.NewID]), an empty ExpiresAt is [DefaultLifetime] from now. Trouble that may
+// pass is tried again under the same id, until ctx's deadline, or for [DefaultPatience].
+//
+// The errors are those of [order.Intent.Validate], and the ones of this package.
+func (p *Producer) Publish(ctx context.Context, tenant string, in order.Intent) (Receipt, error) {
+	m, err := p.prepare(tenant, in)
+	if err != nil {
+		return Receipt{Tenant: tenant, ID: in.ID}, err
+	}
+	return p.publish(ctx, m)
+}
+
+// message is an intent ready to be published.
+type message struct {
+	tenant string
+	id     string
+	msg    *nats.Msg
+}
+
+func (p *Producer) prepare(tenant string, in order.Intent) (*message, error) {
+	if err := order.ValidTenant(tenant); err != nil {
+		return nil, fmt.Errorf("producer: %w", err)
+	}
+	if in.ID == "" {
+		in.ID = order.NewID()
+	}
+	if in.ExpiresAt.IsZero() {
+		in.ExpiresAt = time.Now().Add(DefaultLifetime)
+	}
+	if err := in.Validate(); err != nil {
+		return nil, fmt.Errorf("producer: intent %q of tenant %s: %w", in.ID, tenant, err)
+	}
+	data, err := order.EncodeIntent(in)
+	if err != nil {
+		return nil, fmt.Errorf("producer: intent %s of tenant %s: %w", in.ID, tenant, err)
+	}
+	return &message{tenant, in.ID, &nats.Msg{
+		Subject: ledger.PublishSubject(tenant),
+		Header:  nats.Header{jetstream.MsgIDHeader: []string{order.ClientOrderID(tenant, in.ID)}},
+		Data:    data,
+	}}, nil
+}
+
+// publish tries until the ledger has the message, refuses it, or the time is over.
+func (p *Producer) publish(ctx context.Context, m *message) (Receipt, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, DefaultPatience)
+		defer cancel()
+	}
+	denied, release := p.denials.watch(p.ledger.ShardOf(m.tenant), m.tenant)
+	defer release()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		ack, err := p.try(ctx, m, denied)
+		if err == nil {
+			return p.receipt(m, ack)
+		}
+		if !transient(err) || !sleep(ctx, pause/2+rand.N(pause/2)) {
+			return Receipt{Tenant: m.tenant, ID: m.id}, explain(m.tenant, m.id, err)
+		}
+	}
+}
+
+// try publishes once and waits for the acknowledgement.
+func (p *Producer) try(ctx context.Context, m *message, denied <-chan struct{}) (*jetstream.PubAck, error) {
+	f, err := p.js.PublishMsgAsync(m.msg)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case ack := <-f.Ok():
+		return ack, nil
+	case err := <-f.Err():
+		return nil, err
+	case <-denied:
+		return nil, nats.ErrPermissionViolation
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// receipt checks where an intent arrived.
+func (p *Producer) receipt(m *message, ack *jetstream.PubAck) (Receipt, error) {
+	r := Receipt{Tenant: m.tenant, ID: m.id, Shard: p.ledger.ShardOf(m.tenant), Seq: ack.Sequence, Duplicate: ack.Duplicate}
+	if want := ledger.StreamName(r.Shard); ack.Stream != want {
+		return r, fmt.Errorf("producer: publish intent %s of tenant %s: %w (%s instead of %s)", m.id, m.tenant, ErrMisrouted, ack.Stream, want)
+	}
+	return r, nil
+}
+
+// sleep waits, and says whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
