@@ -1,0 +1,187 @@
+package paper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"golang.org/x/sync/errgroup"
+)
+
+// Unlimited is the [Config.RateLimit] of accounts without a limit.
+const Unlimited = -1
+
+// Defaults of [Config].
+const (
+	DefaultRateLimit = 200         // requests a minute an account
+	DefaultTick      = time.Second // between two steps of the prices
+)
+
+// DefaultCash is what an account opens with, in dollars.
+var DefaultCash = decimal.NewFromInt(100_000)
+
+// Config describes a broker. The zero value is a working one.
+type Config struct {
+	// Cash that an account opens with, in dollars; 0 means [DefaultCash].
+	Cash decimal.Decimal
+	// RateLimit in requests a minute an account; 0 means [DefaultRateLimit], below 0
+	// none ([Unlimited]).
+	RateLimit int
+	// Seed of prices, ids and the probabilities of faults. The same requests at the
+	// same times of Clock get the same answers from a broker with the same seed.
+	Seed uint64
+	// NoDuplicateCheck lets a client order id be used again, as no real broker does:
+	// with it the ledger shows every second attempt as a second order.
+	NoDuplicateCheck bool
+	// Clock tells the time; nil means [time.Now].
+	Clock func() time.Time
+	// Tick between two steps of the prices while [Broker.Run] runs; 0 means
+	// [DefaultTick], below 0 they stand still but for [Broker.Tick].
+	Tick time.Duration
+}
+
+// Broker is a paper broker. It is safe for concurrent use.
+type Broker struct {
+	seed  uint64
+	cash  num
+	tick  time.Duration
+	clock func() time.Time
+
+	market *market
+	ledger Ledger
+
+	requests  atomic.Uint64 // answered so far, for X-Request-ID
+	rateLimit atomic.Int64
+	duplicate atomic.Bool         // check for used client order ids
+	depth     atomic.Pointer[num] // liquidity; nil is all
+	session   session
+
+	mu       sync.RWMutex // guards accounts
+	accounts map[string]*account
+
+	closing chan struct{} // closed when Run stops: ends what hangs and streams
+	once    sync.Once
+}
+
+// New makes a broker. It starts nothing.
+func New(c Config) *Broker {
+	b := &Broker{
+		seed: c.Seed, cash: c.Cash, tick: c.Tick, clock: c.Clock,
+		market: newMarket(c.Seed), accounts: make(map[string]*account), closing: make(chan struct{}),
+	}
+	if b.cash.IsZero() {
+		b.cash = DefaultCash
+	}
+	if b.tick == 0 {
+		b.tick = DefaultTick
+	}
+	if b.clock == nil {
+		b.clock = time.Now
+	}
+	if c.RateLimit == 0 {
+		c.RateLimit = DefaultRateLimit
+	}
+	b.rateLimit.Store(int64(c.RateLimit))
+	b.duplicate.Store(!c.NoDuplicateCheck)
+	return b
+}
+
+// Ledger returns the broker's record of what arrived and what it booked.
+func (b *Broker) Ledger() *Ledger { return &b.ledger }
+
+// now is the broker's time: its clock's, moved by what was set.
+func (b *Broker) now() time.Time { return b.session.now(b.clock()) }
+
+// SetPrices sets the last prices of assets by symbol, all or none, and fills what they
+// make fillable.
+func (b *Broker) SetPrices(prices map[string]decimal.Decimal) error {
+	if err := b.market.set(prices, b.now()); err != nil {
+		return err
+	}
+	b.matchAll()
+	return nil
+}
+
+// Tick moves all prices one step and fills what they make fillable.
+func (b *Broker) Tick() {
+	b.market.step()
+	b.matchAll()
+}
+
+// matchAll gives every open order of every account its chance.
+func (b *Broker) matchAll() {
+	b.mu.RLock()
+	all := make([]*account, 0, len(b.accounts))
+	for _, a := range b.accounts {
+		all = append(all, a)
+	}
+	b.mu.RUnlock()
+	now := stampOf(b.now())
+	for _, a := range all {
+		a.mu.Lock()
+		b.matchOpen(a, now)
+		a.mu.Unlock()
+	}
+}
+
+// shutdownTimeout bounds how long Run waits for requests that are being answered.
+const shutdownTimeout = 5 * time.Second
+
+// Run serves the API and the admin endpoints on the listeners and moves the prices,
+// until ctx is done; then it ends streams and hanging requests, lets the others
+// finish, closes the listeners, and returns nil. admin may be nil. A broker runs once.
+func (b *Broker) Run(ctx context.Context, api, admin net.Listener) error {
+	group, ctx := errgroup.WithContext(ctx)
+	b.serveOn(ctx, group, api, b.Handler())
+	if admin != nil {
+		b.serveOn(ctx, group, admin, b.Admin())
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		b.once.Do(func() { close(b.closing) })
+		return nil
+	})
+	if b.tick > 0 {
+		group.Go(func() error { return b.tickUntil(ctx) })
+	}
+	return group.Wait()
+}
+
+func (b *Broker) tickUntil(ctx context.Context) error {
+	ticker := time.NewTicker(b.tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			b.Tick()
+		}
+	}
+}
+
+// serveOn serves a handler until ctx is done.
+func (b *Broker) serveOn(ctx context.Context, group *errgroup.Group, l net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute}
+	group.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("paper: serve on %s: %w", l.Addr(), err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+		defer cancel()
+		if server.Shutdown(wait) != nil {
+			_ = server.Close() // what did not finish in time is cut off
+		}
+		return nil
+	})
+}

@@ -1,0 +1,174 @@
+package paper
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+)
+
+// call is one request, read whole.
+type call struct {
+	method, path string
+	query        url.Values
+	account      *account
+	body         []byte
+	received     stamp
+	arrival      int // its sequence number on the ledger; 0 if it cannot book
+}
+
+// Handler serves the trading API.
+func (b *Broker) Handler() http.Handler { return http.HandlerFunc(b.serve) }
+
+func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h["X-Request-Id"] = []string{requestID(b.seed, b.requests.Add(1))}
+	a, refusal := b.authenticate(r)
+	if refusal != nil {
+		write(w, refusal)
+		return
+	}
+	if !b.limit(a, h) {
+		write(w, tooMany(""))
+		return
+	}
+	body, err := readBody(r)
+	if err != nil {
+		write(w, refuse(http.StatusBadRequest, codeBody, "request body format is invalid"))
+		return
+	}
+	c := &call{method: r.Method, path: r.URL.Path, account: a, body: *body, received: stampOf(b.now())}
+	if r.URL.RawQuery != "" {
+		c.query = r.URL.Query()
+	}
+	b.arrive(c)
+	write(w, b.perform(c))
+	bodies.Put(body)
+}
+
+// books says whether a request may book an order.
+func books(c *call) bool {
+	switch c.method {
+	case http.MethodPost, http.MethodPatch:
+		return strings.HasPrefix(c.path, "/v2/orders")
+	case http.MethodDelete:
+		return strings.HasPrefix(c.path, "/v2/positions")
+	}
+	return false
+}
+
+// perform answers a call; what it did is done for good when it returns. Calls that
+// may book are on the ledger with the status of their answer, even if it gets lost
+// on its way.
+func (b *Broker) perform(c *call) *answer {
+	a := b.route(c)
+	if c.arrival > 0 {
+		b.ledger.answer(c.arrival, a.status)
+	}
+	return a
+}
+
+// arrive puts a call that may book on the ledger.
+func (b *Broker) arrive(c *call) {
+	if !books(c) {
+		return
+	}
+	c.arrival = b.ledger.arrive(Arrival{
+		Time: c.received.time(), Account: c.account.key, Method: c.method, Path: c.path,
+		ClientOrderID: peekClientOrderID(c.body), Digest: digest(c.body),
+	})
+}
+
+// bodies are buffers for requests.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+var errTooLong = errors.New("paper: request body is too long")
+
+// readBody reads a body into a buffer of bodies.
+func readBody(r *http.Request) (*[]byte, error) {
+	buf, _ := bodies.Get().(*[]byte)
+	b := (*buf)[:0]
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Body.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if errors.Is(err, io.EOF) {
+			*buf = b
+			return buf, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(b) > maxBody {
+			return nil, errTooLong
+		}
+	}
+}
+
+var (
+	typeJSON = []string{"application/json; charset=UTF-8"}
+	typeHTML = []string{"text/html"}
+)
+
+// write sends an answer. That the client has gone is its own affair.
+func write(w http.ResponseWriter, a *answer) {
+	h := w.Header()
+	switch {
+	case a.html:
+		h["Content-Type"] = typeHTML
+	case a.status != http.StatusNoContent:
+		h["Content-Type"] = typeJSON
+	}
+	if a.after != "" {
+		h["Retry-After"] = []string{a.after}
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body)
+}
+
+// maxKey bounds the length of API keys and secrets.
+const maxKey = 256
+
+// authenticate finds or opens the account of a request's keys.
+func (b *Broker) authenticate(r *http.Request) (*account, *answer) {
+	key, secret := r.Header.Get("Apca-Api-Key-Id"), r.Header.Get("Apca-Api-Secret-Key")
+	if key == "" || secret == "" {
+		if k, s, ok := r.BasicAuth(); ok {
+			key, secret = k, s
+		}
+	}
+	if key == "" || secret == "" {
+		return nil, forbidden()
+	}
+	if a := b.open(key, secret); a != nil {
+		return a, nil
+	}
+	return nil, unauthorized()
+}
+
+// open returns the account of a key pair, and opens it if the key is new; nil means
+// that the key has another secret.
+func (b *Broker) open(key, secret string) *account {
+	if key == "" || secret == "" || len(key) > maxKey || len(secret) > maxKey {
+		return nil
+	}
+	b.mu.RLock()
+	a := b.accounts[key]
+	b.mu.RUnlock()
+	if a == nil {
+		b.mu.Lock()
+		if a = b.accounts[key]; a == nil {
+			a = b.newAccount(key, secret)
+			b.accounts[key] = a
+		}
+		b.mu.Unlock()
+	}
+	if a.secret != secret {
+		return nil
+	}
+	return a
+}
