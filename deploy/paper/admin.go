@@ -9,6 +9,15 @@ import (
 func (b *Broker) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ledger", b.serveLedger)
+	mux.HandleFunc("GET /faults", b.getFaults)
+	mux.HandleFunc("POST /faults", b.postFault)
+	mux.HandleFunc("DELETE /faults", b.deleteFaults)
+	mux.HandleFunc("GET /prices", b.getPrices)
+	mux.HandleFunc("POST /prices", b.postPrices)
+	mux.HandleFunc("GET /clock", b.getClock)
+	mux.HandleFunc("POST /clock", b.postClock)
+	mux.HandleFunc("GET /settings", b.getSettings)
+	mux.HandleFunc("POST /settings", b.postSettings)
 	return mux
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -55,6 +56,7 @@ type Broker struct {
 
 	market *market
 	ledger Ledger
+	faults faultList
 
 	requests  atomic.Uint64 // answered so far, for X-Request-ID
 	rateLimit atomic.Int64
@@ -88,7 +90,9 @@ func New(c Config) *Broker {
 		c.RateLimit = DefaultRateLimit
 	}
 	b.rateLimit.Store(int64(c.RateLimit))
+	b.faults.random = rand.New(rand.NewPCG(c.Seed, hash("faults")))
 	b.duplicate.Store(!c.NoDuplicateCheck)
+	b.session.opened.Store(true)
 	return b
 }
 
@@ -97,38 +101,6 @@ func (b *Broker) Ledger() *Ledger { return &b.ledger }
 
 // now is the broker's time: its clock's, moved by what was set.
 func (b *Broker) now() time.Time { return b.session.now(b.clock()) }
-
-// SetPrices sets the last prices of assets by symbol, all or none, and fills what they
-// make fillable.
-func (b *Broker) SetPrices(prices map[string]decimal.Decimal) error {
-	if err := b.market.set(prices, b.now()); err != nil {
-		return err
-	}
-	b.matchAll()
-	return nil
-}
-
-// Tick moves all prices one step and fills what they make fillable.
-func (b *Broker) Tick() {
-	b.market.step()
-	b.matchAll()
-}
-
-// matchAll gives every open order of every account its chance.
-func (b *Broker) matchAll() {
-	b.mu.RLock()
-	all := make([]*account, 0, len(b.accounts))
-	for _, a := range b.accounts {
-		all = append(all, a)
-	}
-	b.mu.RUnlock()
-	now := stampOf(b.now())
-	for _, a := range all {
-		a.mu.Lock()
-		b.matchOpen(a, now)
-		a.mu.Unlock()
-	}
-}
 
 // shutdownTimeout bounds how long Run waits for requests that are being answered.
 const shutdownTimeout = 5 * time.Second

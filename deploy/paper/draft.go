@@ -37,7 +37,7 @@ func (b *Broker) draft(r *orderRequest, now time.Time) (*order, *answer) {
 	for _, leg := range o.legs {
 		leg.expires = b.session.expiry(leg, now)
 	}
-	if b.session.hours() == schedule {
+	if b.session.hours() == NewYorkHours {
 		return o, checkAuction(o, now)
 	}
 	return o, nil

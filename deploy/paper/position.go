@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/shopspring/decimal"
 )
 
 // append appends a position as the API shows it. The account must be locked.
@@ -179,12 +177,4 @@ func (b *Broker) closeAll(c *call) *answer {
 		body = append(append(append(body, `,"body":`...), done.body...), '}')
 	}
 	return &answer{status: http.StatusMultiStatus, body: append(body, ']')}
-}
-
-// liquidity is how much of an order fills at one step of the prices; 0 is all.
-func (b *Broker) liquidity() num {
-	if d := b.depth.Load(); d != nil {
-		return *d
-	}
-	return decimal.Zero
 }

@@ -43,8 +43,7 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawQuery != "" {
 		c.query = r.URL.Query()
 	}
-	b.arrive(c)
-	write(w, b.perform(c))
+	b.answerThrough(w, r, c)
 	bodies.Put(body)
 }
 

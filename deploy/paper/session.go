@@ -17,20 +17,22 @@ var newYork = func() *time.Location {
 	return l
 }()
 
-// hours says when the market is open.
-type hours int32
+// Hours says when the market is open.
+type Hours int32
 
+// The hours of a market.
 const (
-	always   hours = iota // open day and night: the default
-	never                 // closed
-	schedule              // New York's hours on its trading days
+	AlwaysOpen   Hours = iota // day and night
+	AlwaysClosed              // for all but crypto
+	NewYorkHours              // 09:30 to 16:00 in New York on its trading days
 )
 
 // session is the time as the market sees it. Its zero value is always open at the
 // time of the clock.
 type session struct {
-	mode   atomic.Int32 // hours
+	mode   atomic.Int32 // Hours
 	offset atomic.Int64 // of the broker's time from its clock, in nanoseconds
+	opened atomic.Bool  // whether the market was open when auctions were last looked for
 
 	mu    sync.Mutex // guards what follows
 	until stamp      // close is good up to here
@@ -44,7 +46,7 @@ func (s *session) now(clock time.Time) time.Time {
 	return clock.Add(time.Duration(s.offset.Load()))
 }
 
-func (s *session) hours() hours { return hours(s.mode.Load()) }
+func (s *session) hours() Hours { return Hours(s.mode.Load()) }
 
 // day is one trading day.
 type day struct{ pre, open, close, after stamp }
@@ -67,12 +69,12 @@ func (s *session) day(at time.Time) day {
 // isOpen says whether regular trading goes on.
 func (s *session) isOpen(at time.Time) bool {
 	switch s.hours() {
-	case always:
+	case AlwaysOpen:
 		return true
-	case schedule:
+	case NewYorkHours:
 		d := s.day(at)
 		return stampOf(at) >= d.open && stampOf(at) < d.close
-	case never:
+	case AlwaysClosed:
 	}
 	return false
 }
@@ -88,7 +90,7 @@ func (s *session) trades(o *order, at time.Time) bool {
 		return false
 	case s.isOpen(at):
 		return true
-	case s.hours() == schedule && o.extended:
+	case s.hours() == NewYorkHours && o.extended:
 		d := s.day(at)
 		return stampOf(at) >= d.pre && stampOf(at) < d.after
 	}
