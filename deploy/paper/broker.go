@@ -69,6 +69,7 @@ type Broker struct {
 
 	closing chan struct{} // closed when Run stops: ends what hangs and streams
 	once    sync.Once
+	streams sync.WaitGroup // websockets, for which an http.Server does not wait
 }
 
 // New makes a broker. It starts nothing.
@@ -122,7 +123,9 @@ func (b *Broker) Run(ctx context.Context, api, admin net.Listener) error {
 	if b.tick > 0 {
 		group.Go(func() error { return b.tickUntil(ctx) })
 	}
-	return group.Wait()
+	err := group.Wait()
+	b.streams.Wait()
+	return err
 }
 
 func (b *Broker) tickUntil(ctx context.Context) error {

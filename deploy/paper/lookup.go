@@ -119,26 +119,32 @@ func (a *account) list(q url.Values) *answer {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	first, end := 0, len(a.orders)
+	all := a.orders
+	if !f.closed {
+		all = a.open // with some that are over: spares the search through a long past
+	}
+	bySeq := func(o *order, seq int) int { return o.seq - seq }
 	if f.afterID != "" {
 		o := a.byID[f.afterID]
 		if o == nil {
 			return notFound("order not found for " + f.afterID)
 		}
-		first = o.seq + 1
+		i, _ := slices.BinarySearchFunc(all, o.seq+1, bySeq)
+		all = all[i:]
 	}
 	if f.beforeID != "" {
 		o := a.byID[f.beforeID]
 		if o == nil {
 			return notFound("order not found for " + f.beforeID)
 		}
-		end = o.seq
+		i, _ := slices.BinarySearchFunc(all, o.seq, bySeq)
+		all = all[:i]
 	}
 	var page []*order
-	for i := first; i < end && len(page) < f.limit; i++ {
-		o := a.orders[i]
+	for i := 0; i < len(all) && len(page) < f.limit; i++ {
+		o := all[i]
 		if !f.ascending {
-			o = a.orders[end-1-(i-first)]
+			o = all[len(all)-1-i]
 		}
 		if f.wants(o) {
 			page = append(page, o)

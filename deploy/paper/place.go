@@ -47,6 +47,9 @@ func (b *Broker) submit(c *call, o *order) *answer {
 	if refusal := b.unused(a, o.clientID); refusal != nil {
 		return refusal
 	}
+	if refusal := a.washes(o); refusal != nil {
+		return refusal
+	}
 	if refusal := b.reserve(a, o); refusal != nil {
 		return refusal
 	}
@@ -71,6 +74,38 @@ func (b *Broker) unused(a *account, clientID string) *answer {
 		code = codeParameter
 	}
 	return refuse(http.StatusUnprocessableEntity, code, "client_order_id must be unique")
+}
+
+// washes refuses a simple order that would trade with a resting one of its own account.
+func (a *account) washes(o *order) *answer {
+	if o.class != classSimple {
+		return nil
+	}
+	for _, other := range a.open {
+		if other.asset != o.asset || other.side == o.side || other.status.over() || other.status == held || !o.crosses(other) {
+			continue
+		}
+		b := appendString(append([]byte(nil), `{"code":40310000,"existing_order_id":`...), other.id)
+		b = append(b, `,"message":"potential wash trade detected. use complex orders","reject_reason":"opposite side `...)
+		b = append(append(b, other.typ...), ` order exists"}`...)
+		return &answer{status: http.StatusForbidden, body: b}
+	}
+	return nil
+}
+
+// crosses says whether an order and a resting one of the other side meet in price: both
+// name a limit that the other takes, or both take any price.
+func (o *order) crosses(other *order) bool {
+	if o.typ == typeMarket || other.typ == typeMarket {
+		return o.typ == other.typ
+	}
+	if o.typ != typeLimit || other.typ != typeLimit {
+		return false
+	}
+	if o.side == buy {
+		o, other = other, o
+	}
+	return !o.limit.Decimal.GreaterThan(other.limit.Decimal)
 }
 
 // book gives a draft its identity, takes it in with its legs, and records it.

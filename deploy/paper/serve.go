@@ -25,6 +25,10 @@ func (b *Broker) Handler() http.Handler { return http.HandlerFunc(b.serve) }
 func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h["X-Request-Id"] = []string{requestID(b.seed, b.requests.Add(1))}
+	if r.URL.Path == "/stream" {
+		b.serveStream(w, r)
+		return
+	}
 	a, refusal := b.authenticate(r)
 	if refusal != nil {
 		write(w, refusal)
@@ -32,6 +36,10 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if !b.limit(a, h) {
 		write(w, tooMany(""))
+		return
+	}
+	if r.URL.Path == "/v2/events/trades" && r.Method == http.MethodGet {
+		b.serveEvents(w, r, a)
 		return
 	}
 	body, err := readBody(r)
