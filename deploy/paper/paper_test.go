@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shopspring/decimal"
 	"go.uber.org/goleak"
 
 	"github.com/orderfleet/orderfleet/deploy/paper"
@@ -39,6 +40,10 @@ func (c *client) call(method, target, body string) reply {
 	r := httptest.NewRequestWithContext(c.t.Context(), method, target, strings.NewReader(body))
 	r.Header.Set("APCA-API-KEY-ID", c.key)
 	r.Header.Set("APCA-API-SECRET-KEY", "secret of "+c.key)
+	return c.send(r)
+}
+
+func (c *client) send(r *http.Request) reply {
 	w := httptest.NewRecorder()
 	c.api.ServeHTTP(w, r)
 	return reply{w.Code, w.Header(), w.Body.String()}
@@ -93,6 +98,21 @@ func want(t testing.TB, v map[string]any, fields ...any) {
 		if v[name] != fields[i+1] {
 			t.Errorf("%s is %v, want %v in %v", name, v[name], fields[i+1], v)
 		}
+	}
+}
+
+// dec is a decimal of a test.
+func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
+
+// prices sets prices by symbol.
+func prices(t testing.TB, b *paper.Broker, pairs ...string) {
+	t.Helper()
+	m := make(map[string]decimal.Decimal)
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = dec(pairs[i+1])
+	}
+	if err := b.SetPrices(m); err != nil {
+		t.Fatal(err)
 	}
 }
 
