@@ -1,6 +1,7 @@
 package order
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -9,28 +10,35 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/shopspring/decimal"
 )
 
 // MaxMessage is the largest message that is read or written, in bytes.
 const MaxMessage = 64 << 10
 
-// encoding writes maps in one order, so that equal messages are equal bytes.
-var encoding = json.JoinOptions(json.Deterministic(true))
+var (
+	// writing puts maps into one order, so that equal messages are equal bytes.
+	writing = json.JoinOptions(json.Deterministic(true), writeDecimals)
+	// reporting writes in addition what is not text: an outcome repeats the broker's
+	// words, and must be written whatever these are.
+	reporting = json.JoinOptions(writing, jsontext.AllowInvalidUTF8(true))
+
+	reading = json.JoinOptions(readDecimals)
+	strict  = json.JoinOptions(readDecimals, json.RejectUnknownMembers(true))
+)
 
 // EncodeIntent writes an intent. It does not check it; see [Intent.Validate].
-func EncodeIntent(in Intent) ([]byte, error) { return encode("intent", in) }
+func EncodeIntent(in Intent) ([]byte, error) { return encode("intent", in, writing) }
 
-// EncodeOutcome writes an outcome.
-func EncodeOutcome(o Outcome) ([]byte, error) { return encode("outcome", o) }
+// EncodeOutcome writes an outcome. What is no UTF-8 in it becomes U+FFFD.
+func EncodeOutcome(o Outcome) ([]byte, error) { return encode("outcome", o, reporting) }
 
-// EncodeUpdate writes an update.
-func EncodeUpdate(u Update) ([]byte, error) { return encode("update", u) }
+// EncodeUpdate writes an update. What is no UTF-8 in it becomes U+FFFD.
+func EncodeUpdate(u Update) ([]byte, error) { return encode("update", u, reporting) }
 
-func encode(what string, v any) ([]byte, error) {
-	data, err := json.Marshal(v, encoding)
+func encode(what string, v any, opts json.Options) ([]byte, error) {
+	data, err := json.Marshal(v, opts)
 	if err != nil {
-		return nil, fmt.Errorf("order: encode %s: %w", what, err)
+		return nil, fmt.Errorf("order: encode %s: %w", what, asFieldError(err))
 	}
 	if len(data) > MaxMessage {
 		return nil, fmt.Errorf("order: encode %s: %w", what, tooLarge(len(data)))
@@ -40,47 +48,17 @@ func encode(what string, v any) ([]byte, error) {
 
 // DecodeIntent reads an intent strictly: a member that it does not know, one that
 // stands twice, and anything after the message are errors. Errors name the field: see
-// [FieldError]. It does not check the fields' values beyond their types.
-func DecodeIntent(data []byte) (Intent, error) {
-	var in Intent
-	if err := decode(data, &in, json.RejectUnknownMembers(true)); err != nil {
-		return Intent{}, err
-	}
-	if in.Order == nil {
-		return in, nil
-	}
-	for field, d := range in.Order.decimals {
-		if err := bounded("order."+field, *d); err != nil {
-			return Intent{}, err
-		}
-	}
-	return in, nil
-}
+// [FieldError]. It does not check the fields' values beyond their types and the bounds of
+// numbers.
+func DecodeIntent(data []byte) (Intent, error) { return decode[Intent](data, strict) }
 
 // DecodeOutcome reads an outcome. Members that it does not know, of a newer writer, are
 // passed over.
-func DecodeOutcome(data []byte) (Outcome, error) {
-	var o Outcome
-	if err := decode(data, &o); err != nil {
-		return Outcome{}, err
-	}
-	return o, nil
-}
+func DecodeOutcome(data []byte) (Outcome, error) { return decode[Outcome](data, reading) }
 
 // DecodeUpdate reads an update. Members that it does not know, of a newer writer, are
 // passed over.
-func DecodeUpdate(data []byte) (Update, error) {
-	var u Update
-	if err := decode(data, &u); err != nil {
-		return Update{}, err
-	}
-	for field, d := range u.decimals {
-		if err := bounded(field, *d); err != nil {
-			return Update{}, err
-		}
-	}
-	return u, nil
-}
+func DecodeUpdate(data []byte) (Update, error) { return decode[Update](data, reading) }
 
 // PeekID is the id of an encoded intent, or "" if it has none that could be one. The
 // rest of the message may be malformed in any way that still is JSON.
@@ -97,23 +75,30 @@ func PeekID(intent []byte) string {
 	return m.ID
 }
 
-func decode(data []byte, into any, opts ...json.Options) error {
+func decode[T any](data []byte, opts json.Options) (T, error) {
+	var message, none T
 	if len(data) > MaxMessage {
-		return tooLarge(len(data))
+		return none, tooLarge(len(data))
 	}
-	err := json.Unmarshal(data, into, opts...)
-	if err == nil {
-		return nil
+	if start := bytes.TrimLeft(data, " \t\r\n"); len(start) > 0 && start[0] == 'n' {
+		return none, &FieldError{"", "the message is no JSON object"} // null would be an empty one
 	}
+	if err := json.Unmarshal(data, &message, opts); err != nil {
+		return none, asFieldError(err)
+	}
+	return message, nil
+}
+
+// asFieldError turns an error of the JSON library into one that names the field.
+func asFieldError(err error) *FieldError {
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		return &FieldError{path(semantic.JSONPointer), problem(semantic)}
 	}
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		why := syntactic.Err.Error()
 		if errors.Is(err, jsontext.ErrDuplicateName) {
-			why = "stands twice"
+			return &FieldError{path(syntactic.JSONPointer), "stands twice"}
 		}
-		return &FieldError{path(syntactic.JSONPointer), fmt.Sprintf("is not JSON at byte %d: %s", syntactic.ByteOffset, why)}
+		return &FieldError{path(syntactic.JSONPointer), fmt.Sprintf("is not JSON at byte %d: %s", syntactic.ByteOffset, syntactic.Err)}
 	}
 	return &FieldError{"", err.Error()}
 }
@@ -123,8 +108,6 @@ func problem(e *json.SemanticError) string {
 	switch {
 	case errors.Is(e, json.ErrUnknownName):
 		return "is not a known field"
-	case e.GoType == reflect.TypeFor[decimal.Decimal]():
-		return "is no decimal number within bounds"
 	case e.GoType == reflect.TypeFor[time.Time]():
 		return "is no RFC 3339 time"
 	case e.Err != nil:
@@ -137,11 +120,14 @@ var jsonKinds = map[jsontext.Kind]string{
 	'n': "null", 'f': "false", 't': "true", '"': "a string", '0': "a number", '{': "an object", '[': "an array",
 }
 
-// path turns /order/limit_price into order.limit_price.
+// path turns /order/limit_price into order.limit_price. A stranger chose its names.
 func path(p jsontext.Pointer) string {
 	var parts []string
 	for token := range p.Tokens() {
-		parts = append(parts, token)
+		parts = append(parts, clipped(token))
+		if len(parts) == 8 { // deeper than any message
+			break
+		}
 	}
 	return strings.Join(parts, ".")
 }

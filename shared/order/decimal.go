@@ -1,8 +1,11 @@
 package order
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/shopspring/decimal"
 )
 
@@ -10,22 +13,99 @@ import (
 // would fill the memory when written out; nothing is computed with a number before it
 // is known to be within these.
 const (
-	maxDigits   = 36
-	maxExponent = 18
+	maxInteger  = 18 // digits before the point
+	maxDecimals = 18 // digits after it
+	maxNumber   = 64 // bytes of text
 )
 
-func bounded(field string, d decimal.Decimal) error {
-	if e := d.Exponent(); e < -maxExponent || e > maxExponent {
-		return &FieldError{field, fmt.Sprintf("has more than %d digits before or after the point", maxExponent)}
-	}
-	if d.NumDigits() > maxDigits {
-		return &FieldError{field, fmt.Sprintf("has more than %d digits", maxDigits)}
+var errUnbounded = fmt.Errorf("has more than %d digits before the point or %d after it", maxInteger, maxDecimals)
+
+// bounded says whether a number can be computed with and written out. It costs the same
+// for every number.
+func bounded(d decimal.Decimal) error {
+	if e := d.Exponent(); e < -maxDecimals || e > maxInteger || d.NumDigits()+int(e) > maxInteger {
+		return errUnbounded
 	}
 	return nil
 }
 
+// parseDecimal reads a number as JSON writes it, never through a float.
+func parseDecimal(s string) (decimal.Decimal, error) {
+	if len(s) > maxNumber {
+		return decimal.Decimal{}, errUnbounded
+	}
+	if !isNumber(s) {
+		return decimal.Decimal{}, fmt.Errorf("%q is no decimal number, as \"12.5\"", clipped(s))
+	}
+	d, err := decimal.NewFromString(s)
+	if err != nil { // an exponent past its own bounds
+		return decimal.Decimal{}, errUnbounded
+	}
+	return d, bounded(d)
+}
+
+// isNumber checks for -?digits[.digits][e[+-]digits]. The decimal package itself takes
+// odder things: it reads ".+5" as 0.05.
+func isNumber(s string) bool {
+	digits := func() bool {
+		n := 0
+		for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+			n++
+		}
+		s = s[n:]
+		return n > 0
+	}
+	next := func(any string) bool {
+		for i := range any {
+			if s != "" && s[0] == any[i] {
+				s = s[1:]
+				return true
+			}
+		}
+		return false
+	}
+	next("-")
+	if !digits() || next(".") && !digits() {
+		return false
+	}
+	if next("eE") {
+		next("+-")
+		if !digits() {
+			return false
+		}
+	}
+	return s == ""
+}
+
+// readDecimals and writeDecimals are how every number crosses the wire: read from a
+// string or a number, written as a string without an exponent. The decimal package's own
+// methods depend on its global variables.
+var (
+	readDecimals = json.WithUnmarshalers(json.UnmarshalFromFunc(func(dec *jsontext.Decoder, into *decimal.Decimal) error {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		if kind := token.Kind(); kind != '"' && kind != '0' {
+			return errors.New("cannot be " + jsonKinds[kind])
+		}
+		*into, err = parseDecimal(token.String())
+		return err
+	}))
+	writeDecimals = json.WithMarshalers(json.MarshalToFunc(func(enc *jsontext.Encoder, d decimal.Decimal) error {
+		if err := bounded(d); err != nil {
+			return err
+		}
+		return enc.WriteToken(jsontext.String(d.String()))
+	}))
+)
+
 // decimals yields every number of an order that is there, with the name of its field.
 func (o *Order) decimals(yield func(field string, d *decimal.Decimal) bool) {
+	type named struct {
+		field string
+		value *decimal.Decimal
+	}
 	all := []named{
 		{"qty", o.Qty},
 		{"notional", o.Notional},
@@ -49,26 +129,6 @@ func (o *Order) decimals(yield func(field string, d *decimal.Decimal) bool) {
 			named{"advanced_instructions.display_qty", a.DisplayQty},
 			named{"advanced_instructions.max_percentage", a.MaxPercentage})
 	}
-	present(all, yield)
-}
-
-// decimals yields every number of an update that is there, with the name of its field.
-func (u *Update) decimals(yield func(field string, d *decimal.Decimal) bool) {
-	present([]named{
-		{"price", u.Price},
-		{"qty", u.Qty},
-		{"position_qty", u.PositionQty},
-		{"filled_qty", u.FilledQty},
-		{"filled_avg_price", u.FilledAvgPrice},
-	}, yield)
-}
-
-type named struct {
-	field string
-	value *decimal.Decimal
-}
-
-func present(all []named, yield func(string, *decimal.Decimal) bool) {
 	for _, n := range all {
 		if n.value != nil && !yield(n.field, n.value) {
 			return

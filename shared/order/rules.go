@@ -18,26 +18,29 @@ const (
 	equity asset = iota
 	crypto
 	option
-	byID // an asset id: what it is only the broker knows
+	unknown // an asset id, an IPO's name, a coin's old name: only the broker knows
 )
 
 var (
 	symbols = regexp.MustCompile(`^[A-Za-z0-9./_-]{1,64}$`)
-	// occ is the OCC symbol of an option: root, expiry, call or put, strike.
-	occ   = regexp.MustCompile(`^[A-Z]{1,6}[0-9]{6}[CP][0-9]{8}$`)
-	uuid4 = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	// share is a ticker, and a class or series of it.
+	share = regexp.MustCompile(`^[A-Za-z]{1,5}([._-][A-Za-z]{1,4})?$`)
+	// occ is the OCC symbol of an option: root (adjusted ones end in a digit), expiry,
+	// call or put, strike.
+	occ     = regexp.MustCompile(`^[A-Z]{1,6}[0-9]?[0-9]{6}[CP][0-9]{8}$`)
+	assetID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 )
 
 func assetOf(symbol string) asset {
 	switch {
 	case strings.Contains(symbol, "/"):
 		return crypto
+	case share.MatchString(symbol):
+		return equity
 	case occ.MatchString(symbol):
 		return option
-	case uuid4.MatchString(symbol):
-		return byID
 	default:
-		return equity
+		return unknown
 	}
 }
 
@@ -123,7 +126,14 @@ func (p *problems) positive(field string, d *decimal.Decimal, places int32) {
 		return
 	}
 	p.check(d.IsPositive(), field, "%s is not greater than 0", d)
-	p.check(d.Equal(d.Truncate(places)), field, "%s has more than %d decimals", d, places)
+	p.places(field, d, places)
+}
+
+// places checks how fine a number is.
+func (p *problems) places(field string, d *decimal.Decimal, most int32) {
+	if d != nil {
+		p.check(d.Equal(d.Truncate(most)), field, "%s has more than %d decimals", d, most)
+	}
 }
 
 // price checks a price of an asset: shares and options have two decimals from one dollar
@@ -146,7 +156,7 @@ func (p *problems) prices(o *Order) {
 	kind := assetOf(o.Symbol)
 	p.price("order.limit_price", o.LimitPrice, kind)
 	p.price("order.stop_price", o.StopPrice, kind)
-	p.price("order.trail_price", o.TrailPrice, kind)
+	p.positive("order.trail_price", o.TrailPrice, 9)
 	p.positive("order.trail_percent", o.TrailPercent, 9)
 
 	limit := o.Type == Limit || o.Type == StopLimit
@@ -172,6 +182,7 @@ func (p *problems) lifetime(o *Order) {
 	switch o.TimeInForce {
 	case OPG, CLS, IOC, FOK:
 		p.check(o.Type == Market || o.Type == Limit || assetOf(o.Symbol) == crypto, "order.time_in_force", "%s is for market and limit orders", o.TimeInForce)
+	default: // day and gtc go with every type
 	}
 	if o.ExtendedHours {
 		p.check(o.Type == Limit, "order.extended_hours", "is for limit orders only")
@@ -192,6 +203,6 @@ func (p *problems) asset(o *Order) {
 		p.check(o.Notional == nil, "order.notional", "is not for options")
 		p.check(o.OrderClass == "" || o.OrderClass == Simple, "order.order_class", "%s is not for a single option", clipped(string(o.OrderClass)))
 		p.check(!o.ExtendedHours, "order.extended_hours", "is not for options")
-	case equity, byID:
+	case equity, unknown:
 	}
 }

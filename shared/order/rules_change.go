@@ -9,6 +9,7 @@ func (p *problems) change(o *Order) {
 	})
 	// What the order is, and so how fine its prices are, is not known here.
 	p.positive("order.qty", o.Qty, 9)
+	p.places("order.limit_price", o.LimitPrice, 9) // below 0 for a multi-leg credit
 	p.positive("order.stop_price", o.StopPrice, 9)
 	p.positive("order.trail", o.Trail, 9)
 	oneOf(p, "order.time_in_force", o.TimeInForce, Day, GTC, OPG, CLS, IOC, FOK)

@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"math/big"
 
 	"github.com/shopspring/decimal"
 )
@@ -75,15 +76,33 @@ func (p *problems) multiLeg(o *Order) {
 	p.positive("order.qty", o.Qty, 0)
 	p.check(o.LimitPrice != nil || o.Type != Limit, "order.limit_price", "is required with type limit")
 	p.check(o.LimitPrice == nil || o.Type == Limit, "order.limit_price", "has no place in type %s", clipped(string(o.Type)))
-	p.check(len(o.Legs) >= 2 && len(o.Legs) <= 4, "order.legs", "has %d legs, not 2 to 4", len(o.Legs))
+	p.places("order.limit_price", o.LimitPrice, 9)
+	p.routing(o.AdvancedInstructions)
+	if len(o.Legs) < 2 || len(o.Legs) > 4 {
+		p.check(false, "order.legs", "has %d legs, not 2 to 4", len(o.Legs))
+		return
+	}
 	for i := range o.Legs {
 		p.leg(fmt.Sprintf("order.legs.%d.", i), &o.Legs[i])
 	}
-	p.routing(o.AdvancedInstructions)
+	p.ratios(o.Legs)
+}
+
+// ratios checks that the legs' quantities are in lowest terms: 2:1, not 4:2.
+func (p *problems) ratios(legs []Leg) {
+	var divisor big.Int
+	for i := range legs {
+		r := legs[i].RatioQty
+		if r == nil || !r.IsPositive() || !r.IsInteger() {
+			return // a problem by itself
+		}
+		divisor.GCD(nil, nil, &divisor, r.BigInt())
+	}
+	p.check(divisor.IsInt64() && divisor.Int64() == 1, "order.legs", "has quantities that all divide by %s: give them in lowest terms", &divisor)
 }
 
 func (p *problems) leg(field string, l *Leg) {
-	p.check(occ.MatchString(l.Symbol) || uuid4.MatchString(l.Symbol), field+"symbol", "%q is no option's symbol, as AAPL271217C00250000", clipped(l.Symbol))
+	p.check(occ.MatchString(l.Symbol) || assetID.MatchString(l.Symbol), field+"symbol", "%q is no option's symbol, as AAPL271217C00250000", clipped(l.Symbol))
 	p.check(l.RatioQty != nil, field+"ratio_qty", "is required")
 	p.positive(field+"ratio_qty", l.RatioQty, 0)
 	oneOf(p, field+"side", l.Side, Buy, Sell)

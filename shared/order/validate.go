@@ -2,6 +2,8 @@ package order
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,7 +17,7 @@ const (
 )
 
 // Validate says everything that is wrong with an intent, each as a [*FieldError] within
-// one joined error; nil if nothing is. It refuses what the broker is certain to refuse;
+// [FieldErrors]; nil if nothing is. It refuses what the broker is certain to refuse;
 // where its documentation leaves room, the broker is the judge.
 func (in *Intent) Validate() error {
 	var p problems
@@ -25,14 +27,17 @@ func (in *Intent) Validate() error {
 	p.check(in.ExpiresAt.Year() >= 1 && in.ExpiresAt.Year() <= 9999, "expires_at", "is no year of four digits")
 	p.labels(in.Labels)
 	p.shape(in)
-	switch {
-	case in.Order == nil:
-	case in.Kind == KindOrder:
+	if in.Order == nil || !p.computable(in.Order) {
+		return p.err()
+	}
+	switch in.Kind {
+	case KindOrder:
 		p.order(in.Order)
-	case in.Kind == KindReplace:
+	case KindReplace:
 		p.change(in.Order)
-	case in.Kind == KindClosePosition:
+	case KindClosePosition:
 		p.closing(in.Order)
+	case KindCancel, KindCancelAll:
 	}
 	return p.err()
 }
@@ -65,9 +70,25 @@ func (p *problems) shape(in *Intent) {
 	}
 }
 
+// computable says whether every number of an order is within the bounds of the wire, and
+// so can be computed with.
+func (p *problems) computable(o *Order) bool {
+	before := len(p.all)
+	for field, d := range o.decimals {
+		if err := bounded(*d); err != nil {
+			p.check(false, "order."+field, "%s", err)
+		}
+	}
+	return len(p.all) == before
+}
+
 func (p *problems) labels(labels map[string]string) {
-	p.check(len(labels) <= MaxLabels, "labels", "has %d entries, more than %d", len(labels), MaxLabels)
-	for key, value := range labels {
+	if len(labels) > MaxLabels {
+		p.check(false, "labels", "has %d entries, more than %d", len(labels), MaxLabels)
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		value := labels[key]
 		p.check(key != "" && len(key) <= MaxLabelKey && printable(key), "labels", "key %q is empty, longer than %d bytes, or not printable", clipped(key), MaxLabelKey)
 		p.check(len(value) <= MaxLabelValue && printable(value), "labels", "the value of %q is longer than %d bytes, or not printable", clipped(key), MaxLabelValue)
 	}
@@ -106,13 +127,13 @@ func (p *problems) err() error {
 	if len(p.all) == 0 {
 		return nil
 	}
-	return Problems(p.all)
+	return FieldErrors(p.all)
 }
 
-// Problems are several things wrong with one message.
-type Problems []error
+// FieldErrors are several things wrong with one message.
+type FieldErrors []error
 
-func (e Problems) Error() string {
+func (e FieldErrors) Error() string {
 	texts := make([]string, len(e))
 	for i, err := range e {
 		texts[i] = err.Error()
@@ -121,4 +142,4 @@ func (e Problems) Error() string {
 }
 
 // Unwrap lets errors.As find a [*FieldError].
-func (e Problems) Unwrap() []error { return e }
+func (e FieldErrors) Unwrap() []error { return e }
