@@ -44,18 +44,19 @@ type Intent struct {
 
 // Order is an Alpaca order request, field by field; see
 // https://docs.alpaca.markets/reference/postorder. The client order id is
-// missing on purpose: it is derived, see [ClientOrderID].
+// missing on purpose: it is derived, see [ClientOrderID]. Numbers are omitempty, not
+// omitzero: a decimal that is 0 is not absent.
 type Order struct {
 	Symbol        string           `json:"symbol,omitzero"`
-	Qty           *decimal.Decimal `json:"qty,omitzero"`
-	Notional      *decimal.Decimal `json:"notional,omitzero"` // US dollars
+	Qty           *decimal.Decimal `json:"qty,omitempty"`
+	Notional      *decimal.Decimal `json:"notional,omitempty"` // US dollars
 	Side          Side             `json:"side,omitzero"`
 	Type          Type             `json:"type,omitzero"`
 	TimeInForce   TimeInForce      `json:"time_in_force,omitzero"`
-	LimitPrice    *decimal.Decimal `json:"limit_price,omitzero"`
-	StopPrice     *decimal.Decimal `json:"stop_price,omitzero"`
-	TrailPrice    *decimal.Decimal `json:"trail_price,omitzero"`
-	TrailPercent  *decimal.Decimal `json:"trail_percent,omitzero"`
+	LimitPrice    *decimal.Decimal `json:"limit_price,omitempty"`
+	StopPrice     *decimal.Decimal `json:"stop_price,omitempty"`
+	TrailPrice    *decimal.Decimal `json:"trail_price,omitempty"`
+	TrailPercent  *decimal.Decimal `json:"trail_percent,omitempty"`
 	ExtendedHours bool             `json:"extended_hours,omitzero"`
 	OrderClass    Class            `json:"order_class,omitzero"`
 	TakeProfit    *TakeProfit      `json:"take_profit,omitzero"`
@@ -66,25 +67,25 @@ type Order struct {
 	Legs                 []Leg                 `json:"legs,omitempty"`
 	AdvancedInstructions *AdvancedInstructions `json:"advanced_instructions,omitzero"`
 	// Trail is a replace's new trail price or percent, whichever the order had.
-	Trail *decimal.Decimal `json:"trail,omitzero"`
+	Trail *decimal.Decimal `json:"trail,omitempty"`
 }
 
 // TakeProfit is the profit leg of a bracket, OCO or OTO order.
 type TakeProfit struct {
-	LimitPrice *decimal.Decimal `json:"limit_price,omitzero"`
+	LimitPrice *decimal.Decimal `json:"limit_price,omitempty"`
 }
 
 // StopLoss is the protective leg of a bracket, OCO or OTO order; with a limit
 // price it is a stop-limit order.
 type StopLoss struct {
-	StopPrice  *decimal.Decimal `json:"stop_price,omitzero"`
-	LimitPrice *decimal.Decimal `json:"limit_price,omitzero"`
+	StopPrice  *decimal.Decimal `json:"stop_price,omitempty"`
+	LimitPrice *decimal.Decimal `json:"limit_price,omitempty"`
 }
 
 // Leg is one leg of a multi-leg options order.
 type Leg struct {
 	Symbol         string           `json:"symbol"`
-	RatioQty       *decimal.Decimal `json:"ratio_qty,omitzero"`
+	RatioQty       *decimal.Decimal `json:"ratio_qty,omitempty"`
 	Side           Side             `json:"side,omitzero"`
 	PositionIntent PositionIntent   `json:"position_intent,omitzero"`
 }
@@ -93,10 +94,10 @@ type Leg struct {
 type AdvancedInstructions struct {
 	Algorithm     string           `json:"algorithm,omitzero"`   // DMA, TWAP or VWAP
 	Destination   string           `json:"destination,omitzero"` // NYSE, NASDAQ or ARCA; DMA only
-	DisplayQty    *decimal.Decimal `json:"display_qty,omitzero"` // a multiple of 100
-	StartTime     *time.Time       `json:"start_time,omitzero"`
-	EndTime       *time.Time       `json:"end_time,omitzero"`
-	MaxPercentage *decimal.Decimal `json:"max_percentage,omitzero"` // 0 < p < 1, three decimals
+	DisplayQty    *decimal.Decimal `json:"display_qty,omitempty"` // a multiple of 100
+	StartTime     *time.Time       `json:"start_time,omitempty"`
+	EndTime       *time.Time       `json:"end_time,omitempty"`
+	MaxPercentage *decimal.Decimal `json:"max_percentage,omitempty"` // 0 < p < 1, three decimals
 }
 
 // Side of an order.

@@ -18,12 +18,12 @@ type Update struct {
 	ExecutionID string `json:"execution_id,omitzero"`
 	// OrderStatus is the order's state after the event.
 	OrderStatus string           `json:"order_status,omitzero"`
-	Price       *decimal.Decimal `json:"price,omitzero"` // of this fill
-	Qty         *decimal.Decimal `json:"qty,omitzero"`   // of this fill
-	PositionQty *decimal.Decimal `json:"position_qty,omitzero"`
-	FilledQty   *decimal.Decimal `json:"filled_qty,omitzero"` // in all
+	Price       *decimal.Decimal `json:"price,omitempty"` // of this fill
+	Qty         *decimal.Decimal `json:"qty,omitempty"`   // of this fill
+	PositionQty *decimal.Decimal `json:"position_qty,omitempty"`
+	FilledQty   *decimal.Decimal `json:"filled_qty,omitempty"` // in all
 	// FilledAvgPrice is the average over all fills.
-	FilledAvgPrice *decimal.Decimal `json:"filled_avg_price,omitzero"`
+	FilledAvgPrice *decimal.Decimal `json:"filled_avg_price,omitempty"`
 	ReplacedBy     string           `json:"replaced_by,omitzero"` // broker order id
 	// At is the broker's time of the event.
 	At time.Time `json:"at"`
