@@ -36,80 +36,90 @@ type Result struct {
 // nobody.
 func (p *Producer) PublishAll(ctx context.Context, items iter.Seq[Item]) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		b := &batch{producer: p, lanes: make(map[string]*lane)}
-		defer b.wait() // after cancel: what is under way ends with it
-		defer cancel()
+		b := &batch{producer: p, last: make(map[string]*job), inDoubt: make(map[string]bool)}
+		defer b.abandon()
 		next, stop := iter.Pull(items)
 		defer stop()
-		for index, more := 0, true; ; {
+		for more := true; ; {
 			for more && len(b.window) < InFlight {
-				item, ok := next()
-				if more = ok && ctx.Err() == nil; more {
-					b.add(ctx, index, item)
-					index++
+				var item Item
+				if item, more = next(); more {
+					b.add(item)
 				}
 			}
-			if len(b.window) == 0 || !yield(b.oldest()) {
+			if len(b.window) == 0 || !yield(b.oldest(ctx)) {
 				return
 			}
 		}
 	}
 }
 
-// batch is one PublishAll. Its fields belong to the caller's goroutine.
+// batch is one PublishAll. One goroutine, the caller's, does everything: it begins as many
+// publishes as may be under way, and waits for the oldest.
 type batch struct {
 	producer *Producer
-	window   []*job // in the order of the items
-	lanes    map[string]*lane
+	added    int
+	window   []*job          // in the order of the items
+	last     map[string]*job // each tenant's last job in the window
+	inDoubt  map[string]bool // tenants of which the fate of an intent is not known
 }
 
-// job is one item under way.
+// job is an item in the window.
 type job struct {
-	result Result
-	done   chan struct{} // closed when result is there
+	result  Result
+	message *message // nil if the item cannot be published
+	begun   bool
+	attempt attempt
+	next    *job // of the same tenant: begun when this one has ended
 }
 
-// lane is a tenant's jobs, which follow each other.
-type lane struct {
-	last *job // whose end the next one waits for
-}
-
-// add begins an item.
-func (b *batch) add(ctx context.Context, index int, item Item) {
-	j := &job{Result{Index: index, Item: item}, make(chan struct{})}
+// add takes an item into the window, and begins it unless one of its tenant is ahead.
+func (b *batch) add(item Item) {
+	j := &job{result: Result{Index: b.added, Item: item}}
+	b.added++
+	j.message, j.result.Err = b.producer.prepare(item.Tenant, item.Intent)
 	b.window = append(b.window, j)
-	l := b.lanes[item.Tenant]
-	if l == nil {
-		l = &lane{}
-		b.lanes[item.Tenant] = l
+	ahead := b.last[item.Tenant]
+	b.last[item.Tenant] = j
+	if ahead != nil {
+		ahead.next = j
+		return
 	}
-	before := l.last
-	l.last = j
-	go func() {
-		defer close(j.done)
-		if before != nil {
-			<-before.done
-			if err := before.result.Err; errors.Is(err, ErrUnknown) || errors.Is(err, ErrHeldBack) {
-				j.result.Err = fmt.Errorf("producer: intent %q of tenant %s: %w", item.Intent.ID, item.Tenant, ErrHeldBack)
-				return
-			}
-		}
-		j.result.Receipt, j.result.Err = b.producer.Publish(ctx, item.Tenant, item.Intent)
-	}()
+	b.begin(j)
 }
 
-// oldest waits for the first job of the window and takes it out.
-func (b *batch) oldest() Result {
+func (b *batch) begin(j *job) {
+	if j.message != nil && !b.inDoubt[j.result.Item.Tenant] {
+		j.begun, j.attempt = true, b.producer.begin(j.message)
+	}
+}
+
+// oldest waits for the first job of the window, takes it out, and begins the next one of
+// its tenant.
+func (b *batch) oldest(ctx context.Context) Result {
 	j := b.window[0]
 	b.window = b.window[1:]
-	<-j.done
+	tenant := j.result.Item.Tenant
+	switch {
+	case j.begun:
+		j.result.Receipt, j.result.Err = b.producer.await(ctx, j.message, j.attempt)
+		b.inDoubt[tenant] = errors.Is(j.result.Err, ErrUnknown)
+	case j.message != nil:
+		j.result.Err = fmt.Errorf("producer: intent %s of tenant %s: %w", j.message.id, tenant, ErrHeldBack)
+	}
+	if j.next != nil {
+		b.begin(j.next)
+	} else {
+		delete(b.last, tenant)
+	}
 	return j.result
 }
 
-// wait waits for what is still under way.
-func (b *batch) wait() {
+// abandon stops watching what is still under way.
+func (b *batch) abandon() {
 	for _, j := range b.window {
-		<-j.done
+		if j.begun {
+			j.attempt.end()
+		}
 	}
 }

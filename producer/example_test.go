@@ -13,16 +13,22 @@ import (
 )
 
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
 	nc, err := nats.Connect(nats.DefaultURL)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer nc.Close()
+	if err := buyOne(context.Background(), nc); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// buyOne publishes an order and waits for its outcome.
+func buyOne(ctx context.Context, nc *nats.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	p, err := producer.New(ctx, nc)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	qty := decimal.RequireFromString("1")
 	receipt, err := p.Publish(ctx, "acme", order.Intent{
@@ -30,11 +36,12 @@ func Example() {
 		Order: &order.Order{Symbol: "AAPL", Qty: &qty, Side: order.Buy, Type: order.Market, TimeInForce: order.Day},
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	outcome, err := p.Await(ctx, receipt)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	fmt.Println(outcome.Status, outcome.BrokerOrderID)
+	return nil
 }

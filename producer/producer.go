@@ -106,36 +106,67 @@ func (p *Producer) prepare(tenant string, in order.Intent) (*message, error) {
 
 // publish tries until the ledger has the message, refuses it, or the time is over.
 func (p *Producer) publish(ctx context.Context, m *message) (Receipt, error) {
+	return p.await(ctx, m, p.begin(m))
+}
+
+// attempt is one publish under way.
+type attempt struct {
+	ack    jetstream.PubAckFuture
+	err    error // it did not even leave
+	denied <-chan struct{}
+	end    func() // stops watching denied
+}
+
+// begin publishes once.
+func (p *Producer) begin(m *message) attempt {
+	var a attempt
+	a.denied, a.end = p.denials.watch(p.ledger.ShardOf(m.tenant), m.tenant)
+	a.ack, a.err = p.js.PublishMsgAsync(m.msg)
+	return a
+}
+
+// await waits for an attempt to end, and tries again while that may help.
+func (p *Producer) await(ctx context.Context, m *message, a attempt) (Receipt, error) {
+	ack, err := a.wait(ctx) // no longer than ackTimeout
+	a.end()
+	if err != nil && transient(err) {
+		ack, err = p.again(ctx, m, err)
+	}
+	if err != nil {
+		return Receipt{Tenant: m.tenant, ID: m.id}, explain(m.tenant, m.id, err)
+	}
+	return p.receipt(m, ack)
+}
+
+// again publishes again under the same id, until it works or the time is over.
+func (p *Producer) again(ctx context.Context, m *message, err error) (*jetstream.PubAck, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, DefaultPatience)
 		defer cancel()
 	}
-	denied, release := p.denials.watch(p.ledger.ShardOf(m.tenant), m.tenant)
-	defer release()
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		ack, err := p.try(ctx, m, denied)
+	for pause := firstPause; transient(err) && sleep(ctx, pause/2+rand.N(pause/2)); pause = min(2*pause, lastPause) {
+		a := p.begin(m)
+		var ack *jetstream.PubAck
+		ack, err = a.wait(ctx)
+		a.end()
 		if err == nil {
-			return p.receipt(m, ack)
-		}
-		if !transient(err) || !sleep(ctx, pause/2+rand.N(pause/2)) {
-			return Receipt{Tenant: m.tenant, ID: m.id}, explain(m.tenant, m.id, err)
+			return ack, nil
 		}
 	}
+	return nil, err
 }
 
-// try publishes once and waits for the acknowledgement.
-func (p *Producer) try(ctx context.Context, m *message, denied <-chan struct{}) (*jetstream.PubAck, error) {
-	f, err := p.js.PublishMsgAsync(m.msg)
-	if err != nil {
-		return nil, err
+func (a *attempt) wait(ctx context.Context) (*jetstream.PubAck, error) {
+	if a.err != nil {
+		return nil, a.err
 	}
 	select {
-	case ack := <-f.Ok():
+	case ack := <-a.ack.Ok():
 		return ack, nil
-	case err := <-f.Err():
+	case err := <-a.ack.Err():
 		return nil, err
-	case <-denied:
+	case <-a.denied:
 		return nil, nats.ErrPermissionViolation
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)

@@ -43,7 +43,7 @@ func TestCrashWhileSubmitting(t *testing.T) {
 			r.books.meddle = nil
 			r.books.mu.Unlock()
 			close(dead)
-			<-first.ended
+			first.crash()
 
 			r.work()
 			got := r.outcomes("acme", 3)

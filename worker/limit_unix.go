@@ -15,5 +15,5 @@ func openFiles() (int, error) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0, fmt.Errorf("worker: read the limit of open files: %w", err)
 	}
-	return int(min(uint64(limit.Cur), math.MaxInt32)), nil
+	return int(min(limit.Cur, math.MaxInt32)), nil
 }

@@ -37,6 +37,10 @@ type Config struct {
 	Log     zerolog.Logger
 }
 
+// messageRoom is how many bytes of waiting messages a worker keeps, so that a burst need
+// not be read from the ledger twice.
+const messageRoom = 12 << 20
+
 // Run serves the ledger of the server that nc is connected to. Closing drain makes it
 // finish what is under way, commit it, and return nil; the end of ctx makes it abandon
 // its work, which its next owner resolves. It fails if another worker takes over, or
@@ -52,6 +56,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	}
 	shards := shard.Config{
 		MaxSessions: max(cfg.MaxSessions/l.Shards(), 1),
+		Room:        messageRoom / l.Shards(),
 		Serving:     cfg.Serving,
 		Session: session.Config{
 			Worker:  cfg.Name,

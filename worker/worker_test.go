@@ -90,7 +90,7 @@ func (r *rig) work(change ...func(*worker.Config)) *running {
 		defer close(w.ended)
 		w.ended <- worker.Run(ctx, w.drain, r.nc, cfg)
 	}()
-	r.Cleanup(func() { abandon(); <-w.ended })
+	r.Cleanup(w.crash)
 	for range shards { // what is published from now on is not the legacy of an earlier owner
 		select {
 		case <-serving:
@@ -104,7 +104,8 @@ func (r *rig) work(change ...func(*worker.Config)) *running {
 // crash abandons a worker's work, as its death would, and waits until it is gone.
 func (w *running) crash() {
 	w.abandon()
-	<-w.ended
+	for range w.ended { // until it is closed
+	}
 }
 
 // stop drains a worker.

@@ -11,7 +11,12 @@ import (
 	sdk "github.com/alpacahq/alpaca-trade-api-go/v3/alpaca"
 	"github.com/shopspring/decimal"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/orderfleet/orderfleet/deploy/parts"
 )
+
+// RoleBare is the part that [Bare] plays.
+const RoleBare = "bare"
 
 // bareGoroutines is how many clients the bare loop has.
 const bareGoroutines = 256
@@ -22,20 +27,20 @@ type bareResult struct {
 	Elapsed time.Duration
 }
 
-// runBare is the yardstick: the official SDK in a loop, with a client and a transport for
+// Bare is the yardstick, a [parts.Role]: the official SDK in a loop, with a client and a transport for
 // each goroutine, and nothing else.
-func runBare(ctx context.Context, args []string) error {
+func Bare(ctx context.Context, args []string) error {
 	var (
 		brokerURL string
 		orders    int
 	)
-	if err := parse(roleBare, args, func(f *flag.FlagSet) {
-		f.StringVar(&brokerURL, "broker", "", "")
-		f.IntVar(&orders, "orders", 0, "")
-	}); err != nil {
+	flags := flag.NewFlagSet(RoleBare, flag.ContinueOnError)
+	flags.StringVar(&brokerURL, "broker", "", "")
+	flags.IntVar(&orders, "orders", 0, "")
+	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if err := say(struct{}{}); err != nil {
+	if err := parts.Say(struct{}{}); err != nil {
 		return err
 	}
 	qty, price := decimal.RequireFromString(orderQty), decimal.RequireFromString(orderPrice)
@@ -62,9 +67,9 @@ func runBare(ctx context.Context, args []string) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := say(bareResult{orders, time.Since(began)}); err != nil {
+	if err := parts.Say(bareResult{orders, time.Since(began)}); err != nil {
 		return err
 	}
-	awaitEOF(ctx)
+	parts.AwaitParent(ctx)
 	return nil
 }

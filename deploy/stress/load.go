@@ -23,10 +23,10 @@ func (s *system) publish(ctx context.Context, o Options) error {
 		return err
 	}
 	pace := newPace(o.Rate)
-	for result := range p.PublishAll(ctx, func(yield func(string, order.Intent) bool) {
+	for result := range p.PublishAll(ctx, func(yield func(producer.Item) bool) {
 		for n := range o.Orders {
 			for t := range o.Tenants {
-				if pace.wait(ctx) != nil || !yield(fmt.Sprintf("t%05d", t), intent(n)) {
+				if pace.wait(ctx) != nil || !yield(producer.Item{Tenant: fmt.Sprintf("t%05d", t), Intent: intent(n)}) {
 					return
 				}
 			}

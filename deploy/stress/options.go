@@ -2,51 +2,18 @@ package stress
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/orderfleet/orderfleet/worker/alpaca"
-	"github.com/shopspring/decimal"
+	"github.com/orderfleet/orderfleet/deploy/parts"
 )
-
-// Clients is how the worker holds its HTTP clients.
-type Clients string
-
-// The ways.
-const (
-	// Own: each session owns a client and its connection. What the worker does.
-	Own Clients = "own"
-	// Shared: all sessions share one client with a pool of connections.
-	Shared Clients = "shared"
-	// Locked: all sessions share one client behind a mutex.
-	Locked Clients = "locked"
-)
-
-// AllClients lists the ways.
-var AllClients = []Clients{Own, Shared, Locked}
-
-// sharedIdle is how many connections the shared client keeps open.
-const sharedIdle = 4096
-
-// transport is what the sessions share; nil if nothing.
-func (c Clients) transport() http.RoundTripper {
-	switch c {
-	case Shared:
-		return alpaca.SharedTransport(alpaca.Timeouts{}, nil, sharedIdle)
-	case Locked:
-		return alpaca.LockedTransport(alpaca.SharedTransport(alpaca.Timeouts{}, nil, sharedIdle))
-	default:
-		return nil
-	}
-}
 
 // Options of a stress test.
 type Options struct {
 	Tenants int // at least 1
 	Orders  int // of each tenant, at least 1
-	Clients Clients
+	Clients parts.Clients
 	Shards  int
 	// Rate is how many orders a second are published in all; 0 is all at once.
 	Rate int
@@ -67,9 +34,6 @@ const (
 	orderPrice  = "1.25"
 )
 
-// plenty is the cash of every account: no order is refused for want of it.
-var plenty = decimal.New(1, 12)
-
 // Validate says which option is out of range.
 func (o Options) Validate() error {
 	switch {
@@ -81,9 +45,9 @@ func (o Options) Validate() error {
 		return fmt.Errorf("shards: %d is not 1 to 256", o.Shards)
 	case o.Rate < 0, o.IdleTenants < 0:
 		return fmt.Errorf("rate and idle-tenants cannot be negative")
-	case !slices.Contains(AllClients, o.Clients):
-		names := make([]string, len(AllClients))
-		for i, c := range AllClients {
+	case !slices.Contains(parts.AllClients, o.Clients):
+		names := make([]string, len(parts.AllClients))
+		for i, c := range parts.AllClients {
 			names[i] = string(c)
 		}
 		return fmt.Errorf("clients: %q is not one of %s", o.Clients, strings.Join(names, ", "))

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"text/tabwriter"
+
+	"github.com/orderfleet/orderfleet/deploy/parts"
 )
 
 // Print writes reports for people, side by side.
@@ -30,7 +32,7 @@ func Print(w io.Writer, reports []Report) {
 	row("p99", "%.1f", func(r Report) any { return r.PublishToOutcome.P99 })
 	row("p99.9", "%.1f", func(r Report) any { return r.PublishToOutcome.P999 })
 	row("worker CPU, us an order", "%.0f", func(r Report) any { return r.WorkerCPU })
-	for _, name := range []string{roleNATS, rolePaper, roleWorker, "producer"} {
+	for _, name := range []string{parts.NATS, parts.Paper, parts.Worker, "producer"} {
 		row(name+" CPU, s", "%.1f", func(r Report) any { return r.CPU[name] })
 		row(name+" memory, MiB", "%.0f", func(r Report) any { return r.RSS[name] })
 	}

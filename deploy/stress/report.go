@@ -4,13 +4,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/deploy/proof"
 )
 
 // Report is what a stress test found out. Its names in JSON are part of the contract.
 type Report struct {
-	Clients Clients `json:"clients"`
-	Tenants int     `json:"tenants"`
+	Clients parts.Clients `json:"clients"`
+	Tenants int           `json:"tenants"`
 	// OrdersPerSecond from the first intent on the ledger to the last outcome on it.
 	OrdersPerSecond     float64 `json:"orders_per_second"`
 	BareOrdersPerSecond float64 `json:"bare_orders_per_second"`

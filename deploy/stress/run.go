@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 )
 
 // Run runs the bare loop and then the whole system over the same load, once for each way
 // of holding clients, and reports each. The error says that a test could not be carried
 // out; what it found is in the reports.
-func Run(ctx context.Context, o Options, ways []Clients) ([]Report, error) {
+func Run(ctx context.Context, o Options, ways []parts.Clients) ([]Report, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -40,19 +41,19 @@ func Run(ctx context.Context, o Options, ways []Clients) ([]Report, error) {
 // measureBare runs the yardstick against a broker of its own.
 func measureBare(ctx context.Context, o Options) (perSecond float64, err error) {
 	o.progress("bare SDK loop", 0, o.total())
-	var broker paperReady
-	paper, err := spawn(ctx, &broker, rolePaper)
+	var broker parts.PaperReady
+	paper, err := parts.Spawn(ctx, &broker, parts.Paper)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, paper.stop()) }()
-	loop, err := spawn(ctx, &struct{}{}, roleBare, "--broker", broker.URL, "--orders", strconv.Itoa(o.total()))
+	defer func() { err = errors.Join(err, paper.Stop()) }()
+	loop, err := parts.Spawn(ctx, &struct{}{}, RoleBare, "--broker", broker.URL, "--orders", strconv.Itoa(o.total()))
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, loop.stop()) }()
+	defer func() { err = errors.Join(err, loop.Stop()) }()
 	var result bareResult
-	if err := loop.read(&result); err != nil {
+	if err := loop.Read(&result); err != nil {
 		return 0, err
 	}
 	o.progress("bare SDK loop", result.Orders, o.total())
@@ -97,10 +98,10 @@ func measure(ctx context.Context, o Options) (r *Report, err error) {
 // system is the running parts.
 type system struct {
 	dir    string
-	nats   *process
-	paper  *process
-	worker *process
-	broker paperReady
+	nats   *parts.Process
+	paper  *parts.Process
+	worker *parts.Process
+	broker parts.PaperReady
 	nc     *nats.Conn
 	ledger *ledger.Ledger
 	idle   *IdleCost
@@ -117,15 +118,15 @@ func boot(ctx context.Context, o Options) (_ *system, err error) {
 	if s.dir, err = os.MkdirTemp("", "orderfleet-stress-"); err != nil {
 		return nil, fmt.Errorf("stress: %w", err)
 	}
-	var server natsReady
-	if s.nats, err = spawn(ctx, &server, roleNATS, "--dir", s.dir, "--shards", strconv.Itoa(o.Shards)); err != nil {
+	var server parts.NATSReady
+	if s.nats, err = parts.Spawn(ctx, &server, parts.NATS, "--dir", s.dir, "--shards", strconv.Itoa(o.Shards)); err != nil {
 		return nil, err
 	}
 	paperArgs := []string{}
 	if o.NoDuplicateCheck {
 		paperArgs = append(paperArgs, "--no-duplicate-check")
 	}
-	if s.paper, err = spawn(ctx, &s.broker, rolePaper, paperArgs...); err != nil {
+	if s.paper, err = parts.Spawn(ctx, &s.broker, parts.Paper, paperArgs...); err != nil {
 		return nil, err
 	}
 	if s.nc, err = nats.Connect(server.URL); err != nil {
@@ -146,25 +147,25 @@ func boot(ctx context.Context, o Options) (_ *system, err error) {
 // knows them.
 func (s *system) startWorker(ctx context.Context, o Options, natsURL string) (err error) {
 	args := []string{"--nats", natsURL, "--broker", s.broker.URL, "--clients", string(o.Clients)}
-	var ready workerReady
-	if s.worker, err = spawn(ctx, &ready, roleWorker, args...); err != nil || o.IdleTenants == 0 {
+	var ready parts.WorkerReady
+	if s.worker, err = parts.Spawn(ctx, &ready, parts.Worker, args...); err != nil || o.IdleTenants == 0 {
 		return err
 	}
-	before, err := s.worker.usage()
+	before, err := parts.UsageOf(s.worker.PID())
 	if err != nil {
 		return err
 	}
 	none := ready
-	if err := s.worker.stop(); err != nil {
+	if err := s.worker.Stop(); err != nil {
 		return err
 	}
 	if err := s.introduce(ctx, o); err != nil {
 		return err
 	}
-	if s.worker, err = spawn(ctx, &ready, roleWorker, args...); err != nil {
+	if s.worker, err = parts.Spawn(ctx, &ready, parts.Worker, args...); err != nil {
 		return err
 	}
-	after, err := s.worker.usage()
+	after, err := parts.UsageOf(s.worker.PID())
 	if err != nil {
 		return err
 	}
@@ -176,16 +177,16 @@ func (s *system) startWorker(ctx context.Context, o Options, natsURL string) (er
 func (s *system) stop() error {
 	var errs []error
 	if s.worker != nil {
-		errs = append(errs, s.worker.stop())
+		errs = append(errs, s.worker.Stop())
 	}
 	if s.paper != nil {
-		errs = append(errs, s.paper.stop())
+		errs = append(errs, s.paper.Stop())
 	}
 	if s.nc != nil {
 		s.nc.Close()
 	}
 	if s.nats != nil {
-		errs = append(errs, s.nats.stop())
+		errs = append(errs, s.nats.Stop())
 	}
 	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
 }

@@ -3,13 +3,15 @@ package stress
 import (
 	"os"
 	"time"
+
+	"github.com/orderfleet/orderfleet/deploy/parts"
 )
 
 // watch follows what the processes use while the test runs.
 type watch struct {
 	pids  map[string]int
-	began map[string]usage
-	last  map[string]usage
+	began map[string]parts.Usage
+	last  map[string]parts.Usage
 	peak  map[string]int64
 }
 
@@ -17,12 +19,12 @@ type watch struct {
 func newWatch(s *system) *watch {
 	w := &watch{
 		pids: map[string]int{
-			roleNATS: s.nats.cmd.Process.Pid, rolePaper: s.paper.cmd.Process.Pid, roleWorker: s.worker.cmd.Process.Pid, "producer": os.Getpid(),
+			parts.NATS: s.nats.PID(), parts.Paper: s.paper.PID(), parts.Worker: s.worker.PID(), "producer": os.Getpid(),
 		},
-		began: make(map[string]usage), last: make(map[string]usage), peak: make(map[string]int64),
+		began: make(map[string]parts.Usage), last: make(map[string]parts.Usage), peak: make(map[string]int64),
 	}
 	for name, pid := range w.pids {
-		if u, err := usageOf(pid); err == nil {
+		if u, err := parts.UsageOf(pid); err == nil {
 			w.began[name] = u
 		}
 	}
@@ -32,7 +34,7 @@ func newWatch(s *system) *watch {
 // look takes the figures once more.
 func (w *watch) look() error {
 	for name, pid := range w.pids {
-		u, err := usageOf(pid)
+		u, err := parts.UsageOf(pid)
 		if err != nil {
 			return err
 		}
@@ -49,6 +51,6 @@ func (w *watch) fill(r *Report, orders int) {
 		r.CPU[name] = (w.last[name].CPU - w.began[name].CPU).Seconds()
 		r.RSS[name] = mib(w.peak[name])
 	}
-	r.WorkerCPU = r.CPU[roleWorker] / float64(orders) * float64(time.Second/time.Microsecond)
-	r.WorkerRSS = r.RSS[roleWorker]
+	r.WorkerCPU = r.CPU[parts.Worker] / float64(orders) * float64(time.Second/time.Microsecond)
+	r.WorkerRSS = r.RSS[parts.Worker]
 }

@@ -65,7 +65,7 @@ func BenchmarkFold(b *testing.B) {
 			ledger.Entry{Class: ledger.Intents, Tenant: tenant, Seq: 2*i + 1, Data: intent},
 			ledger.Entry{Class: ledger.Outcomes, Tenant: tenant, Seq: 2*i + 2, Data: outcome})
 	}
-	fold := ledger.NewFold(0)
+	fold := ledger.NewFold(0, 0)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if err := fold.Apply(entries[i%len(entries)]); err != nil {

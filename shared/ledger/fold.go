@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -9,19 +10,38 @@ import (
 
 // Fold is what a shard's stream amounts to: which tenants there are, which of their
 // intents have no outcome and were not taken yet, and which intent ids were used
-// lately. It holds no message: a tenant without work is an empty map entry, a waiting
-// intent a byte or two. One goroutine owns it.
+// lately. A tenant without work is an empty map entry, a waiting intent a byte or two,
+// and its message as well while the fold's room for messages lasts. One goroutine owns
+// it.
 type Fold struct {
 	shard   int
 	waiting map[string]*seqs // nil: the tenant has no work
 	ids     recent
 	// again maps a waiting intent to an earlier one that seems to bear its id.
 	again map[uint64]uint64
+	// messages are those of waiting intents, as many as room is for.
+	messages map[uint64]message
+	room     int // bytes
 }
 
-// NewFold is the fold of an empty stream.
-func NewFold(shard int) *Fold {
-	return &Fold{shard: shard, waiting: make(map[string]*seqs), again: make(map[uint64]uint64)}
+// message is what the fold keeps of a waiting intent's message, if it keeps it.
+type message struct {
+	at   time.Time
+	data []byte
+}
+
+// messageOverhead is what a kept message costs beside its body, in bytes.
+const messageOverhead = 256
+
+// NewFold is the fold of an empty stream, with room for so many bytes of messages.
+func NewFold(shard, room int) *Fold {
+	return &Fold{
+		shard:    shard,
+		waiting:  make(map[string]*seqs),
+		again:    make(map[uint64]uint64),
+		messages: make(map[uint64]message),
+		room:     room,
+	}
 }
 
 // Due is an intent that has no outcome yet.
@@ -30,6 +50,10 @@ type Due struct {
 	// First is the sequence number of an earlier intent that seems to bear the same id,
 	// or 0. A hint, to be checked at the ledger.
 	First uint64
+	// Time and Data are its message's, if the fold had room for it. Otherwise Data is nil
+	// and the message has to be read from the ledger.
+	Time time.Time
+	Data []byte
 }
 
 // Apply folds one message in. Messages must come in the order of their sequence numbers.
@@ -55,6 +79,10 @@ func (f *Fold) put(e Entry) {
 		f.waiting[e.Tenant] = w
 	}
 	w.push(e.Seq)
+	if size := len(e.Data) + messageOverhead; size <= f.room && e.Data != nil {
+		f.room -= size
+		f.messages[e.Seq] = message{e.Time, e.Data}
+	}
 	if id := order.PeekID(e.Data); id != "" {
 		if first := f.ids.put(fingerprint(e.Tenant, id), e.Seq); first != 0 {
 			f.again[e.Seq] = first
@@ -75,6 +103,11 @@ func (f *Fold) take(tenant string, w *seqs) Due {
 	if first, ok := f.again[d.Seq]; ok {
 		d.First = first
 		delete(f.again, d.Seq)
+	}
+	if m, ok := f.messages[d.Seq]; ok {
+		d.Time, d.Data = m.at, m.data
+		f.room += len(m.data) + messageOverhead
+		delete(f.messages, d.Seq)
 	}
 	if w.len() == 0 {
 		f.waiting[tenant] = nil

@@ -15,7 +15,9 @@ func TestFoldAgainstAModel(t *testing.T) {
 		intents := map[string][]uint64{} // without outcome
 		waiting := map[string][]Due{}    // and not taken
 		used := map[string]uint64{}
-		fold := NewFold(0)
+		messages := map[uint64]string{}
+		room := rapid.IntRange(0, 3000).Draw(t, "room")
+		fold := NewFold(0, room)
 		for seq := uint64(1); seq <= uint64(rapid.IntRange(0, 300).Draw(t, "messages")); seq++ {
 			tenant := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "tenant")
 			switch due := intents[tenant]; {
@@ -28,19 +30,34 @@ func TestFoldAgainstAModel(t *testing.T) {
 			case rapid.Bool().Draw(t, "take"):
 				n := rapid.IntRange(1, 5).Draw(t, "limit")
 				want := waiting[tenant][:min(n, len(waiting[tenant]))]
-				if got := fold.Take(tenant, n); fmt.Sprint(got) != fmt.Sprint(want) {
+				got := fold.Take(tenant, n)
+				for i := range got {
+					if d := &got[i]; d.Data != nil && string(d.Data) != messages[d.Seq] {
+						t.Fatalf("intent %d has the message %q, wanted %q", d.Seq, d.Data, messages[d.Seq])
+					}
+					got[i].Data = nil
+				}
+				if fmt.Sprint(got) != fmt.Sprint(want) {
 					t.Fatalf("took %v, wanted %v", got, want)
 				}
 				waiting[tenant] = waiting[tenant][len(want):]
 			default:
 				id := fmt.Sprint(rapid.IntRange(0, 20).Draw(t, "id"))
-				folds(t, fold, Entry{Class: Intents, Tenant: tenant, Seq: seq, Data: []byte(`{"id":"` + id + `"}`)})
+				messages[seq] = `{"id":"` + id + `"}`
+				folds(t, fold, Entry{Class: Intents, Tenant: tenant, Seq: seq, Data: []byte(messages[seq])})
 				intents[tenant] = append(intents[tenant], seq)
-				waiting[tenant] = append(waiting[tenant], Due{seq, used[tenant+"."+id]})
+				waiting[tenant] = append(waiting[tenant], Due{Seq: seq, First: used[tenant+"."+id]})
 				if used[tenant+"."+id] == 0 {
 					used[tenant+"."+id] = seq
 				}
 			}
+		}
+		kept := 0
+		for _, m := range fold.messages {
+			kept += len(m.data) + messageOverhead
+		}
+		if kept+fold.room != room || fold.room < 0 {
+			t.Fatalf("keeps %d bytes and has room for %d, of %d", kept, fold.room, room)
 		}
 		due := map[string]bool{}
 		for tenant := range fold.Due {
@@ -70,14 +87,14 @@ func encodeOutcome(t interface{ Fatal(...any) }, intentSeq uint64) []byte {
 
 // TestFoldSurvivesNonsense: what nobody of ours wrote changes nothing.
 func TestFoldSurvivesNonsense(t *testing.T) {
-	fold := NewFold(0)
+	fold := NewFold(0, 1000)
 	if err := fold.Apply(Entry{Class: Outcomes, Tenant: "a", Seq: 1, Data: []byte("{")}); err == nil {
 		t.Error("an outcome that does not decode is no error")
 	}
 	if err := fold.Apply(Entry{Class: Intents, Tenant: "a", Seq: 2, Data: []byte("\xff{")}); err != nil {
 		t.Error(err)
 	}
-	if got := fold.Take("a", 5); len(got) != 1 || got[0] != (Due{Seq: 2}) {
+	if got := fold.Take("a", 5); len(got) != 1 || got[0].Seq != 2 || got[0].First != 0 {
 		t.Errorf("a malformed intent is work all the same: %v", got)
 	}
 }

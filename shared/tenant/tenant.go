@@ -43,7 +43,7 @@ type Credentials struct {
 const redacted = "[redacted]"
 
 // Format implements [fmt.Formatter] for every verb.
-func (Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) } //nolint:errcheck // fmt's own state
+func (Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
 
 // String implements [fmt.Stringer].
 func (Credentials) String() string { return redacted }

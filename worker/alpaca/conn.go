@@ -204,7 +204,8 @@ func (c *conn) encode(req *http.Request, body []byte) {
 		b = strconv.AppendInt(b, int64(len(body)), 10)
 	}
 	b = append(b, "\r\n\r\n"...)
-	c.out = append(b, body...)
+	b = append(b, body...)
+	c.out = b
 }
 
 // read takes one whole answer off the connection.
@@ -219,7 +220,7 @@ func (c *conn) read(x *exchange) (keep bool, err error) {
 	if err := x.ctx.Err(); err != nil {
 		return false, err
 	}
-	resp, err := c.readHeader()
+	resp, err := c.readHeader() //nolint:bodyclose // read to its end below, and backed by our own buffer
 	if err != nil {
 		return false, err
 	}
@@ -316,7 +317,7 @@ func (s *source) Read(p []byte) (int, error) {
 
 // noEOF turns the end of a connection where an answer should be into what it is.
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
@@ -52,7 +53,7 @@ func TestConnAnswersBeforeTheQuestion(t *testing.T) {
 		want(t, c.Place(t.Context(), id, market(), never), broker.Accepted)
 		// The stray 204 would make this cancel look accepted.
 		s.Answer(func(r brokertest.Request) brokertest.Reply {
-			if r.Method == "DELETE" {
+			if r.Method == http.MethodDelete {
 				return brokertest.Error(422, 42210000, "too late")
 			}
 			return brokertest.Reply{Raw: []byte(string(brokertest.Booked(r).Bytes()) + stray)}

@@ -119,6 +119,7 @@ func protect(b *broker.Order, legs []sdk.Order) {
 			b.TakeProfit = &order.TakeProfit{LimitPrice: leg.LimitPrice}
 		case order.Stop, order.StopLimit:
 			b.StopLoss = &order.StopLoss{StopPrice: leg.StopPrice, LimitPrice: leg.LimitPrice}
+		default:
 		}
 	}
 	if b.OrderClass == order.OCO && b.TakeProfit == nil && b.LimitPrice != nil {

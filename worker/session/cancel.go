@@ -34,6 +34,7 @@ func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
 			return t.end(order.Expired, "its time ran out before the request was written"), nil
 		case broker.Unknown:
 			t.lost(time.Now()) // asking twice for the same end is harmless
+		default: // it surely was not booked
 		}
 		if err := s.hold(ctx, t, v, &delay); err != nil {
 			return nil, err
@@ -79,6 +80,7 @@ func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error
 			return t.end(order.Expired, "its time ran out before the request was written"), nil
 		case broker.Unknown:
 			t.lost(time.Now())
+		default: // it surely was not booked
 		}
 		if err := s.hold(ctx, t, v, &delay); err != nil {
 			return nil, err

@@ -12,12 +12,12 @@ import (
 // for signals: a shard that finds no other place free sends Behind and then drops
 // the tenant's intents, which the session reads from the ledger instead.
 const (
-	InboxSize = 32
+	InboxSize = 16
 	Reserved  = 2
 )
 
 // Window is how many intents of its backlog a session reads at once.
-const Window = 64
+const Window = 16
 
 // Signal is what a shard says to a session through its inbox, beside intents.
 type Signal uint8
@@ -175,25 +175,31 @@ func (s *Session) refill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now, due := time.Now(), a.Due
+	now := time.Now()
 	s.backlog = s.backlog[:0]
-	for _, e := range entries {
-		for due[0].Seq != e.Seq {
-			due = due[1:] // retention removed it
+	for _, d := range a.Due {
+		e := ledger.Entry{Class: ledger.Intents, Tenant: s.tenant, Seq: d.Seq, Time: d.Time, Data: d.Data}
+		if d.Data == nil {
+			if len(entries) == 0 || entries[0].Seq != d.Seq {
+				continue // retention removed it
+			}
+			e, entries = entries[0], entries[1:]
 		}
-		s.backlog = append(s.backlog, Item{Intent: e, First: due[0].First, received: now})
+		s.backlog = append(s.backlog, Item{Intent: e, First: d.First, received: now})
 	}
 	return nil
 }
 
-// readBacklog reads until the ledger answers.
+// readBacklog reads the messages that the shard had no room for, until the ledger answers.
 func (s *Session) readBacklog(ctx context.Context, due []ledger.Due) ([]ledger.Entry, error) {
-	seqs := make([]uint64, len(due))
-	for i, d := range due {
-		seqs[i] = d.Seq
+	var seqs []uint64
+	for _, d := range due {
+		if d.Data == nil {
+			seqs = append(seqs, d.Seq)
+		}
 	}
 	var b backoff
-	for {
+	for len(seqs) > 0 {
 		entries, err := s.cfg.Ledger.Read(ctx, s.shard, seqs)
 		if err == nil {
 			return entries, nil
@@ -203,6 +209,7 @@ func (s *Session) readBacklog(ctx context.Context, due []ledger.Due) ([]ledger.E
 			return nil, err
 		}
 	}
+	return nil, nil
 }
 
 // ask asks the shard what to do next.

@@ -58,6 +58,7 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 			s.log.Warn().Str("intent", t.intent.ID).Int("http_status", v.HTTPStatus).Str("request_id", v.RequestID).
 				Str("problem", v.Message).Msg("answer lost; looking the order up")
 			continue
+		default: // it surely was not booked
 		}
 		if err := s.hold(ctx, t, v, &delay); err != nil {
 			return nil, err

@@ -42,11 +42,14 @@ func (s *shard) route(ctx context.Context) error {
 
 // deliver folds a message in and hands an intent on.
 func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
+	t := s.live[e.Tenant]
+	if e.Class == ledger.Outcomes && t != nil {
+		return // its session wrote it, or will learn of it when it commits
+	}
 	s.apply(e)
 	if e.Class != ledger.Intents {
 		return
 	}
-	t := s.live[e.Tenant]
 	switch {
 	case t == nil:
 		s.admit(ctx, e.Tenant)

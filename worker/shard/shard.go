@@ -21,6 +21,9 @@ type Config struct {
 	Session session.Config
 	// MaxSessions bounds a shard's sessions, and with them its connections.
 	MaxSessions int
+	// Room is how many bytes of waiting messages the shard keeps; it reads the others
+	// from the ledger a second time.
+	Room int
 	// Serving, if set, is called when a shard is folded and its tenants are served.
 	Serving func(shard int)
 }
@@ -68,7 +71,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) error {
 		cfg:      c,
 		lease:    l,
 		log:      c.Session.Log.With().Int("shard", l.Shard).Uint64("epoch", l.Epoch).Logger(),
-		fold:     ledger.NewFold(l.Shard),
+		fold:     ledger.NewFold(l.Shard, c.Room),
 		owned:    time.Now(),
 		suspects: make(map[string]int),
 		live:     make(map[string]*tenant),

@@ -21,7 +21,7 @@ func TestIdleTenantsAreMapEntries(t *testing.T) {
 	goroutines, before := runtime.NumGoroutine(), heap()
 	shards := make([]*shard, 8)
 	for i := range shards {
-		shards[i] = &shard{fold: ledger.NewFold(i)}
+		shards[i] = &shard{fold: ledger.NewFold(i, 0)}
 	}
 	for n := range uint64(tenants) {
 		s := shards[n%8]

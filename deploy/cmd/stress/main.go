@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
+	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/deploy/stress"
 	"github.com/spf13/cobra"
 )
@@ -39,15 +40,16 @@ func main() {
 }
 
 func execute(ctx context.Context) error {
-	if len(os.Args) > 1 && os.Args[1] == stress.RoleArg {
-		// The parent decides when a part ends; Ctrl-C reaches the whole group.
-		return stress.RunRole(context.WithoutCancel(ctx), os.Args[2:])
+	// A part ends when its parent says so; Ctrl-C reaches the whole group.
+	bare := map[string]parts.Role{stress.RoleBare: stress.Bare}
+	if done, err := parts.Run(context.WithoutCancel(ctx), os.Args, bare); done {
+		return err
 	}
 	return newRoot().ExecuteContext(ctx)
 }
 
 func newRoot() *cobra.Command {
-	o := stress.Options{Clients: stress.Own, Shards: 8, Patience: 30 * time.Second}
+	o := stress.Options{Clients: parts.Own, Shards: 8, Patience: 30 * time.Second}
 	var (
 		output  string
 		compare bool
@@ -74,9 +76,9 @@ loop runs, with no queue at all, as the yardstick of this machine.`,
 			if output != "text" && output != "json" {
 				return usageError{fmt.Errorf("output: %q is not text or json", output)}
 			}
-			ways := []stress.Clients{o.Clients}
+			ways := []parts.Clients{o.Clients}
 			if compare {
-				ways = stress.AllClients
+				ways = parts.AllClients
 			}
 			o.Progress = progress(os.Stderr)
 			reports, err := stress.Run(cmd.Context(), o, ways)

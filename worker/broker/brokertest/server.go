@@ -74,7 +74,8 @@ func NewTLSServer(t testing.TB, cfg *tls.Config) *Server { return newServer(t, c
 
 func newServer(t testing.TB, cfg *tls.Config) *Server {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	listener, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

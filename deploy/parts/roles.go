@@ -1,4 +1,4 @@
-package stress
+package parts
 
 import (
 	"context"
@@ -6,11 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/deploy/paper"
@@ -21,35 +23,40 @@ import (
 	"github.com/orderfleet/orderfleet/worker/alpaca"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/rs/zerolog"
+	"github.com/shopspring/decimal"
 	"golang.org/x/sync/errgroup"
 )
 
-// RoleArg, as a program's first argument, makes it a part of the system: the second one
-// says which. See [RunRole].
-const RoleArg = "part-of-stress"
+// Arg, as a program's first argument, makes it a part: the second one says which.
+const Arg = "part-of-orderfleet"
 
-// The parts.
+// The parts that every program of ours can be.
 const (
-	roleNATS   = "nats"
-	rolePaper  = "paper"
-	roleWorker = "worker"
-	roleBare   = "bare"
+	NATS   = "nats"
+	Paper  = "paper"
+	Worker = "worker"
 )
 
-// RunRole runs a part of the system until standard input ends. A program that calls
-// [Run] must call it when its first argument is [RoleArg], with the rest.
-func RunRole(ctx context.Context, args []string) error {
-	roles := map[string]func(context.Context, []string) error{
-		roleNATS: runNATS, rolePaper: runPaper, roleWorker: runWorker, roleBare: runBare,
+// Role runs a part until its parent ends it.
+type Role func(ctx context.Context, args []string) error
+
+// Run is this program as a part, if its arguments say so; done is false if they do not.
+// extra are parts of the program's own.
+func Run(ctx context.Context, args []string, extra map[string]Role) (done bool, err error) {
+	if len(args) < 3 || args[1] != Arg {
+		return false, nil
 	}
-	if len(args) == 0 || roles[args[0]] == nil {
-		return fmt.Errorf("stress: %v names no part", args)
+	roles := map[string]Role{NATS: runNATS, Paper: runPaper, Worker: runWorker}
+	maps.Copy(roles, extra)
+	role := roles[args[2]]
+	if role == nil {
+		return true, fmt.Errorf("parts: %q is no part", args[2])
 	}
-	return roles[args[0]](ctx, args[1:])
+	return true, role(ctx, args[3:])
 }
 
-// say tells the parent something.
-func say(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }
+// Say tells the parent something.
+func Say(v any) error { return json.NewEncoder(os.Stdout).Encode(v) }
 
 func parse(role string, args []string, define func(*flag.FlagSet)) error {
 	flags := flag.NewFlagSet(role, flag.ContinueOnError)
@@ -57,15 +64,15 @@ func parse(role string, args []string, define func(*flag.FlagSet)) error {
 	return flags.Parse(args)
 }
 
-// natsReady is what the NATS server says.
-type natsReady struct{ URL string }
+// NATSReady is what the NATS server says.
+type NATSReady struct{ URL string }
 
 func runNATS(ctx context.Context, args []string) error {
 	var (
 		dir    string
 		shards int
 	)
-	if err := parse(roleNATS, args, func(f *flag.FlagSet) {
+	if err := parse(NATS, args, func(f *flag.FlagSet) {
 		f.StringVar(&dir, "dir", "", "")
 		f.IntVar(&shards, "shards", 0, "")
 	}); err != nil {
@@ -76,30 +83,30 @@ func runNATS(ctx context.Context, args []string) error {
 		return err
 	}
 	defer srv.Stop()
-	if err := say(natsReady{srv.URL()}); err != nil {
+	if err := Say(NATSReady{srv.URL()}); err != nil {
 		return err
 	}
-	awaitEOF(ctx)
+	AwaitParent(ctx)
 	return nil
 }
 
-// paperReady is what the paper broker says.
-type paperReady struct{ URL, Admin string }
+// PaperReady is what the paper broker says.
+type PaperReady struct{ URL, Admin string }
 
 func runPaper(ctx context.Context, args []string) error {
 	var unchecked bool
-	if err := parse(rolePaper, args, func(f *flag.FlagSet) {
+	if err := parse(Paper, args, func(f *flag.FlagSet) {
 		f.BoolVar(&unchecked, "no-duplicate-check", false, "")
 	}); err != nil {
 		return err
 	}
 	api, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("stress: %w", err)
+		return fmt.Errorf("parts: %w", err)
 	}
 	admin, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("stress: %w", err)
+		return fmt.Errorf("parts: %w", err)
 	}
 	b := paper.New(paper.Config{
 		Cash:             plenty,
@@ -110,16 +117,16 @@ func runPaper(ctx context.Context, args []string) error {
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return b.Run(ctx, api, admin) })
-	if err := say(paperReady{"http://" + api.Addr().String(), "http://" + admin.Addr().String()}); err != nil {
+	if err := Say(PaperReady{"http://" + api.Addr().String(), "http://" + admin.Addr().String()}); err != nil {
 		return err
 	}
-	awaitEOF(ctx)
+	AwaitParent(ctx)
 	cancel()
 	return group.Wait()
 }
 
-// workerReady is what the worker says when all its shards are folded.
-type workerReady struct {
+// WorkerReady is what the worker says when all its shards are folded.
+type WorkerReady struct {
 	Goroutines int
 	Heap       uint64 // bytes in use after a collection
 }
@@ -128,17 +135,19 @@ func runWorker(ctx context.Context, args []string) error {
 	var (
 		natsURL, brokerURL string
 		clients            Clients
+		settle             time.Duration
 	)
-	if err := parse(roleWorker, args, func(f *flag.FlagSet) {
+	if err := parse(Worker, args, func(f *flag.FlagSet) {
 		f.StringVar(&natsURL, "nats", "", "")
 		f.StringVar(&brokerURL, "broker", "", "")
-		f.StringVar((*string)(&clients), "clients", "", "")
+		f.StringVar((*string)(&clients), "clients", string(Own), "")
+		f.DurationVar(&settle, "settle", 0, "")
 	}); err != nil {
 		return err
 	}
 	nc, err := nats.Connect(natsURL)
 	if err != nil {
-		return fmt.Errorf("stress: %w", err)
+		return fmt.Errorf("parts: %w", err)
 	}
 	defer nc.Close()
 	l, err := ledger.Open(ctx, nc)
@@ -151,6 +160,7 @@ func runWorker(ctx context.Context, args []string) error {
 	group.Go(func() error {
 		return worker.Run(ctx, drain, nc, worker.Config{
 			Connect: connector(brokerURL, clients.transport()),
+			Settle:  settle,
 			Serving: func(shard int) { serving <- shard },
 			Log:     zerolog.New(os.Stderr).Level(zerolog.ErrorLevel),
 		})
@@ -165,13 +175,19 @@ func runWorker(ctx context.Context, args []string) error {
 	debug.FreeOSMemory() // so that what the fold left behind does not count as held
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	if err := say(workerReady{runtime.NumGoroutine(), mem.HeapInuse}); err != nil {
+	if err := Say(WorkerReady{runtime.NumGoroutine(), mem.HeapInuse}); err != nil {
 		return err
 	}
-	awaitEOF(ctx)
+	AwaitParent(ctx)
 	close(drain)
 	return group.Wait()
 }
+
+// secret of every tenant's key: their names are their key ids.
+const secret = "parts"
+
+// plenty is the cash of every account: no order is refused for want of it.
+var plenty = decimal.New(1, 12)
 
 // connector makes the clients of tenants whose keys are their names. A nil transport
 // means that each client owns its connection.
@@ -180,7 +196,7 @@ func connector(brokerURL string, transport http.RoundTripper) func(context.Conte
 		return alpaca.New(alpaca.Config{
 			Tenant:      name,
 			BaseURL:     brokerURL,
-			Credentials: tenant.Credentials{KeyID: name, Secret: "stress"},
+			Credentials: tenant.Credentials{KeyID: name, Secret: secret},
 			Transport:   transport,
 			Logger:      zerolog.New(io.Discard).Level(zerolog.WarnLevel),
 		})

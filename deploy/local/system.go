@@ -1,0 +1,181 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/deploy/paper"
+	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/worker"
+	"github.com/orderfleet/orderfleet/worker/alpaca"
+	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/rs/zerolog"
+)
+
+// Options of a system. Zero ports are free ones.
+type Options struct {
+	NATSPort   int
+	BrokerPort int
+	AdminPort  int
+	Log        zerolog.Logger
+}
+
+// shards of the local ledger.
+const shards = 8
+
+// tenantsFile makes every name a tenant whose key id is the name. One has no keys, as
+// happens.
+const tenantsFile = `broker: %s
+tenants:
+  tundra: {}
+any: {key_id: "{tenant}", secret: "secret-of-{tenant}"}
+`
+
+// System is a running system.
+type System struct {
+	Producer *producer.Producer
+	Broker   *paper.Broker
+	NATSURL  string
+	// BrokerURL and AdminURL are the paper broker's.
+	BrokerURL, AdminURL string
+
+	dir    string
+	server *natsserver.Server
+	nc     *nats.Conn
+	drain  chan struct{}
+	worker chan error // what the worker ended with
+	paper  chan error // what the broker ended with
+	close  context.CancelFunc
+}
+
+// Start starts a system and returns when it takes orders.
+func Start(ctx context.Context, o Options) (_ *System, err error) {
+	s := &System{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+	if s.dir, err = os.MkdirTemp("", "orderfleet-"); err != nil {
+		return nil, fmt.Errorf("local: %w", err)
+	}
+	if err := s.startNATS(ctx, o); err != nil {
+		return nil, err
+	}
+	if err := s.startBroker(o); err != nil {
+		return nil, err
+	}
+	if err := s.startWorker(ctx, o); err != nil {
+		return nil, err
+	}
+	s.Producer, err = producer.New(ctx, s.nc)
+	return s, err
+}
+
+func (s *System) startNATS(ctx context.Context, o Options) (err error) {
+	if s.server, err = natsserver.Start(natsserver.Options{Dir: s.dir, Port: o.NATSPort, Shards: shards}); err != nil {
+		return err
+	}
+	s.NATSURL = s.server.URL()
+	if s.nc, err = nats.Connect(s.NATSURL, nats.Name("orderfleet local")); err != nil {
+		return fmt.Errorf("local: %w", err)
+	}
+	settings := ledger.DefaultSettings()
+	settings.Shards = shards
+	_, err = ledger.Provision(ctx, s.nc, settings)
+	return err
+}
+
+func (s *System) startBroker(o Options) error {
+	api, err := listen(o.BrokerPort)
+	if err != nil {
+		return err
+	}
+	admin, err := listen(o.AdminPort)
+	if err != nil {
+		return err
+	}
+	s.BrokerURL, s.AdminURL = "http://"+api.Addr().String(), "http://"+admin.Addr().String()
+	s.Broker = paper.New(paper.Config{Seed: 1})
+	ctx, cancel := context.WithCancel(context.Background())
+	s.close, s.paper = cancel, make(chan error, 1)
+	go func() { s.paper <- s.Broker.Run(ctx, api, admin) }()
+	return nil
+}
+
+func listen(port int) (net.Listener, error) {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return nil, fmt.Errorf("local: %w", err)
+	}
+	return l, nil
+}
+
+func (s *System) startWorker(ctx context.Context, o Options) error {
+	path := filepath.Join(s.dir, "tenants.yaml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, tenantsFile, s.BrokerURL), 0o600); err != nil {
+		return fmt.Errorf("local: %w", err)
+	}
+	directory, err := tenant.LoadFile(path)
+	if err != nil {
+		return err
+	}
+	serving := make(chan int, shards)
+	s.drain, s.worker = make(chan struct{}), make(chan error, 1)
+	go func() {
+		s.worker <- worker.Run(context.Background(), s.drain, s.nc, worker.Config{
+			Connect: func(ctx context.Context, name string) (broker.Client, error) {
+				t, err := directory.Lookup(ctx, name)
+				if err != nil {
+					return nil, err
+				}
+				return alpaca.New(alpaca.Config{Tenant: t.Name, BaseURL: t.BaseURL, Credentials: t.Credentials, Logger: o.Log})
+			},
+			Serving: func(shard int) { serving <- shard },
+			Log:     o.Log,
+		})
+	}()
+	for range shards {
+		select {
+		case <-serving:
+		case err := <-s.worker:
+			s.worker <- err
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// Stop drains the worker and ends everything, in that order. It returns what any part
+// failed with.
+func (s *System) Stop() error {
+	var errs []error
+	if s.worker != nil {
+		close(s.drain)
+		errs = append(errs, <-s.worker)
+	}
+	if s.paper != nil {
+		s.close()
+		errs = append(errs, <-s.paper)
+	}
+	if s.nc != nil {
+		s.nc.Close()
+	}
+	if s.server != nil {
+		s.server.Stop()
+	}
+	if s.dir != "" {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	return errors.Join(errs...)
+}

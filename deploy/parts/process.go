@@ -1,0 +1,92 @@
+package parts
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+)
+
+// Process is one part of the system, running.
+type Process struct {
+	name  string
+	cmd   *exec.Cmd
+	stdin io.Closer
+	lines *bufio.Scanner
+}
+
+// Spawn starts this program in a role and reads the line in which it says, in JSON, that
+// it is ready.
+func Spawn(ctx context.Context, ready any, role string, args ...string) (*Process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("parts: find this program: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, self, append([]string{Arg, role}, args...)...)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("parts: %w", err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("parts: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("parts: start %s: %w", role, err)
+	}
+	p := &Process{role, cmd, stdin, bufio.NewScanner(stdout)}
+	if err := p.Read(ready); err != nil {
+		return nil, errors.Join(err, p.Stop())
+	}
+	return p, nil
+}
+
+// Read reads the next line of JSON that the process says.
+func (p *Process) Read(into any) error {
+	if !p.lines.Scan() {
+		return fmt.Errorf("parts: %s ended before it was done", p.name)
+	}
+	if err := json.Unmarshal(p.lines.Bytes(), into); err != nil {
+		return fmt.Errorf("parts: %s says %q: %w", p.name, p.lines.Text(), err)
+	}
+	return nil
+}
+
+// PID is the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Kill ends the process with SIGKILL and waits for it.
+func (p *Process) Kill() error {
+	if err := p.cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("parts: kill %s: %w", p.name, err)
+	}
+	p.cmd.Wait() //nolint:errcheck // it was killed
+	return nil
+}
+
+// Stop ends the process in peace and waits for it.
+func (p *Process) Stop() error {
+	p.stdin.Close() //nolint:errcheck // it ends either way
+	if err := p.cmd.Wait(); err != nil {
+		return fmt.Errorf("parts: %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// AwaitParent waits until the parent ends this part, or is gone, or ctx ends.
+func AwaitParent(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		io.Copy(io.Discard, os.Stdin) //nolint:errcheck // any end will do
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
