@@ -137,8 +137,11 @@ func TestDecimalsAreExact(t *testing.T) {
 }
 
 func TestDecimalsAreWrittenAsStrings(t *testing.T) {
-	decimal.MarshalJSONWithoutQuotes = true // as other code in the process might
-	defer func() { decimal.MarshalJSONWithoutQuotes = false }()
+	// As other code in the process might.
+	decimal.MarshalJSONWithoutQuotes, decimal.UseScientificNotation, decimal.TrimTrailingZeros = true, true, false
+	defer func() {
+		decimal.MarshalJSONWithoutQuotes, decimal.UseScientificNotation, decimal.TrimTrailingZeros = false, false, true
+	}()
 	for _, test := range []struct {
 		value decimal.Decimal
 		want  string

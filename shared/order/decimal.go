@@ -3,6 +3,7 @@ package order
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -96,9 +97,19 @@ var (
 		if err := bounded(d); err != nil {
 			return err
 		}
-		return enc.WriteToken(jsontext.String(d.String()))
+		return enc.WriteToken(jsontext.String(text(d)))
 	}))
 )
+
+// text writes a number without exponent and without zeros at its end, whatever the
+// decimal package's global variables say.
+func text(d decimal.Decimal) string {
+	s := d.StringFixed(max(0, -d.Exponent()))
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
 
 // decimals yields every number of an order that is there, with the name of its field.
 func (o *Order) decimals(yield func(field string, d *decimal.Decimal) bool) {
