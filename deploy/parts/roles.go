@@ -111,6 +111,7 @@ func runPaper(ctx context.Context, args []string) error {
 	b := paper.New(paper.Config{
 		Cash:             plenty,
 		RateLimit:        paper.Unlimited,
+		Tick:             -1, // prices stand still
 		NoDuplicateCheck: unchecked,
 	})
 	ctx, cancel := context.WithCancel(ctx)
