@@ -67,9 +67,10 @@ func (b *Broker) afterFill(a *account, o *order, at stamp) {
 	b.wakeLegs(a, o, at)
 }
 
-// wakeLegs wakes the first leg of a filled entry; a second stays held and guards it.
+// wakeLegs wakes the first leg of a filled entry, unless it was canceled meanwhile; a
+// second stays held and guards it.
 func (b *Broker) wakeLegs(a *account, o *order, at stamp) {
-	if len(o.legs) == 0 || o.class == classMultiLg {
+	if len(o.legs) == 0 || o.class == classMultiLg || o.legs[0].status.over() {
 		return
 	}
 	b.wake(a, o.legs[0], at)

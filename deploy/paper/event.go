@@ -77,12 +77,14 @@ func (e *event) then() *order {
 	o := *e.order
 	o.status, o.qty, o.hwm, o.stop = e.as.status, e.as.qty, e.as.hwm, e.as.stop
 	o.filledQty, o.cost, o.updated = e.as.filledQty, e.as.cost, e.at
-	for _, t := range []*stamp{&o.filledAt, &o.expiredAt, &o.canceledAt, &o.failedAt, &o.replacedAt} {
-		if *t > e.at {
+	for ended, t := range map[status]*stamp{
+		filled: &o.filledAt, expired: &o.expiredAt, canceled: &o.canceledAt, rejected: &o.failedAt, replaced: &o.replacedAt,
+	} {
+		if ended != o.status {
 			*t = 0
 		}
 	}
-	if o.replacedAt == 0 {
+	if o.status != replaced {
 		o.replacedBy = ""
 	}
 	return &o

@@ -110,6 +110,9 @@ func (o *order) takes(price num) bool {
 // execute fills an order at a price, as far as there is liquidity.
 func (b *Broker) execute(a *account, o *order, price num, at stamp) {
 	left := o.remaining(price)
+	if o.notional.Valid && o.side == sell { // never more than there is, at whatever price
+		left = decimal.Min(left, a.held(o.asset))
+	}
 	qty := left
 	if most := b.liquidity(); most.IsPositive() && qty.GreaterThan(most) {
 		if o.tif == tifFOK {
@@ -121,31 +124,32 @@ func (b *Broker) execute(a *account, o *order, price num, at stamp) {
 		a.end(o, rejected, at)
 		return
 	}
-	signed := qty.Mul(o.sign())
-	a.trade(o.asset, signed, price)
+	a.trade(o.asset, qty.Mul(o.sign()), price)
 	o.filledQty = o.filledQty.Add(qty)
 	o.cost = o.cost.Add(qty.Mul(price))
 	f := fill{price: price, qty: qty, position: a.held(o.asset)}
-	if qty.Equal(left) {
+	left = left.Sub(qty)
+	if left.IsZero() {
 		a.finish(o, filled, at)
 		a.emit("fill", o, f, at)
 		b.afterFill(a, o, at)
 		return
 	}
 	if o.stock.IsPositive() {
-		a.hold(o, num{}, o.stock.Sub(qty))
+		a.hold(o, num{}, decimal.Max(o.stock.Sub(qty), num{}))
 	} else {
-		a.hold(o, o.cash.Mul(left.Sub(qty)).DivRound(left, 9), num{})
+		a.hold(o, o.cash.Mul(left).DivRound(left.Add(qty), 9), num{})
 	}
 	o.set(partiallyFilled, at)
 	a.emit("partial_fill", o, f, at)
 }
 
 // covers says whether an account can pay for a fill: the price may have moved away
-// from what was reserved. What closes a position is always covered.
+// from what was reserved, or another order may have sold the shares that were held.
+// What closes a position is always covered.
 func (a *account) covers(o *order, qty, price num) bool {
-	if o.stock.IsPositive() {
-		return true
+	if have := a.held(o.asset); have.Sign() == -o.sign().Sign() {
+		qty = qty.Sub(decimal.Min(qty, have.Abs()))
 	}
 	return !o.asset.value(qty, price).GreaterThan(a.buyingPower().Add(o.cash))
 }

@@ -93,10 +93,11 @@ type order struct {
 	stock num // shares held for it
 }
 
-// remaining is what is left to fill. Of a notional order that is its quantity at price.
+// remaining is what is left to fill. Of a notional order that is what its money is
+// worth at a price.
 func (o *order) remaining(price num) num {
 	if o.notional.Valid {
-		return o.notional.Decimal.DivRound(price, 12).Truncate(9).Sub(o.filledQty)
+		return o.notional.Decimal.Sub(o.cost).DivRound(price, 12).Truncate(quantityPlaces)
 	}
 	return o.qty.Decimal.Sub(o.filledQty)
 }
