@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -18,17 +20,7 @@ import (
 // change after it was read.
 type File struct {
 	tenants  map[string]Tenant
-	template *entry // of every other tenant; nil: there is none
-	broker   string
-}
-
-// entry is a tenant in the file.
-type entry struct {
-	Broker     string `yaml:"broker"`
-	KeyID      string `yaml:"key_id"`
-	Secret     string `yaml:"secret"`
-	SecretFile string `yaml:"secret_file"`
-	OAuth      string `yaml:"oauth"`
+	template *Tenant // of every other tenant; nil: there is none
 }
 
 // placeholder stands for the tenant's name in the template's keys.
@@ -40,10 +32,11 @@ const placeholder = "{tenant}"
 //	tenants:
 //	  acme: {key_id: AK1, secret_file: acme.key}
 //	  beta: {broker: "https://api.alpaca.markets", oauth: "..."}
-//	any: {key_id: "{tenant}", secret: "{tenant}"}   # development only: every other name
+//	any: {key_id: "{tenant}", secret: "dev-{tenant}"}   # development only: every other name
 //
-// Secret files are relative to the file's folder. A mistake is an error that names it;
-// a tenant without credentials is not, see [ErrNoCredentials].
+// Secret files are relative to the file's folder; space around their content is not part
+// of the secret. A mistake is an error that names its line or field; a tenant without
+// credentials is not, see [ErrNoCredentials].
 func LoadFile(path string) (*File, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -61,62 +54,142 @@ func LoadFile(path string) (*File, error) {
 	return f, nil
 }
 
-func parse(data []byte, readFile func(string) ([]byte, error)) (*File, error) {
-	var content struct {
-		Broker  string           `yaml:"broker"`
-		Tenants map[string]entry `yaml:"tenants"`
-		Any     *entry           `yaml:"any"`
+// Lookup implements [Directory].
+func (f *File) Lookup(_ context.Context, name string) (Tenant, error) {
+	t, ok := f.tenants[name]
+	if !ok {
+		if f.template == nil || order.ValidTenant(name) != nil {
+			return Tenant{}, fmt.Errorf("%w: no tenant %q in the tenants file", ErrUnknown, name)
+		}
+		t = f.template.named(name)
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	dec.KnownFields(true)
-	if err := dec.Decode(&content); err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.New(scrub(err.Error()))
+	if err := t.check(); err != nil {
+		return Tenant{}, err
 	}
-	f := &File{tenants: make(map[string]Tenant, len(content.Tenants)), template: content.Any, broker: content.Broker}
-	for name, e := range content.Tenants {
+	return t, nil
+}
+
+// Format implements [fmt.Formatter]: a file shows none of its keys.
+func (f *File) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "tenants file of %d", len(f.tenants)) }
+
+// named is a template made out to a tenant.
+func (t Tenant) named(name string) Tenant {
+	t.Name = name
+	c := &t.Credentials
+	for _, field := range []*string{&c.KeyID, &c.Secret, &c.OAuth} {
+		*field = strings.ReplaceAll(*field, placeholder, name)
+	}
+	return t
+}
+
+// content is the file's shape.
+type content struct {
+	Broker  string           `yaml:"broker"`
+	Tenants map[string]entry `yaml:"tenants"`
+	Any     *entry           `yaml:"any"`
+}
+
+// entry is a tenant in the file.
+type entry struct {
+	Broker     string `yaml:"broker"`
+	KeyID      string `yaml:"key_id"`
+	Secret     string `yaml:"secret"`
+	SecretFile string `yaml:"secret_file"`
+	OAuth      string `yaml:"oauth"`
+}
+
+type readFile func(name string) ([]byte, error)
+
+func parse(data []byte, read readFile) (*File, error) {
+	c, err := decode(data)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{tenants: make(map[string]Tenant, len(c.Tenants))}
+	for name, e := range c.Tenants {
 		if err := order.ValidTenant(name); err != nil {
 			return nil, fmt.Errorf("tenants: %w", err)
 		}
-		t, err := e.tenant(name, content.Broker, readFile)
+		t, err := e.tenant(name, c.Broker, read)
 		if err != nil {
 			return nil, fmt.Errorf("tenants.%s.%w", name, err)
 		}
 		f.tenants[name] = t
 	}
-	if content.Any != nil {
-		if content.Any.SecretFile != "" {
-			return nil, errors.New("any.secret_file: the template takes a secret only")
-		}
-		if _, err := content.Any.tenant("any", content.Broker, readFile); err != nil {
+	if c.Any != nil {
+		t, err := c.Any.tenant(placeholder, c.Broker, read)
+		if err != nil {
 			return nil, fmt.Errorf("any.%w", err)
 		}
+		f.template = &t
 	}
 	return f, nil
 }
 
-// scrub cuts the values, which may be secrets, out of the YAML library's errors.
-func scrub(s string) string {
-	if i := strings.Index(s, "cannot unmarshal"); i >= 0 {
-		return s[:i] + "the value has a wrong type"
+func decode(data []byte) (content, error) {
+	var c content
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	switch err := dec.Decode(&c); {
+	case errors.Is(err, io.EOF):
+		return c, nil // nothing, or only comments
+	case err != nil:
+		return c, withoutValues(err)
 	}
-	return s
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return c, errors.New("holds more than one YAML document")
+	}
+	return c, nil
+}
+
+// The YAML library's errors quote values, which may be secrets: only lines and the names
+// of fields are taken over.
+var (
+	atLine       = regexp.MustCompile(`line [0-9]+`)
+	unknownField = regexp.MustCompile(`^line [0-9]+: field ([a-z_]{1,32}) not found`)
+)
+
+func withoutValues(err error) error {
+	types, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok {
+		return fmt.Errorf("%s: not YAML", lineOf(err.Error()))
+	}
+	var problems []string
+	for _, text := range types.Errors {
+		what := "a value of the wrong type, or a name that stands twice"
+		if m := unknownField.FindStringSubmatch(text); m != nil {
+			what = "there is no field " + m[1]
+		} else if strings.Contains(text, "not found in type") {
+			what = "an unknown field"
+		}
+		problems = append(problems, lineOf(text)+": "+what)
+	}
+	return errors.New(strings.Join(problems, "; "))
+}
+
+func lineOf(text string) string {
+	if line := atLine.FindString(text); line != "" {
+		return line
+	}
+	return "somewhere"
 }
 
 // tenant makes an entry whole.
-func (e entry) tenant(name, broker string, readFile func(string) ([]byte, error)) (Tenant, error) {
+func (e entry) tenant(name, broker string, read readFile) (Tenant, error) {
 	t := Tenant{Name: name, BaseURL: e.Broker, Credentials: Credentials{KeyID: e.KeyID, Secret: e.Secret, OAuth: e.OAuth}}
 	if t.BaseURL == "" {
 		t.BaseURL = broker
 	}
+	if err := checkAddress(t.BaseURL); err != nil {
+		return t, err
+	}
 	switch {
-	case t.BaseURL == "":
-		return t, errors.New("broker: is required, here or at the top of the file")
 	case e.OAuth != "" && (e.KeyID != "" || e.Secret != "" || e.SecretFile != ""):
 		return t, errors.New("oauth: stands beside a key pair; which account is meant?")
 	case e.Secret != "" && e.SecretFile != "":
 		return t, errors.New("secret_file: stands beside secret")
 	case e.SecretFile != "":
-		secret, err := readFile(e.SecretFile)
+		secret, err := read(e.SecretFile)
 		if err != nil {
 			return t, fmt.Errorf("secret_file: %w", err)
 		}
@@ -125,24 +198,18 @@ func (e entry) tenant(name, broker string, readFile func(string) ([]byte, error)
 	return t, nil
 }
 
-// Lookup implements [Directory].
-func (f *File) Lookup(_ context.Context, name string) (Tenant, error) {
-	t, ok := f.tenants[name]
-	if !ok {
-		if f.template == nil {
-			return Tenant{}, fmt.Errorf("%w: no tenant %q in the tenants file", ErrUnknown, name)
-		}
-		e := *f.template
-		for _, field := range []*string{&e.KeyID, &e.Secret, &e.OAuth} {
-			*field = strings.ReplaceAll(*field, placeholder, name)
-		}
-		var err error
-		if t, err = e.tenant(name, f.broker, nil); err != nil {
-			return Tenant{}, err
-		}
+// checkAddress finds the mistakes in a broker's address that would show only when the
+// tenant's first order is due. It does not quote the address, which may hold a password.
+func checkAddress(address string) error {
+	if address == "" {
+		return errors.New("broker: is required, here or at the top of the file")
 	}
-	if !t.Credentials.complete() {
-		return Tenant{}, fmt.Errorf("%w: tenant %q needs key_id and secret, or oauth", ErrNoCredentials, name)
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return errors.New("broker: is no address as https://paper-api.alpaca.markets")
 	}
-	return t, nil
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("broker: no user, query or fragment may be part of it")
+	}
+	return nil
 }

@@ -1,4 +1,3 @@
-// Package tenant says who the tenants are: their broker's address and their keys.
 package tenant
 
 import (
@@ -19,7 +18,8 @@ var (
 type Tenant struct {
 	Name string
 	// BaseURL is the broker's address, as https://paper-api.alpaca.markets. There is no
-	// default: the obvious one would be the live market.
+	// default: the obvious one would be the live market. Over http, which brokers within
+	// a cluster or on this machine may speak, keys cross the network in clear.
 	BaseURL     string
 	Credentials Credentials
 }
@@ -31,8 +31,34 @@ type Directory interface {
 	Lookup(ctx context.Context, name string) (Tenant, error)
 }
 
+// Map is a directory in memory, by name. Nobody may change it while it is in use.
+type Map map[string]Tenant
+
+// Lookup implements [Directory].
+func (m Map) Lookup(_ context.Context, name string) (Tenant, error) {
+	t, ok := m[name]
+	if !ok {
+		return Tenant{}, fmt.Errorf("%w: there is no tenant %q", ErrUnknown, name)
+	}
+	if err := t.check(); err != nil {
+		return Tenant{}, err
+	}
+	return t, nil
+}
+
+// check says why a tenant cannot be served.
+func (t Tenant) check() error {
+	c := t.Credentials
+	if c.OAuth == "" && (c.KeyID == "" || c.Secret == "") {
+		return fmt.Errorf("%w: tenant %q needs a key id and a secret, or an OAuth token", ErrNoCredentials, t.Name)
+	}
+	return nil
+}
+
 // Credentials are an OAuth token or a key pair. They never show themselves: printed,
-// logged or marshalled they are a placeholder.
+// logged or marshalled they are a placeholder. (In a field that is not exported, package
+// fmt asks no type how it wants to be shown: a struct that holds credentials so has its
+// own Format, as [File] does.)
 type Credentials struct {
 	KeyID  string
 	Secret string
@@ -48,8 +74,5 @@ func (Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, redacted) }
 // String implements [fmt.Stringer].
 func (Credentials) String() string { return redacted }
 
-// MarshalText keeps credentials out of JSON and logs.
+// MarshalText keeps credentials out of JSON, YAML and logs.
 func (Credentials) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// complete says whether a broker can be asked with these.
-func (c Credentials) complete() bool { return c.OAuth != "" || c.KeyID != "" && c.Secret != "" }
