@@ -5,6 +5,7 @@ go 1.26.0
 require github.com/orderfleet/orderfleet/shared v0.0.0
 
 require (
+	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/kelseyhightower/envconfig v1.4.0 // indirect

@@ -27,11 +27,9 @@ const foreign = `{"id":"from-elsewhere","kind":"order","expires_at":"2099-01-01T
 // the ledgers. It tells progress as it goes.
 func (s *System) Demo(ctx context.Context, out io.Writer, progress func(phase string, done, of int)) (*Report, error) {
 	summary, err := feed.Import(ctx, s.Producer, bytes.NewReader(orders), feed.Options{
-		Format: feed.JSONLines,
-		Progress: func(sum feed.Summary) {
-			progress("importing orders.jsonl", sum.Lines, bytes.Count(orders, []byte("\n")))
-		},
-		Report: func(p feed.Problem) { fmt.Fprintf(out, "orders.jsonl: %s\n", p) },
+		Format:   feed.JSONLines,
+		Progress: func(done, of int) { progress("importing orders.jsonl", done, of) },
+		Report:   func(p feed.Problem) { fmt.Fprintf(out, "orders.jsonl, %v\n", p) },
 	})
 	if err != nil {
 		return nil, err

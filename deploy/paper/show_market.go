@@ -71,9 +71,12 @@ func (b *Broker) clockNow() *answer {
 	}
 	body := now.In(newYork).AppendFormat([]byte(`{"timestamp":"`), time.RFC3339Nano)
 	body = fieldBool(append(body, '"'), "is_open", open)
-	for name, t := range map[string]stamp{"next_open": nextOpen, "next_close": nextClose} {
-		body = append(appendName(body, name), '"')
-		body = append(t.time().In(newYork).AppendFormat(body, time.RFC3339), '"')
+	for _, next := range []struct {
+		name string
+		at   stamp
+	}{{"next_open", nextOpen}, {"next_close", nextClose}} {
+		body = append(appendName(body, next.name), '"')
+		body = append(next.at.time().In(newYork).AppendFormat(body, time.RFC3339), '"')
 	}
 	return &answer{status: http.StatusOK, body: append(body, '}')}
 }

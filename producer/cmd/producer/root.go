@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/mattn/go-isatty"
+	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
+	"github.com/spf13/cobra"
+)
+
+// usageError is a mistake in the command line or the environment: exit code 2.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// exitCode is 2 for a mistake of usage, 1 for any other failure.
+func exitCode(err error) int {
+	if _, ok := errors.AsType[usageError](err); ok {
+		return 2
+	}
+	return 1
+}
+
+// common is what all subcommands share.
+type common struct {
+	nats   natsconn.Options
+	output string
+}
+
+func (c *common) json() bool { return c.output == "json" }
+
+func newRoot() *cobra.Command {
+	c := &common{}
+	cmd := &cobra.Command{
+		Use:   "producer",
+		Short: "Publish order intents and follow what becomes of them",
+		Long: `Publishes order intents to the ledger of a NATS server, where workers take them up.
+The server and who we are come from the NATS_* variables ("producer env" prints them)
+or from flags.
+
+Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line.`,
+		Example: `  producer publish acme --symbol AAPL --qty 1 --side buy --type market --tif day --wait
+  producer import orders.jsonl
+  producer watch acme --since 2h -o json`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			env, err := natsconn.FromEnv()
+			if err != nil {
+				return usageError{err}
+			}
+			c.nats = c.nats.Or(env)
+			if c.output != "text" && c.output != "json" {
+				return usageError{fmt.Errorf("--output: %q is not text or json", c.output)}
+			}
+			return nil
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&c.nats.URL, "server", "", "NATS server (NATS_URL)")
+	flags.StringVar(&c.nats.Creds, "creds", "", "credentials file (NATS_CREDS)")
+	flags.StringVarP(&c.output, "output", "o", "text", "text or json")
+	cmd.AddCommand(newPublish(c), newImport(c), newWatch(c), newEnv())
+	return cmd
+}
+
+// connect makes a producer; close its connection.
+func (c *common) connect(ctx context.Context) (*producer.Producer, *nats.Conn, error) {
+	nc, err := natsconn.Dial(ctx, "orderfleet producer", c.nats)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := producer.New(ctx, nc)
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return p, nc, nil
+}
+
+// args checks positional arguments.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+func newEnv() *cobra.Command {
+	return &cobra.Command{
+		Use:     "env",
+		Short:   "Print every environment variable, its default and its meaning",
+		Example: "  producer env",
+		Args:    args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "VARIABLE\tDEFAULT\tMEANING")
+			const row = "{{range .}}{{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}"
+			if err := envconfig.Usagef("", &natsconn.Options{}, table, row); err != nil {
+				return fmt.Errorf("print the environment: %w", err)
+			}
+			return table.Flush()
+		},
+	}
+}
+
+// isTerminal says whether somebody watches what is written.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
+}
