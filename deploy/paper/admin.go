@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"encoding/hex"
 	"net/http"
 	"strconv"
 )
@@ -76,7 +77,7 @@ func (a *Arrival) append(b []byte) []byte {
 	b = fieldString(b, "method", a.Method)
 	b = fieldString(b, "path", a.Path)
 	b = fieldString(b, "client_order_id", a.ClientOrderID)
-	b = fieldString(b, "digest", a.Digest)
+	b = fieldString(b, "digest", hex.EncodeToString(a.Digest[:]))
 	b = strconv.AppendInt(appendName(b, "status"), int64(a.Status), 10)
 	return append(b, '}')
 }

@@ -16,8 +16,8 @@ func (b *Broker) draft(r *orderRequest, now time.Time) (*order, *answer) {
 		return nil, refusal
 	}
 	o := &order{
-		clientID: r.ClientOrderID, side: r.Side, typ: r.Type, tif: r.TimeInForce, class: r.OrderClass,
-		intent: r.Intent, extended: r.ExtendedHours,
+		clientID: r.ClientOrderID, side: word(r.Side), typ: word(r.Type), tif: word(r.TimeInForce), class: word(r.OrderClass),
+		intent: word(r.Intent), extended: r.ExtendedHours,
 		qty: r.Qty.opt(), notional: r.Notional.opt(), limit: r.LimitPrice.opt(), stop: r.StopPrice.opt(),
 		trailPrice: r.TrailPrice.opt(), trailPercent: r.TrailPercent.opt(),
 	}
@@ -92,6 +92,23 @@ func checkWords(r *orderRequest) *answer {
 	}
 	return nil
 }
+
+// words are the words of orders, one copy of each: a million orders should not keep a
+// million of them.
+var words = func() map[string]string {
+	m := make(map[string]string)
+	for _, w := range []string{
+		buy, sell, typeMarket, typeLimit, typeStop, typeStopLimit, typeTrailing, classBracket, classOCO, classOTO,
+		classMultiLg, tifDay, tifGTC, tifOPG, tifCLS, tifIOC, tifFOK, "simple",
+		"buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close",
+	} {
+		m[w] = w
+	}
+	return m
+}()
+
+// word returns the copy of a word that checkWords has let pass.
+func word(s string) string { return words[s] }
 
 func isIntent(s string) bool {
 	return isOneOf(s, "", "buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")

@@ -171,7 +171,7 @@ func (b *Broker) draftLeg(o *order, r *legRequest, now time.Time) (*order, *answ
 		return nil, invalid("ratio_qty must be a whole number > 0")
 	}
 	return &order{
-		asset: a, side: side, tif: o.tif, class: o.class, intent: r.Intent, parent: o,
+		asset: a, side: word(side), tif: o.tif, class: o.class, intent: word(r.Intent), parent: o,
 		qty: some(o.qty.Decimal.Mul(ratio.Decimal)), ratio: ratio,
 	}, nil
 }

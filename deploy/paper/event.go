@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"time"
 )
@@ -15,7 +16,6 @@ type event struct {
 	seq  int // from 1 in its account
 	kind string
 	at   stamp
-	id   string // execution_id
 	fill
 	order *order
 	as    snapshot
@@ -50,7 +50,7 @@ func (a *account) emit(kind string, o *order, f fill, at stamp) {
 		a.feed.events = a.feed.events[:n]
 	}
 	a.feed.events = append(a.feed.events, event{
-		seq: a.feed.seq, kind: kind, at: at, id: a.newID(), fill: f, order: o,
+		seq: a.feed.seq, kind: kind, at: at, fill: f, order: o,
 		as: snapshot{o.status, o.qty, o.hwm, o.stop, o.filledQty, o.cost},
 	})
 	if a.feed.wait != nil {
@@ -90,6 +90,14 @@ func (e *event) then() *order {
 	return &o
 }
 
+// executionID is unique among all events: it is made of the order's id and the event's
+// place among those of its account.
+func (e *event) executionID() string {
+	h := hash(e.order.id)
+	r := rand.NewPCG(h, uint64(e.seq))
+	return uuid(r.Uint64(), r.Uint64())
+}
+
 // isTrade says whether something was traded.
 func (e *event) isTrade() bool { return e.kind == "fill" || e.kind == "partial_fill" }
 
@@ -99,7 +107,7 @@ func (e *event) append(b []byte) []byte {
 	o := e.then()
 	b = appendString(append(b, `{"event":`...), e.kind)
 	b = fieldTime(b, "timestamp", e.at)
-	b = fieldString(b, "execution_id", e.id)
+	b = fieldString(b, "execution_id", e.executionID())
 	if e.isTrade() {
 		b = fieldNum(b, "price", e.price)
 		b = fieldNum(b, "qty", e.qty)

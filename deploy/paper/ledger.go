@@ -2,7 +2,6 @@ package paper
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"sync"
 	"time"
 )
@@ -13,9 +12,9 @@ type Arrival struct {
 	Time          time.Time // when the whole request had been read
 	Account       string    // its API key
 	Method, Path  string
-	ClientOrderID string // empty if it bears none, or cannot be read
-	Digest        string // of the body: the first 16 bytes of its SHA-256 in hexadecimal
-	Status        int    // of the answer that was given; 0 as long as there is none
+	ClientOrderID string   // empty if it bears none, or cannot be read
+	Digest        [16]byte // of the body: the first bytes of its SHA-256
+	Status        int      // of the answer that was given; 0 as long as there is none
 }
 
 // Booking is an order that was booked. Legs of a complex order count with their parent.
@@ -90,9 +89,10 @@ func (l *Ledger) book(b Booking) {
 }
 
 // digest is the Digest of a body.
-func digest(body []byte) string {
+func digest(body []byte) (d [16]byte) {
 	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:16])
+	copy(d[:], sum[:])
+	return d
 }
 
 // journalChunk entries are allocated at once; a journal that grows never copies.
