@@ -30,11 +30,13 @@ func (a *account) activities(kind string, q url.Values) *answer {
 	if refusal := w.parse(q); refusal != nil {
 		return refusal
 	}
-	token, ok := 0, true
+	token := 0
 	if s := q.Get("page_token"); s != "" {
-		if token, ok = eventSeq(s); !ok {
+		seq, ok := eventSeq(s)
+		if !ok {
 			return invalid("invalid page_token")
 		}
+		token = seq
 	}
 	ascending := q.Get("direction") == "asc"
 	none := len(kinds) > 0 && !slices.Contains(kinds, "FILL") || q.Get("category") == "non_trade_activity"

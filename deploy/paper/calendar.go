@@ -26,7 +26,7 @@ func isHoliday(t time.Time) bool {
 		wd == time.Thursday && m == time.November && 22 <= d && d <= 28: // Thanksgiving
 		return true
 	}
-	if em, ed := easterSunday(y).AddDate(0, 0, -2).Month(), easterSunday(y).AddDate(0, 0, -2).Day(); m == em && d == ed {
+	if friday := easterSunday(y).AddDate(0, 0, -2); m == friday.Month() && d == friday.Day() {
 		return true // Good Friday
 	}
 	return isObserved(t, time.June, 19) && y >= 2022 || isObserved(t, time.July, 4) ||
@@ -37,10 +37,9 @@ func isHoliday(t time.Time) bool {
 // the Friday before a Saturday or the Monday behind a Sunday.
 func isObserved(t time.Time, month time.Month, date int) bool {
 	day := time.Date(t.Year(), month, date, 12, 0, 0, 0, t.Location())
-	switch day.Weekday() {
-	case time.Saturday:
+	if day.Weekday() == time.Saturday {
 		day = day.AddDate(0, 0, -1)
-	case time.Sunday:
+	} else if day.Weekday() == time.Sunday {
 		day = day.AddDate(0, 0, 1)
 	}
 	return t.Month() == day.Month() && t.Day() == day.Day()
@@ -71,7 +70,7 @@ func closingHour(t time.Time) int {
 	return 16
 }
 
-// The years that the calendar covers, and those that it answers with at most.
+// The years that the calendar covers.
 var (
 	calendarBegin = time.Date(1970, 1, 1, 12, 0, 0, 0, newYork)
 	calendarEnd   = time.Date(2029, 12, 31, 12, 0, 0, 0, newYork)

@@ -31,7 +31,7 @@ func run(t testing.TB, c paper.Config) *running {
 	c.Tick = -1
 	listeners := make([]net.Listener, 2)
 	for i := range listeners {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to wait for
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,11 +52,11 @@ func run(t testing.TB, c paper.Config) *running {
 	return &running{b, t, "http://" + listeners[0].Addr().String(), "http://" + listeners[1].Addr().String(), client}
 }
 
-func (r *running) request(ctx context.Context, method, url, body string) *http.Request {
-	r.t.Helper()
+func (b *running) request(ctx context.Context, method, url, body string) *http.Request {
+	b.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		r.t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	req.Header.Set("APCA-API-KEY-ID", "acme")
 	req.Header.Set("APCA-API-SECRET-KEY", "secret")
@@ -64,15 +64,15 @@ func (r *running) request(ctx context.Context, method, url, body string) *http.R
 }
 
 // call reads a whole answer; the error is the connection's.
-func (r *running) call(ctx context.Context, method, url, body string) (int, http.Header, string, error) {
-	r.t.Helper()
-	resp, err := r.http.Do(r.request(ctx, method, url, body))
+func (b *running) call(ctx context.Context, method, url, body string) (int, http.Header, string, error) {
+	b.t.Helper()
+	resp, err := b.http.Do(b.request(ctx, method, url, body))
 	if err != nil {
 		return 0, nil, "", err
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was read
-	b, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, resp.Header, string(b), err
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, resp.Header, string(text), err
 }
 
 func TestFaults(t *testing.T) {

@@ -23,7 +23,7 @@ type book struct {
 }
 
 func (k *book) call(t *rapid.T, method, target, body string) {
-	r := httptest.NewRequest(method, target, strings.NewReader(body)) //nolint:noctx // ends by itself
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Header.Set("APCA-API-KEY-ID", "acme")
 	r.Header.Set("APCA-API-SECRET-KEY", "secret")
 	w := httptest.NewRecorder()

@@ -23,7 +23,7 @@ func (p *position) append(b []byte, a *account) []byte {
 	b = fieldString(b, "symbol", plain(as.symbol))
 	b = fieldString(b, "exchange", as.exchange)
 	b = fieldString(b, "asset_class", as.class)
-	b = fieldBool(b, "asset_marginable", as.class == equity)
+	b = fieldBool(b, "asset_marginable", as.class == equity) //nolint:misspell // Alpaca\'s word
 	b = fieldString(b, "side", side)
 	free := p.qty.Abs().Sub(a.stock[as])
 	if p.qty.IsNegative() {

@@ -140,7 +140,7 @@ func TestKeys(t *testing.T) {
 		{"k", "other", 401, `{"message":"unauthorized."}`},
 		{"j", "other", 200, `"cash":"7"`},
 	} {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", "/v2/account", http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/v2/account", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}

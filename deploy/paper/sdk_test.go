@@ -3,6 +3,7 @@ package paper_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func TestOfficialSDK(t *testing.T) {
 		t.Error(err)
 	}
 	var refused *alpaca.APIError
-	if err := c.CancelOrder(next.ID); !errors.As(err, &refused) || refused.StatusCode != 422 || refused.Code != 42210000 {
+	if err := c.CancelOrder(next.ID); !errors.As(err, &refused) || refused.StatusCode != http.StatusUnprocessableEntity || refused.Code != 42210000 {
 		t.Errorf("%v", err)
 	}
 

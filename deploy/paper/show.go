@@ -33,7 +33,7 @@ func (a *account) show() *answer {
 		value num
 	}{
 		{"cash", a.cash}, {"buying_power", power}, {"regt_buying_power", power}, {"daytrading_buying_power", power},
-		{"non_marginable_buying_power", power}, {"options_buying_power", power},
+		{"non_marginable_buying_power", power}, {"options_buying_power", power}, //nolint:misspell // Alpaca\'s word
 		{"equity", equity}, {"last_equity", equity}, {"portfolio_value", equity},
 		{"long_market_value", long}, {"short_market_value", short}, {"position_market_value", margin},
 		{"initial_margin", margin}, {"maintenance_margin", margin}, {"last_maintenance_margin", margin},

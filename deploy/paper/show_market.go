@@ -40,7 +40,7 @@ func (a *asset) append(b []byte) []byte {
 	b = fieldString(b, "symbol", a.symbol)
 	b = fieldString(b, "name", a.name)
 	b = append(b, `,"status":"active","tradable":true`...)
-	b = fieldBool(b, "marginable", a.class == equity)
+	b = fieldBool(b, "marginable", a.class == equity) //nolint:misspell // Alpaca\'s word
 	b = fieldBool(b, "shortable", a.shortable)
 	b = fieldBool(b, "easy_to_borrow", a.shortable)
 	b = fieldBool(b, "fractionable", a.fractionable)

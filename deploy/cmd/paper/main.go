@@ -24,14 +24,15 @@ func (e usageError) Unwrap() error { return e.error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
 // run returns the exit code: 0 after a clean stop, 1 after a failure, 2 if the command
 // line is wrong.
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
-	cmd := newRoot()
+	cmd := newRoot() //nolint:contextcheck // ExecuteContext passes it
 	cmd.SetArgs(args)
 	cmd.SetOut(out)
 	cmd.SetErr(errs)
@@ -39,9 +40,9 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(errs, "paper: "+err.Error()) //nolint:errcheck // there is nowhere else to say it
+	fmt.Fprintln(errs, "paper: "+err.Error())
 	if _, ok := errors.AsType[usageError](err); ok {
-		fmt.Fprintln(errs, "run paper --help for usage") //nolint:errcheck // as above
+		fmt.Fprintln(errs, "run paper --help for usage")
 		return 2
 	}
 	return 1

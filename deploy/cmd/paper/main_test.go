@@ -56,7 +56,7 @@ func TestServesUntilStopped(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing to wait for
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
