@@ -20,7 +20,7 @@ func (o *order) guards() bool {
 // other is the order that o and no other cancels; nil if there is none.
 func (o *order) other() *order {
 	switch {
-	case o.class == classOCO && o.parent == nil:
+	case o.class == classOCO && len(o.legs) > 0:
 		return o.legs[0]
 	case o.class == classOCO:
 		return o.parent
@@ -82,9 +82,9 @@ func (b *Broker) wakeLegs(a *account, o *order, at stamp) {
 }
 
 // afterEnd ends what hangs on an order that ended unfilled: its legs, and the other of
-// two unless the order was replaced.
+// two.
 func (a *account) afterEnd(o *order, at stamp) {
-	if other := o.other(); other != nil && o.status != replaced {
+	if other := o.other(); other != nil {
 		a.cancelQuietly(other, at)
 	}
 	for _, leg := range o.legs {

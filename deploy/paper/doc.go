@@ -2,7 +2,7 @@
 // API key, orders of every class, positions, trade updates, and faults on demand.
 // It shares no code with its clients, so that a mistake of theirs cannot cancel out.
 //
-//	request ── keys ── rate limit ── ledger: arrived ── fault before ┐
+//	request ── keys ── ledger: arrived ── rate limit ── fault before ┐
 //	   ┌──────────────────────────────────────────────────────────────┘
 //	   └─ route ── draft ── reserve ── book ── ledger: booked ── match ── fault after ── answer
 //
@@ -40,7 +40,8 @@
 //
 // Accounts have no margin: buying power is cash, less what is reserved for open orders,
 // less twice what short positions were sold for. Orders fill at the last price; there
-// is no spread, no fee and no settlement. Times in force follow New York's trading days
+// is no spread, no fee and no settlement. Cancels and replacements take effect at once;
+// pending_cancel and pending_replace do not occur. Times in force follow New York's trading days
 // although the market is open day and night unless told otherwise. A day order for an
 // auction waits for the market to open or close.
 package paper

@@ -10,19 +10,15 @@ import (
 
 // answerThrough answers a call through whatever goes wrong with it.
 func (b *Broker) answerThrough(w http.ResponseWriter, r *http.Request, c *call) {
-	b.arrive(c)
 	s := b.faults.strike(c)
 	b.pause(r.Context(), s.before)
 	if s.fault != nil && !s.fault.after() {
 		if a := b.inject(w, r, s.fault, nil); a != nil {
-			if c.arrival > 0 {
-				b.ledger.answer(c.arrival, a.status)
-			}
-			write(w, a)
+			write(w, b.answered(c, a))
 		}
 		return
 	}
-	a := b.perform(c)
+	a := b.answered(c, b.route(c))
 	b.pause(r.Context(), s.after)
 	if s.fault != nil {
 		a = b.inject(w, r, s.fault, a)

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Arrival is a request that could book an order, recorded before it was looked at.
+// Arrival is a request that could book an order, recorded before it was looked at. Only
+// requests without valid keys, or cut short, are not recorded.
 type Arrival struct {
 	Seq           int       // from 1, over all accounts
 	Time          time.Time // when the whole request had been read

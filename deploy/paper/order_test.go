@@ -42,7 +42,7 @@ func TestEcho(t *testing.T) {
 		},
 		"times": {
 			`{"symbol":"btcusd","qty":"0.001","side":"buy","type":"limit","time_in_force":"gtc","limit_price":"1","client_order_id":"a.5"}`,
-			`"client_order_id":"a.5","created_at":"2026-06-17T16:00:00.123456789Z","updated_at":"2026-06-17T16:00:00.123456789Z","submitted_at":"2026-06-17T16:00:00.123456789Z","filled_at":null,"expired_at":null,"canceled_at":null,"failed_at":null,"replaced_at":null,"replaced_by":null,"replaces":null`,
+			`"client_order_id":"a.5","created_at":"2026-06-17T16:00:00.123456789Z","updated_at":"2026-06-17T16:00:00.123456789Z","submitted_at":"2026-06-17T16:00:00.123456789Z","expires_at":"2026-09-15T16:00:00.123456789Z","filled_at":null,"expired_at":null,"canceled_at":null,"failed_at":null,"replaced_at":null,"replaced_by":null,"replaces":null`,
 		},
 		"pair": {
 			`{"symbol":"BTCUSD","qty":"0.001","side":"buy","type":"limit","time_in_force":"gtc","limit_price":"1","client_order_id":"a.6"}`,
@@ -180,6 +180,21 @@ func TestReplace(t *testing.T) {
 	}
 	prices(t, b, "AAPL", "101")
 	want(t, c.order(next), "status", "filled", "filled_qty", "3")
+}
+
+// TestReplacePartlyFilled changes the quantity of an order of which a part is filled.
+func TestReplacePartlyFilled(t *testing.T) {
+	b, c := newClient(t, paper.Config{})
+	if err := b.SetLiquidity(dec("3")); err != nil {
+		t.Fatal(err)
+	}
+	old := c.place(`{"symbol":"AAPL","qty":"7","side":"buy","type":"limit","limit_price":"190","time_in_force":"day"}`)
+	next := c.do(200, "PATCH", "/v2/orders/"+old["id"].(string), `{"qty":"4"}`)
+	want(t, next, "qty", "4", "filled_qty", "3")
+	want(t, c.order(next), "status", "filled", "filled_qty", "4", "filled_avg_price", "190")
+	want(t, c.order(old), "status", "replaced", "filled_qty", "3")
+	want(t, c.do(200, "GET", "/v2/positions/AAPL", ""), "qty", "4")
+	want(t, c.do(200, "GET", "/v2/account", ""), "buying_power", "99240")
 }
 
 func TestClientOrderID(t *testing.T) {

@@ -159,7 +159,7 @@ func TestKeys(t *testing.T) {
 
 func TestRateLimit(t *testing.T) {
 	now := noon
-	_, c := newClient(t, paper.Config{RateLimit: 2, Clock: func() time.Time { return now }})
+	b, c := newClient(t, paper.Config{RateLimit: 2, Clock: func() time.Time { return now }})
 	other := &client{t, c.api, "other"}
 	limit := func(r reply, status int, remaining string) {
 		t.Helper()
@@ -174,6 +174,9 @@ func TestRateLimit(t *testing.T) {
 	limit(r, 429, "0")
 	if r.body != `{"code":42910000,"message":"rate limit exceeded"}` {
 		t.Error(r.body)
+	}
+	if a := b.Ledger().Arrived(0); len(a) != 1 || a[0].Status != 429 || len(b.Ledger().Booked(0)) != 0 {
+		t.Errorf("arrived %+v", a)
 	}
 	limit(other.call("GET", "/v2/clock", ""), 200, "1")
 	now = now.Add(time.Minute)

@@ -86,6 +86,7 @@ func appendOrder(b []byte, o *order, nested bool) []byte {
 	b = fieldTime(b, "created_at", o.created)
 	b = fieldTime(b, "updated_at", o.updated)
 	b = fieldTime(b, "submitted_at", o.submitted)
+	b = fieldTime(b, "expires_at", o.expires)
 	b = fieldTime(b, "filled_at", o.filledAt)
 	b = fieldTime(b, "expired_at", o.expiredAt)
 	b = fieldTime(b, "canceled_at", o.canceledAt)

@@ -49,14 +49,13 @@ func (b *Broker) changed(old *order, r *patchRequest, c *call) (*order, *answer)
 		intent: old.intent, extended: old.extended, qty: old.qty, limit: old.limit, stop: old.stop,
 		trailPrice: old.trailPrice, trailPercent: old.trailPercent, hwm: old.hwm, ratio: old.ratio,
 		parent: old.parent, replaces: old.id,
+		filledQty: old.filledQty, cost: old.cost, // qty counts what was filled before
 	}
 	if r.Qty.Valid {
 		if !r.Qty.Decimal.IsInteger() || old.asset != nil && old.asset.class != crypto && !old.qty.Decimal.IsInteger() {
 			return nil, invalid("qty of fractional orders cannot be replaced")
 		}
 		o.qty = r.Qty.opt()
-	} else {
-		o.qty = some(old.qty.Decimal)
 	}
 	if !o.qty.Decimal.GreaterThan(old.filledQty) {
 		return nil, invalid("qty must be > filled_qty")
@@ -120,8 +119,6 @@ func (b *Broker) exchange(c *call, old, o *order) *answer {
 	a := c.account
 	cash, stock := old.cash, old.stock
 	a.release(old)
-	left := old.filledQty
-	o.qty.Decimal = o.qty.Decimal.Sub(left)
 	if o.class == classMultiLg {
 		for _, leg := range old.legs {
 			fresh := &order{

@@ -34,12 +34,12 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 		write(w, refusal)
 		return
 	}
-	if !b.limit(a, h) {
-		write(w, tooMany(""))
-		return
-	}
 	if r.URL.Path == "/v2/events/trades" && r.Method == http.MethodGet {
-		b.serveEvents(w, r, a)
+		if b.limit(a, h) {
+			b.serveEvents(w, r, a)
+		} else {
+			write(w, tooMany(""))
+		}
 		return
 	}
 	body, err := readBody(r)
@@ -51,7 +51,12 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawQuery != "" {
 		c.query = r.URL.Query()
 	}
-	b.answerThrough(w, r, c)
+	b.arrive(c)
+	if b.limit(a, h) {
+		b.answerThrough(w, r, c)
+	} else {
+		write(w, b.answered(c, tooMany("")))
+	}
 	bodies.Put(body)
 }
 
@@ -66,11 +71,9 @@ func books(c *call) bool {
 	return false
 }
 
-// perform answers a call; what it did is done for good when it returns. Calls that
-// may book are on the ledger with the status of their answer, even if it gets lost
-// on its way.
-func (b *Broker) perform(c *call) *answer {
-	a := b.route(c)
+// answered puts the status of an answer on the ledger, if its call is there. Whether
+// the answer reaches the client is another matter.
+func (b *Broker) answered(c *call, a *answer) *answer {
 	if c.arrival > 0 {
 		b.ledger.answer(c.arrival, a.status)
 	}
