@@ -39,12 +39,22 @@ func main() {
 	}
 }
 
+// noArgs refuses positional arguments, which may be a subcommand that there is not.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
 func newRoot() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "local",
 		Short: "Run the whole system in one process",
 		Example: `  local demo
   local up --nats 4222 --broker 8600`,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -59,7 +69,7 @@ func newDemo() *cobra.Command {
 		Use:     "demo",
 		Short:   "Import a shipped feed of orders, wait for every outcome, compare both ledgers",
 		Example: "  local demo\n  local demo -o json",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if output != "text" && output != "json" {
 				return usageError{fmt.Errorf("output: %q is not text or json", output)}
@@ -103,7 +113,7 @@ func newUp() *cobra.Command {
 		Use:     "up",
 		Short:   "Run the system until Ctrl-C, to publish to",
 		Example: "  local up\n  local up --nats 4333",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), cmd.OutOrStdout(), o) },
 	}
 	cmd.Flags().IntVar(&o.NATSPort, "nats", 4222, "port of the NATS server")

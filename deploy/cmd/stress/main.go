@@ -66,7 +66,12 @@ loop runs, with no queue at all, as the yardstick of this machine.`,
   stress --compare                         # a client per goroutine, shared, locked
   stress --tenants 100 --orders 100 --idle-tenants 100000
   stress --rate 2000 --orders 200          # latency below saturation`,
-		Args:          cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		},
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -67,7 +67,7 @@ func TestMistakes(t *testing.T) {
 		says string
 	}{
 		{"help", []string{"publish", "--help"}, 0, "Examples:"},
-		{"no command", []string{"bogus"}, 1, "bogus"},
+		{"no command", []string{"bogus"}, 2, "bogus"},
 		{"no tenant", []string{"publish"}, 2, "accepts 1 arg"},
 		{"no such flag", append(buy, "--colour", "red"), 2, "--colour"},
 		{"output", append(buy, "-o", "xml"), 2, `"xml"`},

@@ -51,6 +51,8 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
 		Example: `  producer publish acme --symbol AAPL --qty 1 --side buy --type market --tif day --wait
   producer import orders.jsonl
   producer watch acme --since 2h -o json`,
+		Args:          args(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
