@@ -92,8 +92,8 @@ type Leg struct {
 
 // AdvancedInstructions steer the broker's Elite Smart Router.
 type AdvancedInstructions struct {
-	Algorithm     string           `json:"algorithm,omitzero"`   // DMA, TWAP or VWAP
-	Destination   string           `json:"destination,omitzero"` // NYSE, NASDAQ or ARCA; DMA only
+	Algorithm     string           `json:"algorithm,omitzero"`    // DMA, TWAP or VWAP
+	Destination   string           `json:"destination,omitzero"`  // NYSE, NASDAQ or ARCA; DMA only
 	DisplayQty    *decimal.Decimal `json:"display_qty,omitempty"` // a multiple of 100
 	StartTime     *time.Time       `json:"start_time,omitempty"`
 	EndTime       *time.Time       `json:"end_time,omitempty"`
