@@ -29,7 +29,7 @@ func (s *System) Demo(ctx context.Context, out io.Writer, progress func(phase st
 	summary, err := feed.Import(ctx, s.Producer, bytes.NewReader(orders), feed.Options{
 		Format:   feed.JSONLines,
 		Progress: func(done, of int) { progress("importing orders.jsonl", done, of) },
-		Report:   func(p feed.Problem) { fmt.Fprintf(out, "orders.jsonl, %v\n", p) },
+		Report:   func(p feed.LineError) { fmt.Fprintf(out, "orders.jsonl, %v\n", p) },
 	})
 	if err != nil {
 		return nil, err

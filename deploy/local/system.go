@@ -70,7 +70,7 @@ func Start(ctx context.Context, o Options) (_ *System, err error) {
 	if err := s.startNATS(ctx, o); err != nil {
 		return nil, err
 	}
-	if err := s.startBroker(o); err != nil {
+	if err := s.startBroker(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := s.startWorker(ctx, o); err != nil {
@@ -94,25 +94,25 @@ func (s *System) startNATS(ctx context.Context, o Options) (err error) {
 	return err
 }
 
-func (s *System) startBroker(o Options) error {
-	api, err := listen(o.BrokerPort)
+func (s *System) startBroker(ctx context.Context, o Options) error {
+	api, err := listen(ctx, o.BrokerPort)
 	if err != nil {
 		return err
 	}
-	admin, err := listen(o.AdminPort)
+	admin, err := listen(ctx, o.AdminPort)
 	if err != nil {
 		return err
 	}
 	s.BrokerURL, s.AdminURL = "http://"+api.Addr().String(), "http://"+admin.Addr().String()
 	s.Broker = paper.New(paper.Config{Seed: 1})
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.close, s.paper = cancel, make(chan error, 1)
 	go func() { s.paper <- s.Broker.Run(ctx, api, admin) }()
 	return nil
 }
 
-func listen(port int) (net.Listener, error) {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+func listen(ctx context.Context, port int) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, fmt.Errorf("local: %w", err)
 	}

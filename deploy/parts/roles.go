@@ -27,7 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Arg, as a program's first argument, makes it a part: the second one says which.
+// Arg is the first argument that makes a program a part; the second one says which.
 const Arg = "part-of-orderfleet"
 
 // The parts that every program of ours can be.
@@ -100,11 +100,11 @@ func runPaper(ctx context.Context, args []string) error {
 	}); err != nil {
 		return err
 	}
-	api, err := net.Listen("tcp", "127.0.0.1:0")
+	api, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("parts: %w", err)
 	}
-	admin, err := net.Listen("tcp", "127.0.0.1:0")
+	admin, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("parts: %w", err)
 	}

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // read reads a feed to its end.
 func read(format feed.Format, text string) (lines []feed.Line, problems []string, err error) {
 	for l, err := range feed.Read(strings.NewReader(text), format) {
-		if p, ok := errors.AsType[feed.Problem](err); ok {
+		if p, ok := errors.AsType[feed.LineError](err); ok {
 			problems = append(problems, p.Error())
 			continue
 		}
@@ -244,7 +244,7 @@ func TestImportReports(t *testing.T) {
 		`{"tenant":"b","id":"1","kind":"cancel_all"}`,
 	}, "\n")
 	var reports []string
-	sum, err := feed.Import(t.Context(), p, strings.NewReader(in), feed.Options{Format: feed.JSONLines, Report: func(p feed.Problem) { reports = append(reports, p.Error()) }})
+	sum, err := feed.Import(t.Context(), p, strings.NewReader(in), feed.Options{Format: feed.JSONLines, Report: func(p feed.LineError) { reports = append(reports, p.Error()) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func fuzz(f *testing.F, format feed.Format, seed string) {
 		last := 0
 		for l, err := range feed.Read(strings.NewReader(string(data)), format) {
 			number := l.Number
-			if p, ok := errors.AsType[feed.Problem](err); ok {
+			if p, ok := errors.AsType[feed.LineError](err); ok {
 				number = p.Line
 			} else if err != nil {
 				return

@@ -25,7 +25,7 @@ type Options struct {
 	// Progress, if set, is told how far the publishing is.
 	Progress func(done, of int)
 	// Report, if set, is told of each line that was not published.
-	Report func(Problem)
+	Report func(LineError)
 }
 
 // Summary is what an import did with the lines of a feed.
@@ -56,7 +56,7 @@ func Import(ctx context.Context, p *producer.Producer, r io.Reader, o Options) (
 	}
 	i := &importing{options: o, used: make(map[key]use), seen: make(map[[sha256.Size]byte]int)}
 	for l, err := range Read(r, o.Format) {
-		if problem, ok := errors.AsType[Problem](err); ok {
+		if problem, ok := errors.AsType[LineError](err); ok {
 			i.sum.Lines++
 			i.malformed(problem)
 			continue
@@ -91,13 +91,13 @@ type use struct {
 	content [sha256.Size]byte
 }
 
-func (i *importing) report(p Problem) {
+func (i *importing) report(p LineError) {
 	if i.options.Report != nil {
 		i.options.Report(p)
 	}
 }
 
-func (i *importing) malformed(p Problem) {
+func (i *importing) malformed(p LineError) {
 	i.sum.Malformed++
 	i.report(p)
 }
@@ -119,7 +119,7 @@ func (i *importing) take(l Line) {
 	}
 	for _, err := range []error{order.ValidTenant(l.Tenant), l.Intent.Validate()} {
 		if err != nil {
-			i.malformed(Problem{l.Number, err})
+			i.malformed(LineError{l.Number, err})
 			return
 		}
 	}
@@ -130,7 +130,7 @@ func (i *importing) take(l Line) {
 			return
 		}
 		i.sum.Repeated++
-		i.report(Problem{l.Number, fmt.Errorf("id: %q of tenant %s was used on line %d for something else", l.Intent.ID, l.Tenant, first.line)})
+		i.report(LineError{l.Number, fmt.Errorf("id: %q of tenant %s was used on line %d for something else", l.Intent.ID, l.Tenant, first.line)})
 		return
 	}
 	i.used[k] = use{l.Number, digest}
@@ -196,7 +196,7 @@ func (i *importing) publish(ctx context.Context, p *producer.Producer) error {
 		switch {
 		case r.Err != nil:
 			i.sum.Failed++
-			i.report(Problem{i.lines[r.Index].Number, r.Err})
+			i.report(LineError{i.lines[r.Index].Number, r.Err})
 		case r.Receipt.Duplicate:
 			i.sum.Already++
 		default:

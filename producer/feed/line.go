@@ -21,14 +21,14 @@ type Line struct {
 	content []byte
 }
 
-// Problem is a line that was not published, and why.
-type Problem struct {
+// LineError is a line that was not published, and why.
+type LineError struct {
 	Line int
 	Err  error
 }
 
-func (p Problem) Error() string { return fmt.Sprintf("line %d: %v", p.Line, p.Err) }
-func (p Problem) Unwrap() error { return p.Err }
+func (p LineError) Error() string { return fmt.Sprintf("line %d: %v", p.Line, p.Err) }
+func (p LineError) Unwrap() error { return p.Err }
 
 // decodeJSON reads a line of JSON: an intent with the members tenant and expires_in beside
 // its own.

@@ -20,7 +20,7 @@ const (
 	CSV       Format = "csv"
 )
 
-// Read yields the lines of a feed. A line that cannot be read comes as a [Problem] and the
+// Read yields the lines of a feed. A line that cannot be read comes as a [LineError] and the
 // reading goes on; any other error ends it.
 func Read(r io.Reader, format Format) iter.Seq2[Line, error] {
 	switch format {
@@ -70,7 +70,7 @@ func readJSON(r io.Reader) iter.Seq2[Line, error] {
 func deliver(yield func(Line, error) bool, number int, l Line, problem error) bool {
 	l.Number = number
 	if problem != nil {
-		return yield(Line{Number: number}, Problem{number, problem})
+		return yield(Line{Number: number}, LineError{number, problem})
 	}
 	return yield(l, nil)
 }

@@ -29,8 +29,9 @@ func (e usageError) Unwrap() error { return e.error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := execute(ctx); err != nil {
+	err := execute(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "stress: "+err.Error())
 		if _, ok := errors.AsType[usageError](err); ok {
 			os.Exit(2)

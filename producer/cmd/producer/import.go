@@ -50,7 +50,7 @@ The exit code is 1 if any line was not published.`,
 				return err
 			}
 			defer nc.Close()
-			o.Report = func(p feed.Problem) { fmt.Fprintln(cmd.ErrOrStderr(), p) }
+			o.Report = func(p feed.LineError) { fmt.Fprintln(cmd.ErrOrStderr(), p) }
 			if isTerminal(cmd.ErrOrStderr()) {
 				o.Progress = progress(cmd.ErrOrStderr())
 			}

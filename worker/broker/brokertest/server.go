@@ -226,6 +226,7 @@ func (s *Server) serve(number int, conn net.Conn, tcp *net.TCPConn) {
 			return
 		}
 		switch reply.Then {
+		case Keep:
 		case Close:
 			return
 		case Reset:
