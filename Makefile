@@ -45,9 +45,9 @@ lint: ## Check formatting, go vet, golangci-lint, module files, known vulnerabil
 	go vet $(PACKAGES)
 	go run $(GOLANGCI_LINT) run $(PACKAGES)
 	@for m in $(MODULES); do (cd $$m && GOWORK=off go mod verify >/dev/null && GOWORK=off go build ./...); done
-	@go run $(GOVULNCHECK) $(PACKAGES) || { s=$$?; \
-	  if curl -sfm 5 -o /dev/null https://vuln.go.dev/index/db.json; then exit $$s; fi; \
-	  echo 'govulncheck: its database cannot be reached from here; skipped'; }
+	@if curl -sfm 5 -o /dev/null https://vuln.go.dev/index/db.json; then \
+	  for m in $(MODULES); do (cd $$m && go run $(GOVULNCHECK) ./...); done; \
+	else echo 'govulncheck: its database cannot be reached from here; skipped'; fi
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 20s)
