@@ -6,6 +6,7 @@ require github.com/orderfleet/orderfleet/shared v0.0.0
 
 require (
 	github.com/alpacahq/alpaca-trade-api-go/v3 v3.9.1
+	github.com/go-json-experiment/json v1.27.2
 	github.com/kelseyhightower/envconfig v1.4.0
 	github.com/nats-io/nats.go v1.55.0
 	github.com/rs/zerolog v1.35.1
@@ -19,7 +20,6 @@ require (
 require (
 	cloud.google.com/go v0.118.0 // indirect
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
-	github.com/go-json-experiment/json v1.27.2 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect

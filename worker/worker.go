@@ -39,7 +39,7 @@ type Config struct {
 
 // messageRoom is how many bytes of waiting messages a worker keeps, so that a burst need
 // not be read from the ledger twice.
-const messageRoom = 12 << 20
+const messageRoom = 4 << 20
 
 // Run serves the ledger of the server that nc is connected to. Closing drain makes it
 // finish what is under way, commit it, and return nil; the end of ctx makes it abandon

@@ -26,9 +26,16 @@ type account struct {
 	byClient  map[string]*order // the last one, if the duplicate check is off
 	open      []*order          // those that can still change, and some that no longer can
 	closed    int               // how many of open no longer can
+	standing  map[interest]int  // how many of open still can
 	rate      window
 	settings  configuration
 	feed      feed
+}
+
+// interest is a side of an asset's market.
+type interest struct {
+	asset *asset
+	side  string
 }
 
 // position is what an account holds of an asset.
@@ -45,7 +52,7 @@ func (b *Broker) newAccount(key, secret string) *account {
 		key: key, secret: secret, id: id, number: "PA" + strings.ToUpper(id[24:]), opened: b.now(),
 		ids: rand.NewPCG(b.seed, seed), cash: b.cash,
 		positions: make(map[*asset]*position), stock: make(map[*asset]num),
-		byID: make(map[string]*order), byClient: make(map[string]*order),
+		byID: make(map[string]*order), byClient: make(map[string]*order), standing: make(map[interest]int),
 		settings: defaultConfiguration(),
 	}
 }
@@ -93,6 +100,7 @@ func (a *account) add(o *order) {
 	a.byID[o.id] = o
 	a.byClient[o.clientID] = o
 	a.open = append(a.open, o)
+	a.standing[interest{o.asset, o.side}]++
 }
 
 // finish ends an order and frees what was reserved for it.
@@ -100,6 +108,11 @@ func (a *account) finish(o *order, s status, at stamp) {
 	a.release(o)
 	o.set(s, at)
 	a.closed++
+	if of := (interest{o.asset, o.side}); a.standing[of] == 1 {
+		delete(a.standing, of)
+	} else {
+		a.standing[of]--
+	}
 	if a.closed <= 16 || 2*a.closed <= len(a.open) {
 		return
 	}

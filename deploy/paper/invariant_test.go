@@ -2,6 +2,7 @@ package paper
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -165,10 +166,16 @@ func (k *book) check(t *rapid.T) {
 		reserved = reserved.Add(o.cash)
 		stock[o.asset] = stock[o.asset].Add(o.stock)
 	}
+	standing := make(map[interest]int)
 	for _, o := range a.open {
 		if o.status.over() {
 			closed++
+		} else {
+			standing[interest{o.asset, o.side}]++
 		}
+	}
+	if !maps.Equal(standing, a.standing) {
+		t.Fatalf("standing %v, want %v", a.standing, standing)
 	}
 	for _, p := range a.positions {
 		shorted = shorted.Add(p.security())

@@ -78,7 +78,7 @@ func (b *Broker) unused(a *account, clientID string) *answer {
 
 // washes refuses a simple order that would trade with a resting one of its own account.
 func (a *account) washes(o *order) *answer {
-	if o.class != classSimple {
+	if o.class != classSimple || a.standing[interest{o.asset, opposite(o.side)}] == 0 {
 		return nil
 	}
 	for _, other := range a.open {
@@ -91,6 +91,13 @@ func (a *account) washes(o *order) *answer {
 		return &answer{status: http.StatusForbidden, body: b}
 	}
 	return nil
+}
+
+func opposite(side string) string {
+	if side == buy {
+		return sell
+	}
+	return buy
 }
 
 // crosses says whether an order and a resting one of the other side meet in price: both

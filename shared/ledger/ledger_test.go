@@ -270,7 +270,9 @@ func TestRead(t *testing.T) {
 		publish(t, nc, "acme", fmt.Sprintf("a%d", i))
 		publish(t, nc, "beta", fmt.Sprintf("b%d", i))
 	}
-	entries, err := l.Read(t.Context(), 0, []uint64{3, 4, 17, 99})
+	r := l.Reader()
+	defer r.Close()
+	entries, err := r.Read(t.Context(), 0, []uint64{3, 4, 17, 99})
 	if err != nil {
 		t.Fatal(err)
 	}

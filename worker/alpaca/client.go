@@ -9,6 +9,7 @@ import (
 	"time"
 
 	sdk "github.com/alpacahq/alpaca-trade-api-go/v3/alpaca"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
@@ -192,7 +193,7 @@ func (c *Client) Position(ctx context.Context, symbol string) broker.Verdict {
 	switch {
 	case v.HTTPStatus/100 != 2 || c.line.x.err != nil:
 		return v
-	case !json.Valid(c.line.x.body):
+	case !isJSON(c.line.x.body):
 		return unproven(v, "the body is not JSON")
 	case err != nil:
 		return unproven(v, "the body is no position: %s", c.line.clean(err.Error(), maxExcerpt))
@@ -218,7 +219,7 @@ func (c *Client) ordered(kind broker.VerdictKind, o *sdk.Order, err error, clien
 	if v.HTTPStatus/100 != 2 || c.line.x.err != nil {
 		return v
 	}
-	if !json.Valid(c.line.x.body) {
+	if !isJSON(c.line.x.body) {
 		return unproven(v, "the body is not JSON") // the SDK takes some that is not
 	}
 	if err != nil {
@@ -235,6 +236,12 @@ func (c *Client) ordered(kind broker.VerdictKind, o *sdk.Order, err error, clien
 	}
 	v.Kind, v.Order = kind, booked(o)
 	return v
+}
+
+// isJSON says whether a body is one JSON value. It runs for every answer, and the JSON
+// package that came first takes three times as long.
+func isJSON(body []byte) bool {
+	return jsontext.Value(body).IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 }
 
 // done ends a call: what it captured is no longer needed.

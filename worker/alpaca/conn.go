@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	readBuffer = 4 << 10  // of the reader, while connected
+	readBuffer = 2 << 10  // of the reader, while connected
 	keepBuffer = 16 << 10 // a buffer that grew past this is dropped after the call
 )
 

@@ -12,12 +12,12 @@ import (
 // for signals: a shard that finds no other place free sends Behind and then drops
 // the tenant's intents, which the session reads from the ledger instead.
 const (
-	InboxSize = 16
+	InboxSize = 8
 	Reserved  = 2
 )
 
 // Window is how many intents of its backlog a session reads at once.
-const Window = 16
+const Window = 8
 
 // Signal is what a shard says to a session through its inbox, beside intents.
 type Signal uint8
@@ -200,7 +200,7 @@ func (s *Session) readBacklog(ctx context.Context, due []ledger.Due) ([]ledger.E
 	}
 	var b backoff
 	for len(seqs) > 0 {
-		entries, err := s.cfg.Ledger.Read(ctx, s.shard, seqs)
+		entries, err := s.reader.Read(ctx, s.shard, seqs)
 		if err == nil {
 			return entries, nil
 		}

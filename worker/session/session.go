@@ -91,6 +91,7 @@ type Session struct {
 	under *commit // the outcome on its way to the ledger
 
 	client broker.Client // nil until the first intent that needs it
+	reader *ledger.Reader
 }
 
 // New makes a session. Run it.
@@ -112,6 +113,7 @@ func New(cfg *Config, st Start) *Session {
 		draining: st.Draining,
 		timer:    timer,
 		behind:   true,
+		reader:   cfg.Ledger.Reader(),
 	}
 }
 
@@ -119,6 +121,7 @@ func New(cfg *Config, st Start) *Session {
 // ctx ends (its cause), or another worker owns the shard ([ErrFenced]).
 func (s *Session) Run(ctx context.Context) error {
 	defer s.hangup()
+	defer s.reader.Close()
 	err := s.serve(ctx)
 	if errors.Is(err, errEnd) {
 		return nil

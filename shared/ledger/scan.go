@@ -3,10 +3,8 @@ package ledger
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,62 +17,6 @@ const (
 	statusNotFound = "404"
 	statusEnd      = "204"
 )
-
-// Read reads the messages with these sequence numbers, of which those that retention
-// removed are left out. All requests are under way at once, and whichever replica
-// answers: some five microseconds a message, where a filtered read passes over every
-// message of the other tenants.
-func (l *Ledger) Read(ctx context.Context, shard int, seqs []uint64) ([]Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	inbox := l.nc.NewInbox()
-	answers := make(chan *nats.Msg, len(seqs))
-	sub, err := l.nc.ChanSubscribe(inbox+".*", answers)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: read %s: %w", StreamName(shard), err)
-	}
-	defer sub.Unsubscribe() //nolint:errcheck // the connection is gone then
-	subject := directGet(shard)
-	for i, seq := range seqs {
-		body := append(strconv.AppendUint([]byte(`{"seq":`), seq, 10), '}')
-		if err := l.nc.PublishRequest(subject, inbox+"."+strconv.Itoa(i), body); err != nil {
-			return nil, fmt.Errorf("ledger: read %s: %w", StreamName(shard), err)
-		}
-	}
-	found := make([]Entry, len(seqs))
-	for range seqs {
-		select {
-		case m := <-answers:
-			i, err := strconv.Atoi(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:])
-			if err != nil {
-				return nil, fmt.Errorf("ledger: read %s: an answer to %q: %w", StreamName(shard), m.Subject, err)
-			}
-			if found[i], _, err = parseAnswer(m); err != nil {
-				return nil, fmt.Errorf("ledger: read %s sequence %d: %w", StreamName(shard), seqs[i], err)
-			}
-		case <-ctx.Done():
-			return nil, fmt.Errorf("ledger: read %s: %w", StreamName(shard), context.Cause(ctx))
-		}
-	}
-	return l.complete(ctx, shard, seqs, found)
-}
-
-// complete asks the leader for what a replica did not have: it may lag behind.
-func (l *Ledger) complete(ctx context.Context, shard int, seqs []uint64, found []Entry) ([]Entry, error) {
-	kept := found[:0]
-	for i, e := range found {
-		if e.Seq == 0 {
-			var err error
-			if e, err = l.At(ctx, shard, seqs[i]); errors.Is(err, ErrNone) {
-				continue
-			} else if err != nil {
-				return nil, err
-			}
-		}
-		kept = append(kept, e)
-	}
-	return kept, nil
-}
 
 func directGet(shard int) string { return "$JS.API.DIRECT.GET." + StreamName(shard) }
 
