@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -48,25 +49,12 @@ func newReport(intents []proof.Intent, outcomes []proof.Outcome, bookings []proo
 		}
 	}
 	for tenant, row := range rows {
-		row.P50, row.P99 = percentile(answers[tenant], 0.5), percentile(answers[tenant], 0.99)
+		p := proof.Percentiles(answers[tenant], 0.5, 0.99)
+		row.P50, row.P99 = p[0], p[1]
 		r.Tenants = append(r.Tenants, *row)
 	}
-	slices.SortFunc(r.Tenants, func(a, b Row) int {
-		if a.Tenant < b.Tenant {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(r.Tenants, func(a, b Row) int { return cmp.Compare(a.Tenant, b.Tenant) })
 	return r
-}
-
-// percentile is in milliseconds. It sorts what it is given.
-func percentile(all []time.Duration, p float64) float64 {
-	if len(all) == 0 {
-		return 0
-	}
-	slices.Sort(all)
-	return float64(all[min(int(p*float64(len(all))), len(all)-1)]) / float64(time.Millisecond)
 }
 
 // statuses are the columns of the table; the last two are shown only if there are any.

@@ -1,7 +1,6 @@
 package stress
 
 import (
-	"slices"
 	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/parts"
@@ -13,7 +12,8 @@ type Report struct {
 	Clients parts.Clients `json:"clients"`
 	Tenants int           `json:"tenants"`
 	// OrdersPerSecond from the first intent on the ledger to the last outcome on it.
-	OrdersPerSecond     float64 `json:"orders_per_second"`
+	OrdersPerSecond float64 `json:"orders_per_second"`
+	// BareOrdersPerSecond of the bare loop, before and after.
 	BareOrdersPerSecond float64 `json:"bare_orders_per_second"`
 	Ratio               float64 `json:"ratio"` // of the two
 	proof.Report
@@ -45,16 +45,9 @@ type Percentiles struct {
 	P999 float64 `json:"p999"`
 }
 
-// percentiles sorts what it is given.
 func percentiles(all []time.Duration) Percentiles {
-	if len(all) == 0 {
-		return Percentiles{}
-	}
-	slices.Sort(all)
-	at := func(p float64) float64 {
-		return float64(all[min(int(p*float64(len(all))), len(all)-1)]) / float64(time.Millisecond)
-	}
-	return Percentiles{at(0.5), at(0.99), at(0.999)}
+	p := proof.Percentiles(all, 0.5, 0.99, 0.999)
+	return Percentiles{p[0], p[1], p[2]}
 }
 
 // mib is a number of bytes in MiB.
