@@ -12,7 +12,7 @@
 // The call in progress lives in plain fields of the line, which is how a context,
 // a deadline and notAfter get past an SDK that knows none of them, and how status,
 // headers and body get back past one that drops them. Between calls a client holds
-// a socket, a 4 KiB reader and the last request and answer; after Hangup nothing.
+// a socket, a 2 KiB reader and the last request and answer; after Hangup nothing.
 // The one thing that runs elsewhere is a cancelled context's last word: it moves
 // the socket's deadline into the past, and that socket is never used again.
 //
