@@ -14,47 +14,18 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
-	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/shopspring/decimal"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).startGoRoutine.func1"),
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*ocspResponseCache).start"),
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats.go/jetstream.(*orderedConsumer).reset.func1"))
-}
+func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 const shards = 4
 
-func connect(t testing.TB, url string, opts ...nats.Option) *nats.Conn {
-	t.Helper()
-	nc, err := nats.Connect(url, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
-}
-
 func start(t testing.TB, change ...func(*ledger.Settings)) (*producer.Producer, *nats.Conn) {
 	t.Helper()
-	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: shards})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
-	nc := connect(t, srv.URL())
-	s := ledger.DefaultSettings()
-	s.Shards = shards
-	for _, c := range change {
-		c(&s)
-	}
-	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
-		t.Fatal(err)
-	}
+	nc := ledgertest.Provision(t, shards, change...)
 	p, err := producer.New(t.Context(), nc)
 	if err != nil {
 		t.Fatal(err)
@@ -126,22 +97,12 @@ func TestPublishRefusesWhatIsInvalid(t *testing.T) {
 
 func TestPublishSaysWhatIsMissing(t *testing.T) {
 	t.Run("no ledger", func(t *testing.T) {
-		srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer srv.Stop()
-		if _, err := producer.New(t.Context(), connect(t, srv.URL())); !errors.Is(err, ledger.ErrNotProvisioned) {
+		if _, err := producer.New(t.Context(), ledgertest.Connect(t, ledgertest.Serve(t, 0))); !errors.Is(err, ledger.ErrNotProvisioned) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("no mapping", func(t *testing.T) {
-		srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer srv.Stop()
-		nc := connect(t, srv.URL())
+		nc := ledgertest.Connect(t, ledgertest.Serve(t, 0))
 		var missing *ledger.MappingError
 		if _, err := ledger.Provision(t.Context(), nc, ledger.DefaultSettings()); !errors.As(err, &missing) {
 			t.Fatal(err)
@@ -199,11 +160,11 @@ func TestPermission(t *testing.T) {
 	}
 	s := ledger.DefaultSettings()
 	s.Shards = shards
-	if _, err := ledger.Provision(t.Context(), connect(t, srv.ClientURL(), nats.UserInfo("admin", "a")), s); err != nil {
+	if _, err := ledger.Provision(t.Context(), ledgertest.Connect(t, srv.ClientURL(), nats.UserInfo("admin", "a")), s); err != nil {
 		t.Fatal(err)
 	}
 	others := make(chan error, 1)
-	nc := connect(t, srv.ClientURL(), nats.UserInfo("acme", "b"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { others <- err }))
+	nc := ledgertest.Connect(t, srv.ClientURL(), nats.UserInfo("acme", "b"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { others <- err }))
 	p, err := producer.New(t.Context(), nc)
 	if err != nil {
 		t.Fatal(err)

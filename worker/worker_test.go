@@ -11,21 +11,15 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
-	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/rs/zerolog"
 	"github.com/shopspring/decimal"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).startGoRoutine.func1"),
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*ocspResponseCache).start"),
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats.go/jetstream.(*orderedConsumer).reset.func1"))
-}
+func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 const shards = 2
 
@@ -40,25 +34,7 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: shards})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
-	nc, err := nats.Connect(srv.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	s := ledger.DefaultSettings()
-	s.Shards, s.Dedup = shards, time.Second
-	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
-		t.Fatal(err)
-	}
-	l, err := ledger.Open(t.Context(), nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, nc := ledgertest.Open(t, shards, func(s *ledger.Settings) { s.Dedup = time.Second })
 	return &rig{t, nc, l.JetStream(), l, newBooks()}
 }
 

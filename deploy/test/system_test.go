@@ -12,13 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/producer"
-	"github.com/orderfleet/orderfleet/shared/ledger"
-	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/shopspring/decimal"
 )
@@ -47,22 +45,7 @@ type system struct {
 
 func boot(t *testing.T, cfg paper.Config) *system {
 	t.Helper()
-	const shards = 4
-	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: shards})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
-	nc, err := nats.Connect(srv.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	settings := ledger.DefaultSettings()
-	settings.Shards = shards
-	if _, err := ledger.Provision(t.Context(), nc, settings); err != nil {
-		t.Fatal(err)
-	}
+	nc := ledgertest.Provision(t, 4)
 	p, err := producer.New(t.Context(), nc)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +67,7 @@ func boot(t *testing.T, cfg paper.Config) *system {
 			t.Error(err)
 		}
 	})
-	return &system{t, srv.URL(), broker, "http://" + api.Addr().String(), p}
+	return &system{t, nc.ConnectedUrl(), broker, "http://" + api.Addr().String(), p}
 }
 
 // worker starts a worker process that serves every shard when this returns.

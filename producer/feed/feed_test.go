@@ -8,21 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/producer/feed"
 	"github.com/orderfleet/orderfleet/shared/ledger"
-	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).startGoRoutine.func1"),
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*ocspResponseCache).start"),
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats.go/jetstream.(*orderedConsumer).reset.func1"))
-}
+func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 // read reads a feed to its end.
 func read(format feed.Format, text string) (lines []feed.Line, problems []string, err error) {
@@ -120,21 +113,7 @@ func TestFormats(t *testing.T) {
 // rig is a ledger whose server forgets ids after a moment.
 func rig(t *testing.T) *producer.Producer {
 	t.Helper()
-	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
-	nc, err := nats.Connect(srv.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	s := ledger.DefaultSettings()
-	s.Shards, s.Dedup = 3, time.Second
-	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
-		t.Fatal(err)
-	}
+	nc := ledgertest.Provision(t, 3, func(s *ledger.Settings) { s.Dedup = time.Second })
 	p, err := producer.New(t.Context(), nc)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
@@ -14,7 +15,7 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, tenants := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("tenants=%d", tenants), func(b *testing.B) {
-			l, _ := open(b, 8)
+			l, _ := ledgertest.Open(b, 8)
 			tips := make([]uint64, tenants)
 			names := make([]string, tenants)
 			for i := range names {

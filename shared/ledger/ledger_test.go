@@ -11,50 +11,17 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/natsserver"
 	"github.com/orderfleet/orderfleet/shared/order"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		// The server's own, which it leaves to the process.
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).startGoRoutine.func1"),
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*ocspResponseCache).start"),
-		// The client deletes a stopped ordered consumer behind our back.
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats.go/jetstream.(*orderedConsumer).reset.func1"))
-}
+func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 // serve runs a NATS server; mapped is the number of shards in its account mapping.
 func serve(t testing.TB, mapped int) *nats.Conn {
 	t.Helper()
-	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: mapped})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
-	nc, err := nats.Connect(srv.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
-}
-
-// open provisions a ledger and opens it.
-func open(t testing.TB, shards int) (*ledger.Ledger, *nats.Conn) {
-	t.Helper()
-	nc := serve(t, shards)
-	s := ledger.DefaultSettings()
-	s.Shards = shards
-	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
-		t.Fatal(err)
-	}
-	l, err := ledger.Open(t.Context(), nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l, nc
+	return ledgertest.Connect(t, ledgertest.Serve(t, mapped))
 }
 
 func publish(t testing.TB, nc *nats.Conn, tenant, id string) {
@@ -143,7 +110,7 @@ func TestProvisionIsIdempotent(t *testing.T) {
 
 // TestProvisionVerifiesWithoutStoring: the dry run leaves nothing behind.
 func TestProvisionVerifiesWithoutStoring(t *testing.T) {
-	l, _ := open(t, 8)
+	l, _ := ledgertest.Open(t, 8)
 	for shard := range 8 {
 		if end, err := l.End(t.Context(), shard); err != nil || end != 0 {
 			t.Errorf("shard %d ends at %d (%v), wanted it empty", shard, end, err)
@@ -240,7 +207,7 @@ func TestOpenWithoutLedger(t *testing.T) {
 }
 
 func TestAppendIsCompareAndSet(t *testing.T) {
-	l, _ := open(t, 2)
+	l, _ := ledgertest.Open(t, 2)
 	one, err := appendOutcome(t, l, "acme", order.Outcome{IntentSeq: 1, Status: order.Accepted, Worker: "a", Epoch: 1}, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -265,7 +232,7 @@ func TestAppendIsCompareAndSet(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
-	l, nc := open(t, 1)
+	l, nc := ledgertest.Open(t, 1)
 	for i := range 10 {
 		publish(t, nc, "acme", fmt.Sprintf("a%d", i))
 		publish(t, nc, "beta", fmt.Sprintf("b%d", i))

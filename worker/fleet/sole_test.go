@@ -8,37 +8,14 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/ledger"
-	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 )
 
 const shards = 3
 
-func open(t *testing.T) *ledger.Ledger {
-	t.Helper()
-	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: shards})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
-	nc, err := nats.Connect(srv.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	s := ledger.DefaultSettings()
-	s.Shards = shards
-	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
-		t.Fatal(err)
-	}
-	l, err := ledger.Open(t.Context(), nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
+func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 // leases collects what an ownership hands out.
 type leases struct {
@@ -55,7 +32,7 @@ func (c *leases) take(_ context.Context, l fleet.Lease) error {
 
 // Every shard is served once, and each take-over has greater epochs than the one before.
 func TestSoleTakesEveryShard(t *testing.T) {
-	l := open(t)
+	l, _ := ledgertest.Open(t, shards)
 	epoch := uint64(0)
 	for range 3 {
 		var got leases
@@ -77,7 +54,7 @@ func TestSoleTakesEveryShard(t *testing.T) {
 
 // Two that start at once have different epochs: one of them is the newest.
 func TestSoleRace(t *testing.T) {
-	l := open(t)
+	l, _ := ledgertest.Open(t, shards)
 	const rivals = 8
 	got := make([]leases, rivals)
 	var wg sync.WaitGroup
@@ -105,7 +82,7 @@ func TestSoleRace(t *testing.T) {
 
 // The first shard that fails ends the others, and Run returns after all have.
 func TestSoleFailsTogether(t *testing.T) {
-	l := open(t)
+	l, _ := ledgertest.Open(t, shards)
 	boom := errors.New("boom")
 	var ended sync.WaitGroup
 	ended.Add(shards)
@@ -124,7 +101,7 @@ func TestSoleFailsTogether(t *testing.T) {
 }
 
 func TestSoleDrains(t *testing.T) {
-	l := open(t)
+	l, _ := ledgertest.Open(t, shards)
 	drain := make(chan struct{})
 	var started sync.WaitGroup
 	started.Add(shards)
@@ -148,7 +125,7 @@ func TestSoleDrains(t *testing.T) {
 
 // What somebody else wrote into the bucket is an error that names key and value.
 func TestSoleRefusesAForeignEpoch(t *testing.T) {
-	l := open(t)
+	l, _ := ledgertest.Open(t, shards)
 	bucket, err := l.JetStream().KeyValue(t.Context(), ledger.FleetBucket)
 	if err != nil {
 		t.Fatal(err)

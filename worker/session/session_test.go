@@ -8,20 +8,15 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/ledger"
-	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/session"
 	"github.com/rs/zerolog"
 	"github.com/shopspring/decimal"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).startGoRoutine.func1"),
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*ocspResponseCache).start"))
-}
+func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 // bench is a ledger, a broker that accepts everything at once, and the place of a shard.
 type bench struct {
@@ -36,25 +31,7 @@ type bench struct {
 
 func newBench(t testing.TB, b broker.Client) *bench {
 	t.Helper()
-	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
-	nc, err := nats.Connect(srv.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	s := ledger.DefaultSettings()
-	s.Shards, s.Dedup = 1, time.Second
-	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
-		t.Fatal(err)
-	}
-	l, err := ledger.Open(t.Context(), nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l, nc := ledgertest.Open(t, 1, func(s *ledger.Settings) { s.Dedup = time.Second })
 	return &bench{t, nc, l, b, make(chan session.Item, session.InboxSize), make(chan session.Ask), make(chan struct{})}
 }
 

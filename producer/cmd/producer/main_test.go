@@ -10,32 +10,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
-	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
 // serve runs a NATS server with a ledger and makes it the one of the environment.
 func serve(t *testing.T) *producer.Producer {
 	t.Helper()
-	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
-	t.Setenv("NATS_URL", srv.URL())
-	nc, err := nats.Connect(srv.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	s := ledger.DefaultSettings()
-	s.Shards = 2
-	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
-		t.Fatal(err)
-	}
+	nc := ledgertest.Provision(t, 2)
+	t.Setenv("NATS_URL", nc.ConnectedUrl())
 	p, err := producer.New(t.Context(), nc)
 	if err != nil {
 		t.Fatal(err)

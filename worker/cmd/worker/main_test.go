@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 )
 
 // asProgram makes the test binary the program itself.
@@ -47,12 +47,7 @@ func runProgram(t *testing.T, env []string, args ...string) (code int, out strin
 
 func serveNATS(t *testing.T) string {
 	t.Helper()
-	srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(srv.Stop)
-	return "NATS_URL=" + srv.URL()
+	return "NATS_URL=" + ledgertest.Serve(t, 8)
 }
 
 func TestMistakesAreNamed(t *testing.T) {
