@@ -156,6 +156,20 @@ func (s *System) startWorker(ctx context.Context, o Options) error {
 	return nil
 }
 
+// Wait returns nil when ctx ends, or what ended a part before.
+func (s *System) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.worker:
+		s.worker <- nil // Stop takes it
+		return fmt.Errorf("local: the worker ended: %w", err)
+	case err := <-s.paper:
+		s.paper <- nil
+		return fmt.Errorf("local: the paper broker ended: %w", err)
+	}
+}
+
 // Stop drains the worker and ends everything, in that order. It returns what any part
 // failed with.
 func (s *System) Stop() error {

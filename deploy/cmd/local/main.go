@@ -9,12 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/orderfleet/orderfleet/deploy/local"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 )
@@ -22,63 +20,31 @@ import (
 // errDisagrees says that the ledgers differ; the report has said how.
 var errDisagrees = errors.New("the broker's ledger disagrees")
 
-// usageError is a mistake in the command line: exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := newRoot().ExecuteContext(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "local: "+err.Error())
-		if _, ok := errors.AsType[usageError](err); ok {
-			os.Exit(2)
-		}
-		os.Exit(1)
-	}
-}
-
-// noArgs refuses positional arguments, which may be a subcommand that there is not.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if err := cobra.NoArgs(cmd, args); err != nil {
-		return usageError{err}
-	}
-	return nil
-}
+func main() { cli.Main(newRoot()) }
 
 func newRoot() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := cli.Command(&cobra.Command{
 		Use:   "local",
 		Short: "Run the whole system in one process",
 		Example: `  local demo
   local up --nats 4222 --broker 8600`,
-		Args:          noArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	})
 	cmd.AddCommand(newDemo(), newUp())
 	return cmd
 }
 
 func newDemo() *cobra.Command {
-	var output string
+	var output cli.Output
 	cmd := &cobra.Command{
 		Use:     "demo",
 		Short:   "Import a shipped feed of orders, wait for every outcome, compare both ledgers",
 		Example: "  local demo\n  local demo -o json",
-		Args:    noArgs,
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return usageError{fmt.Errorf("output: %q is not text or json", output)}
-			}
-			return demo(cmd.Context(), cmd.OutOrStdout(), output == "json")
+			return demo(cmd.Context(), cmd.OutOrStdout(), output == cli.JSON)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cli.AddOutput(cmd, &output)
 	return cmd
 }
 
@@ -93,7 +59,7 @@ func demo(ctx context.Context, out io.Writer, asJSON bool) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()
 	fmt.Fprintf(talk, "NATS at %s, paper broker at %s, one worker\n\n", s.NATSURL, s.BrokerURL)
-	report, err := s.Demo(ctx, talk, progress(os.Stderr))
+	report, err := s.Demo(ctx, talk, cli.Progress(os.Stderr))
 	if err != nil {
 		return err
 	}
@@ -114,7 +80,7 @@ func newUp() *cobra.Command {
 		Use:     "up",
 		Short:   "Run the system until Ctrl-C, to publish to",
 		Example: "  local up\n  local up --nats 4333",
-		Args:    noArgs,
+		Args:    cli.Args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), cmd.OutOrStdout(), o) },
 	}
 	cmd.Flags().IntVar(&o.NATSPort, "nats", 4222, "port of the NATS server")
@@ -124,7 +90,7 @@ func newUp() *cobra.Command {
 }
 
 func up(ctx context.Context, out io.Writer, o local.Options) error {
-	o.Log = zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, TimeFormat: time.RFC3339, NoColor: !isatty.IsTerminal(os.Stderr.Fd())}).
+	o.Log = zerolog.New(zerolog.ConsoleWriter{Out: os.Stderr, TimeFormat: time.RFC3339, NoColor: !cli.IsTerminal(os.Stderr)}).
 		Level(zerolog.InfoLevel).With().Timestamp().Logger()
 	s, err := local.Start(ctx, o)
 	if err != nil {
@@ -143,19 +109,5 @@ NATS at %[1]s, paper broker at %[2]s (admin %[3]s), one worker. Every name is a 
 Ctrl-C stops it; what it stored is gone then.
 
 `, s.NATSURL, s.BrokerURL, s.AdminURL)
-	<-ctx.Done()
-	return s.Stop()
-}
-
-// progress shows how far a phase is, on a terminal only.
-func progress(to *os.File) func(string, int, int) {
-	if !isatty.IsTerminal(to.Fd()) {
-		return func(string, int, int) {}
-	}
-	return func(phase string, done, of int) {
-		fmt.Fprintf(to, "\r\x1b[K%s: %d of %d", phase, done, of)
-		if done >= of {
-			fmt.Fprint(to, "\r\x1b[K")
-		}
-	}
+	return errors.Join(s.Wait(ctx), s.Stop())
 }

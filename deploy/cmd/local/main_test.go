@@ -3,10 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"testing"
 
 	"github.com/orderfleet/orderfleet/deploy/local"
+	"github.com/orderfleet/orderfleet/shared/cli"
 )
 
 func TestDemoAsJSON(t *testing.T) {
@@ -30,7 +30,7 @@ func TestMistakesOfUsage(t *testing.T) {
 	for _, args := range [][]string{{"dmo"}, {"demo", "now"}, {"demo", "-o", "xml"}, {"up", "--nats", "x"}, {"demo", "--loud"}} {
 		cmd := newRoot()
 		cmd.SetArgs(args)
-		if _, ok := errors.AsType[usageError](cmd.ExecuteContext(t.Context())); !ok {
+		if cli.ExitCode(cmd.ExecuteContext(t.Context())) != 2 {
 			t.Errorf("%q is no mistake of usage", args)
 		}
 	}

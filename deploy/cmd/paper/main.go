@@ -7,46 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/shopspring/decimal"
 	"github.com/spf13/cobra"
 
 	"github.com/orderfleet/orderfleet/deploy/paper"
+	"github.com/orderfleet/orderfleet/shared/cli"
 )
 
-// usageError is a mistake in the command line: exit code 2.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
-
-// run returns the exit code: 0 after a clean stop, 1 after a failure, 2 if the command
-// line is wrong.
-func run(ctx context.Context, args []string, out, errs io.Writer) int {
-	cmd := newRoot() //nolint:contextcheck // ExecuteContext passes it
-	cmd.SetArgs(args)
-	cmd.SetOut(out)
-	cmd.SetErr(errs)
-	err := cmd.ExecuteContext(ctx)
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintln(errs, "paper: "+err.Error())
-	if _, ok := errors.AsType[usageError](err); ok {
-		fmt.Fprintln(errs, "run paper --help for usage")
-		return 2
-	}
-	return 1
-}
+func main() { cli.Main(newRoot()) }
 
 // options are the flags.
 type options struct {
@@ -58,7 +27,7 @@ type options struct {
 
 func newRoot() *cobra.Command {
 	var o options
-	cmd := &cobra.Command{
+	cmd := cli.Command(&cobra.Command{
 		Use:   "paper",
 		Short: "Run a paper broker that speaks Alpaca's Trading API",
 		Long: `Runs a paper broker that speaks Alpaca's Trading API: point any Alpaca client at it.
@@ -84,16 +53,8 @@ ledger. Keep it private: it asks for no credentials.`,
   curl http://127.0.0.1:8601/prices -d '{"AAPL":"190.12"}'
   curl http://127.0.0.1:8601/clock -d '{"open":false}'
   curl 'http://127.0.0.1:8601/ledger?kind=booked'`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.NoArgs(cmd, args); err != nil {
-				return usageError{err}
-			}
-			return nil
-		},
-		SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), cmd.OutOrStdout(), o) },
-	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	})
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8600", "address of the API")
 	f.StringVar(&o.admin, "admin", "127.0.0.1:8601", "address of the admin endpoints; empty for none")
@@ -108,10 +69,10 @@ ledger. Keep it private: it asks for no credentials.`,
 func (o *options) config() (paper.Config, error) {
 	cash, err := decimal.NewFromString(o.cash)
 	if err != nil || !cash.IsPositive() {
-		return paper.Config{}, usageError{fmt.Errorf("--cash %q: want dollars above 0, such as 25000", o.cash)}
+		return paper.Config{}, cli.Usagef("--cash %q: want dollars above 0, such as 25000", o.cash)
 	}
 	if o.rateLimit == 0 || o.rateLimit < paper.Unlimited {
-		return paper.Config{}, usageError{fmt.Errorf("--rate-limit %d: want a number above 0, or -1 for no limit", o.rateLimit)}
+		return paper.Config{}, cli.Usagef("--rate-limit %d: want a number above 0, or -1 for no limit", o.rateLimit)
 	}
 	return paper.Config{Cash: cash, RateLimit: o.rateLimit, Seed: o.seed, NoDuplicateCheck: o.noDuplicateCheck}, nil
 }

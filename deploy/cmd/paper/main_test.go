@@ -10,10 +10,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func run(ctx context.Context, args []string, out, errs io.Writer) int {
+	cmd := newRoot()
+	cmd.SetArgs(args)
+	cmd.SetOut(out)
+	cmd.SetErr(errs)
+	return cli.Run(ctx, cmd)
+}
 
 func TestServesUntilStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -8,13 +8,14 @@ import (
 
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/deploy/stress"
+	"github.com/orderfleet/orderfleet/shared/cli"
 )
 
 func TestMistakesOfUsage(t *testing.T) {
 	for _, args := range [][]string{{"now"}, {"--tenants", "0"}, {"--clients", "none"}, {"-o", "xml"}, {"--loud"}} {
 		cmd := newRoot()
 		cmd.SetArgs(args)
-		if _, ok := errors.AsType[usageError](cmd.ExecuteContext(t.Context())); !ok {
+		if cli.ExitCode(cmd.ExecuteContext(t.Context())) != 2 {
 			t.Errorf("%q is no mistake of usage", args)
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/orderfleet/orderfleet/producer/feed"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -35,14 +35,14 @@ The exit code is 1 if any line was not published.`,
 		Example: `  producer import orders.jsonl
   producer import orders.csv --expires-in 1h
   generate-orders | producer import - --format jsonl -o json`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if o.ExpiresIn <= 0 {
-				return usageError{fmt.Errorf("--expires-in: %s is not positive", o.ExpiresIn)}
+				return cli.Usagef("--expires-in: %s is not positive", o.ExpiresIn)
 			}
 			in, err := openFeed(files[0], cmd.InOrStdin(), &o)
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			defer in.Close() //nolint:errcheck // it was only read
 			p, nc, err := c.connect(cmd.Context())
@@ -51,11 +51,10 @@ The exit code is 1 if any line was not published.`,
 			}
 			defer nc.Close()
 			o.Report = func(p feed.LineError) { fmt.Fprintln(cmd.ErrOrStderr(), p) }
-			if isTerminal(cmd.ErrOrStderr()) {
-				o.Progress = progress(cmd.ErrOrStderr())
-			}
+			progress := cli.Progress(cmd.ErrOrStderr())
+			o.Progress = func(done, of int) { progress("importing "+files[0], done, of) }
 			sum, err := feed.Import(cmd.Context(), p, in, o)
-			return errors.Join(summarize(cmd.OutOrStdout(), sum, c.json()), err, incomplete(sum))
+			return errors.Join(summarize(cmd.OutOrStdout(), sum, c.output == cli.JSON), err, incomplete(sum))
 		},
 	}
 	cmd.Flags().StringVar((*string)(&o.Format), "format", "", "jsonl or csv; by default from the file's name")
@@ -95,19 +94,4 @@ func incomplete(sum feed.Summary) error {
 		return nil
 	}
 	return errIncomplete
-}
-
-// progress shows how far an import is, ten times a second.
-func progress(w io.Writer) func(done, of int) {
-	var last time.Time
-	return func(done, of int) {
-		if done < of && time.Since(last) < 100*time.Millisecond {
-			return
-		}
-		last = time.Now()
-		fmt.Fprintf(w, "\r\x1b[K%d of %d", done, of)
-		if done == of {
-			fmt.Fprint(w, "\r\x1b[K")
-		}
-	}
 }

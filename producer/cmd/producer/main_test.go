@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -36,10 +37,8 @@ func run(ctx context.Context, stdin string, args ...string) (code int, stdout, s
 	cmd.SetOut(&out)
 	cmd.SetErr(&problems)
 	cmd.SetArgs(args)
-	if err := cmd.ExecuteContext(ctx); err != nil {
-		return exitCode(err), out.String(), problems.String() + err.Error()
-	}
-	return 0, out.String(), problems.String()
+	code = cli.Run(ctx, cmd)
+	return code, out.String(), problems.String()
 }
 
 func TestMistakes(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/spf13/cobra"
 )
@@ -31,18 +32,18 @@ and then the exit code is 1 unless every intent was accepted.`,
   producer publish acme --cancel my-order --wait
   producer publish acme --close AAPL --qty 2
   producer publish acme < intents.json`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			next, err := f.intents(cmd.Flags(), cmd.InOrStdin())
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			p, nc, err := c.connect(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer nc.Close()
-			return publishAll(cmd.Context(), p, names[0], next, printer{cmd.OutOrStdout(), c.json()}, wait)
+			return publishAll(cmd.Context(), p, names[0], next, printer{cmd.OutOrStdout(), c.output == cli.JSON}, wait)
 		},
 	}
 	f.define(cmd.Flags())

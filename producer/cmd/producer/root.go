@@ -2,45 +2,26 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"text/tabwriter"
 
 	"github.com/kelseyhightower/envconfig"
-	"github.com/mattn/go-isatty"
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/spf13/cobra"
 )
 
-// usageError is a mistake in the command line or the environment: exit code 2.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-// exitCode is 2 for a mistake of usage, 1 for any other failure.
-func exitCode(err error) int {
-	if _, ok := errors.AsType[usageError](err); ok {
-		return 2
-	}
-	return 1
-}
-
 // common is what all subcommands share.
 type common struct {
 	nats   natsconn.Options
-	output string
+	output cli.Output
 }
-
-func (c *common) json() bool { return c.output == "json" }
 
 func newRoot() *cobra.Command {
 	c := &common{}
-	cmd := &cobra.Command{
+	cmd := cli.Command(&cobra.Command{
 		Use:   "producer",
 		Short: "Publish order intents and follow what becomes of them",
 		Long: `Publishes order intents to the ledger of a NATS server, where workers take them up.
@@ -51,27 +32,19 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
 		Example: `  producer publish acme --symbol AAPL --qty 1 --side buy --type market --tif day --wait
   producer import orders.jsonl
   producer watch acme --since 2h -o json`,
-		Args:          args(cobra.NoArgs),
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		SilenceUsage:  true,
-		SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			env, err := natsconn.FromEnv()
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			c.nats = c.nats.Or(env)
-			if c.output != "text" && c.output != "json" {
-				return usageError{fmt.Errorf("--output: %q is not text or json", c.output)}
-			}
 			return nil
 		},
-	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	})
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&c.nats.URL, "server", "", "NATS server (NATS_URL)")
 	flags.StringVar(&c.nats.Creds, "creds", "", "credentials file (NATS_CREDS)")
-	flags.StringVarP(&c.output, "output", "o", "text", "text or json")
+	cli.AddOutput(cmd, &c.output)
 	cmd.AddCommand(newPublish(c), newImport(c), newWatch(c), newEnv())
 	return cmd
 }
@@ -90,22 +63,12 @@ func (c *common) connect(ctx context.Context) (*producer.Producer, *nats.Conn, e
 	return p, nc, nil
 }
 
-// args checks positional arguments.
-func args(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
-		}
-		return nil
-	}
-}
-
 func newEnv() *cobra.Command {
 	return &cobra.Command{
 		Use:     "env",
 		Short:   "Print every environment variable, its default and its meaning",
 		Example: "  producer env",
-		Args:    args(cobra.NoArgs),
+		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(table, "VARIABLE\tDEFAULT\tMEANING")
@@ -116,10 +79,4 @@ func newEnv() *cobra.Command {
 			return table.Flush()
 		},
 	}
-}
-
-// isTerminal says whether somebody watches what is written.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd())
 }

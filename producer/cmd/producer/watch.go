@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/spf13/cobra"
 )
 
@@ -21,18 +22,18 @@ func newWatch(c *common) *cobra.Command {
   producer watch acme --since 2h
   producer watch acme --since 2026-01-02T15:04:05Z -o json
   producer watch acme --from-seq 1`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			from, err := parseFrom(since, seq, cmd.Flags().Changed("from-seq"))
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			p, nc, err := c.connect(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer nc.Close()
-			out := printer{cmd.OutOrStdout(), c.json()}
+			out := printer{cmd.OutOrStdout(), c.output == cli.JSON}
 			for o, err := range p.Watch(cmd.Context(), names[0], from) {
 				if err != nil {
 					return err

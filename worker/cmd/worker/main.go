@@ -3,13 +3,11 @@
 package main
 
 import (
-	"fmt"
+	"context"
 	"os"
+
+	"github.com/orderfleet/orderfleet/shared/cli"
 )
 
-func main() {
-	if err := newRoot().Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "worker: "+err.Error())
-		os.Exit(exitCode(err))
-	}
-}
+// Signals are the worker's own: the first drains, the second abandons.
+func main() { os.Exit(cli.Run(context.Background(), newRoot())) }

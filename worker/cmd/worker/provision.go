@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/spf13/cobra"
@@ -15,7 +16,7 @@ import (
 func newProvision(nats *natsconn.Options) *cobra.Command {
 	var (
 		dryRun bool
-		output string
+		output cli.Output
 	)
 	cmd := &cobra.Command{
 		Use:   "provision",
@@ -25,26 +26,23 @@ checks that the server's account mapping brings intents to their shards. Run it 
 often as you like. The settings are the ORDERFLEET_LEDGER_* variables of "worker env".`,
 		Example: `  worker provision --dry-run
   ORDERFLEET_LEDGER_REPLICAS=3 worker provision`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "text" && output != "json" {
-				return usageError{fmt.Errorf("--output: %q is not text or json", output)}
-			}
-			return provision(cmd.Context(), *nats, dryRun, output == "json", cmd.OutOrStdout())
+			return provision(cmd.Context(), *nats, dryRun, output == cli.JSON, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would change, and change nothing")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cli.AddOutput(cmd, &output)
 	return cmd
 }
 
 func provision(ctx context.Context, nats natsconn.Options, dryRun, asJSON bool, out io.Writer) error {
 	var s ledger.Settings
 	if err := process(&s); err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	if err := s.Validate(); err != nil {
-		return usageError{namingVariable(err)}
+		return cli.Usage(namingVariable(err))
 	}
 	nc, err := natsconn.Dial(ctx, "orderfleet worker provision", nats)
 	if err != nil {

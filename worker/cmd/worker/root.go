@@ -1,29 +1,14 @@
 package main
 
 import (
-	"errors"
-
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/spf13/cobra"
 )
 
-// usageError is a mistake in the command line or the environment: exit code 2.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-// exitCode is 2 for a mistake of usage, 1 for any other failure.
-func exitCode(err error) int {
-	if _, ok := errors.AsType[usageError](err); ok {
-		return 2
-	}
-	return 1
-}
-
 func newRoot() *cobra.Command {
 	var nats natsconn.Options
-	cmd := &cobra.Command{
+	cmd := cli.Command(&cobra.Command{
 		Use:   "worker",
 		Short: "Serve tenants: submit their intents to their brokers, commit the outcomes",
 		Long: `Serves the ledger of a NATS server: every tenant that has work gets a goroutine
@@ -35,13 +20,10 @@ Settings come from the environment; "worker env" prints them all.`,
 		Example: `  worker provision                                    # once: make the ledger
   ORDERFLEET_TENANTS_FILE=tenants.yaml worker         # serve
   worker --server nats://nats:4222 --creds worker.creds`,
-		Args:          usageArgs(cobra.NoArgs),
-		SilenceUsage:  true,
-		SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			env, err := natsconn.FromEnv()
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			nats = nats.Or(env)
 			return nil
@@ -49,24 +31,14 @@ Settings come from the environment; "worker env" prints them all.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := readSettings()
 			if err != nil {
-				return usageError{err}
+				return cli.Usage(err)
 			}
 			return run(cmd.Context(), s, nats, cmd.ErrOrStderr())
 		},
-	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	})
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&nats.URL, "server", "", "NATS server (NATS_URL)")
 	flags.StringVar(&nats.Creds, "creds", "", "credentials file (NATS_CREDS)")
 	cmd.AddCommand(newProvision(&nats), newEnv())
 	return cmd
-}
-
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
-		}
-		return nil
-	}
 }

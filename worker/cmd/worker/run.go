@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker"
@@ -25,7 +25,7 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 	log := newLogger(s, logTo)
 	directory, err := tenant.LoadFile(s.TenantsFile)
 	if err != nil {
-		return usageError{fmt.Errorf("%s_TENANTS_FILE: %w", prefix, err)}
+		return cli.Usagef("%s_TENANTS_FILE: %w", prefix, err)
 	}
 	nc, err := natsconn.Dial(ctx, "orderfleet worker", options, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 		log.Warn().Err(err).Msg("NATS")
@@ -104,7 +104,7 @@ func connector(directory tenant.Directory, s settings, log zerolog.Logger) func(
 
 func newLogger(s settings, to io.Writer) zerolog.Logger {
 	if s.LogFormat == "console" {
-		to = zerolog.ConsoleWriter{Out: to, TimeFormat: time.RFC3339}
+		to = zerolog.ConsoleWriter{Out: to, TimeFormat: time.RFC3339, NoColor: !cli.IsTerminal(to)}
 	}
 	return zerolog.New(to).Level(s.LogLevel).With().Timestamp().Logger()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/rs/zerolog"
@@ -74,7 +75,7 @@ func newEnv() *cobra.Command {
 		Use:     "env",
 		Short:   "Print every environment variable, its default and its meaning",
 		Example: "  worker env",
-		Args:    usageArgs(cobra.NoArgs),
+		Args:    cli.Args(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return printEnv(cmd.OutOrStdout()) },
 	}
 }

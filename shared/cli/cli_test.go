@@ -1,0 +1,69 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/orderfleet/orderfleet/shared/cli"
+	"github.com/spf13/cobra"
+)
+
+func newRoot() *cobra.Command {
+	root := cli.Command(&cobra.Command{Use: "prog", Short: "Does things"})
+	var output cli.Output
+	do := &cobra.Command{Use: "do WHAT", Short: "Does a thing", Args: cli.Args(cobra.ExactArgs(1)), RunE: func(cmd *cobra.Command, args []string) error {
+		switch args[0] {
+		case "badly":
+			return errors.New("it broke")
+		case "wrongly":
+			return cli.Usagef("%q is no thing", args[0])
+		}
+		cmd.Println(args[0], "as", output)
+		return nil
+	}}
+	cli.AddOutput(root, &output)
+	root.AddCommand(do)
+	return root
+}
+
+func TestRun(t *testing.T) {
+	for _, test := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"", 0, "Does things"},
+		{"--help", 0, "Does things"},
+		{"do it", 0, "it as text"},
+		{"do it -o json", 0, "it as json"},
+		{"do badly", 1, "prog: it broke\n"},
+		{"do wrongly", 2, "prog: \"wrongly\" is no thing\nsee prog --help\n"},
+		{"do", 2, "accepts 1 arg"},
+		{"undo", 2, `unknown command "undo"`},
+		{"do it --loud", 2, "--loud"},
+		{"do it -o xml", 2, `"xml"`},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			var out bytes.Buffer
+			cmd := newRoot()
+			cmd.SetArgs(strings.Fields(test.args))
+			cmd.SetOut(&out)
+			cmd.SetErr(&out)
+			if code := cli.Run(context.Background(), cmd); code != test.code || !strings.Contains(out.String(), test.says) {
+				t.Errorf("exit %d, want %d; said %s", code, test.code, out.String())
+			}
+		})
+	}
+}
+
+// Where nobody watches, there is no progress and no colour.
+func TestProgressElsewhere(t *testing.T) {
+	var out bytes.Buffer
+	cli.Progress(&out)("importing", 1, 2)
+	if out.Len() > 0 || cli.IsTerminal(&out) {
+		t.Errorf("wrote %q", out.String())
+	}
+}
