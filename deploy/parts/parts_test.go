@@ -74,6 +74,22 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// Who interrupts us interrupts our parts: no error of theirs hides that.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p, err := parts.Spawn(ctx, new(said), echo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := p.Read(new(said)); !errors.Is(err, context.Canceled) {
+		t.Errorf("read: %v", err)
+	}
+	if err := p.Stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	for _, role := range []string{broken, "none", parts.Paper, parts.NATS} {
 		args := []string{}

@@ -13,6 +13,7 @@ import (
 
 // Process is one part of the system, running.
 type Process struct {
+	ctx   context.Context // whose end kills it
 	name  string
 	cmd   *exec.Cmd
 	stdin io.Closer
@@ -20,7 +21,7 @@ type Process struct {
 }
 
 // Spawn starts this program in a role and reads the line in which it says, in JSON, that
-// it is ready.
+// it is ready. The end of ctx kills it; it has to be stopped all the same.
 func Spawn(ctx context.Context, ready any, role string, args ...string) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -39,7 +40,7 @@ func Spawn(ctx context.Context, ready any, role string, args ...string) (*Proces
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("parts: start %s: %w", role, err)
 	}
-	p := &Process{role, cmd, stdin, bufio.NewScanner(stdout)}
+	p := &Process{ctx, role, cmd, stdin, bufio.NewScanner(stdout)}
 	if err := p.Read(ready); err != nil {
 		return nil, errors.Join(err, p.Stop())
 	}
@@ -49,6 +50,9 @@ func Spawn(ctx context.Context, ready any, role string, args ...string) (*Proces
 // Read reads the next line of JSON that the process says.
 func (p *Process) Read(into any) error {
 	if !p.lines.Scan() {
+		if p.ctx.Err() != nil {
+			return context.Cause(p.ctx)
+		}
 		return fmt.Errorf("parts: %s ended before it was done", p.name)
 	}
 	if err := json.Unmarshal(p.lines.Bytes(), into); err != nil {
@@ -69,10 +73,11 @@ func (p *Process) Kill() error {
 	return nil
 }
 
-// Stop ends the process in peace and waits for it.
+// Stop ends the process in peace and waits for it. That it was killed with the end of its
+// context is no error.
 func (p *Process) Stop() error {
 	p.stdin.Close() //nolint:errcheck // it ends either way
-	if err := p.cmd.Wait(); err != nil {
+	if err := p.cmd.Wait(); err != nil && p.ctx.Err() == nil {
 		return fmt.Errorf("parts: %s: %w", p.name, err)
 	}
 	return nil

@@ -78,7 +78,11 @@ func Main(cmd *cobra.Command) {
 func Run(ctx context.Context, cmd *cobra.Command) int {
 	err := cmd.ExecuteContext(ctx)
 	code := ExitCode(err)
-	if code != 0 {
+	switch {
+	case code == 0:
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: interrupted\n", cmd.Name())
+	default:
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", cmd.Name(), err)
 	}
 	if code == 2 {

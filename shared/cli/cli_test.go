@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -56,6 +57,20 @@ func TestRun(t *testing.T) {
 				t.Errorf("exit %d, want %d; said %s", code, test.code, out.String())
 			}
 		})
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var out bytes.Buffer
+	cmd := cli.Command(&cobra.Command{Use: "prog", RunE: func(cmd *cobra.Command, _ []string) error {
+		cancel()
+		return fmt.Errorf("wait: %w", cmd.Context().Err())
+	}})
+	cmd.SetArgs(nil)
+	cmd.SetErr(&out)
+	if code := cli.Run(ctx, cmd); code != 1 || out.String() != "prog: interrupted\n" {
+		t.Errorf("exit %d, said %q", code, out.String())
 	}
 }
 
