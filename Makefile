@@ -20,11 +20,13 @@ help: ## Say what each target does
 
 .PHONY: demo
 demo: ## Run the main job once: embedded NATS, paper broker, worker, 200 orders; prove the result
-	go run ./deploy/cmd/local demo $(ARGS)
+	@mkdir -p .bin && go build -o .bin/local ./deploy/cmd/local
+	@exec .bin/local demo $(ARGS)
 
 .PHONY: up
 up: ## The same system, left running, to publish to; Ctrl-C stops it
-	go run ./deploy/cmd/local up $(ARGS)
+	@mkdir -p .bin && go build -o .bin/local ./deploy/cmd/local # not go run: it would fail at Ctrl-C
+	@exec .bin/local up $(ARGS)
 
 .PHONY: test
 test: ## Run all tests

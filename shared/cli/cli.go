@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -83,7 +84,8 @@ func Run(ctx context.Context, cmd *cobra.Command) int {
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: interrupted\n", cmd.Name())
 	default:
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", cmd.Name(), err)
+		prefix := cmd.Name() + ": "
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s%s\n", prefix, strings.TrimPrefix(err.Error(), prefix))
 	}
 	if code == 2 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "see %s --help\n", cmd.Name())

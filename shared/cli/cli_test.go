@@ -82,3 +82,15 @@ func TestProgressElsewhere(t *testing.T) {
 		t.Errorf("wrote %q", out.String())
 	}
 }
+
+func TestErrorsNameTheProgramOnce(t *testing.T) {
+	cmd := cli.Command(&cobra.Command{Use: "prog", RunE: func(*cobra.Command, []string) error {
+		return errors.New("prog: it broke") // an error of a package that has the program's name
+	}})
+	var out bytes.Buffer
+	cmd.SetErr(&out)
+	cmd.SetArgs(nil)
+	if cli.Run(t.Context(), cmd); out.String() != "prog: it broke\n" {
+		t.Errorf("printed %q", out.String())
+	}
+}
