@@ -31,6 +31,11 @@ type Config struct {
 	MaxSessions int
 	// Idle, Settle, Grace: see [session.Config].
 	Idle, Settle, Grace time.Duration
+	// HeartbeatTTL is how long the fleet waits for a sign of life; see [fleet.Config].
+	HeartbeatTTL time.Duration
+	// Ready, if set, is called with "" when the worker is ready, and with the reason when
+	// it no longer is.
+	Ready func(why string)
 	// Serving, if set, is called when a shard is folded and its tenants are served, from
 	// the shard's goroutine.
 	Serving func(shard int)
@@ -41,10 +46,10 @@ type Config struct {
 // not be read from the ledger twice.
 const messageRoom = 4 << 20
 
-// Run serves the ledger of the server that nc is connected to. Closing drain makes it
-// finish what is under way, commit it, and return nil; the end of ctx makes it abandon
-// its work, which its next owner resolves. It fails if another worker takes over, or
-// if the ledger cannot be read any more.
+// Run serves the ledger of the server that nc is connected to, together with all other
+// workers that do. Closing drain makes it finish what is under way, commit it, and return
+// nil; the end of ctx makes it abandon its work, which its next owner resolves. It outlives
+// cuts from the server.
 func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) error {
 	l, err := ledger.Open(ctx, nc)
 	if err != nil {
@@ -54,9 +59,11 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	if err != nil {
 		return err
 	}
+	load := new(shard.Load)
 	shards := shard.Config{
 		MaxSessions: max(cfg.MaxSessions/l.Shards(), 1),
 		Room:        messageRoom / l.Shards(),
+		Load:        load,
 		Serving:     cfg.Serving,
 		Session: session.Config{
 			Worker:  cfg.Name,
@@ -68,7 +75,17 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 			Grace:   cfg.Grace,
 		},
 	}
-	return fleet.Sole{Ledger: l}.Run(ctx, drain, shards.Serve)
+	member := fleet.Config{
+		Ledger: l,
+		Name:   cfg.Name,
+		TTL:    cfg.HeartbeatTTL,
+		Load: func() fleet.Load {
+			return fleet.Load{Sessions: int(load.Sessions.Load()), Waiting: int(load.Waiting.Load())}
+		},
+		Ready: cfg.Ready,
+		Log:   shards.Session.Log,
+	}
+	return member.Run(ctx, drain, shards.Serve)
 }
 
 func (c Config) withDefaults(shards int) (Config, error) {
@@ -89,6 +106,10 @@ func (c Config) withDefaults(shards int) (Config, error) {
 	if c.MaxSessions < shards {
 		return c, fmt.Errorf("worker: room for %d sessions, but there are %d shards and each needs one: raise the limit of open files (ulimit -n) or the number of sessions", c.MaxSessions, shards)
 	}
+	if c.Ready == nil {
+		c.Ready = func(string) {}
+	}
+	c.HeartbeatTTL = cmp.Or(c.HeartbeatTTL, fleet.DefaultTTL)
 	c.Idle = cmp.Or(c.Idle, session.DefaultIdle)
 	c.Settle = cmp.Or(c.Settle, session.DefaultSettle)
 	c.Grace = cmp.Or(c.Grace, session.DefaultGrace)

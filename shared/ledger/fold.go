@@ -62,7 +62,7 @@ func (f *Fold) Apply(e Entry) error {
 	case Intents:
 		f.put(e)
 	case Outcomes:
-		seq, err := peekIntentSeq(e.Data)
+		seq, err := PeekIntentSeq(e.Data)
 		if err != nil {
 			return fmt.Errorf("ledger: outcome at %s sequence %d: %w", StreamName(f.shard), e.Seq, err)
 		}
@@ -136,6 +136,17 @@ func (f *Fold) Waiting(tenant string) int {
 	return 0
 }
 
+// First is the smallest sequence number of a waiting intent, 0 if none waits.
+func (f *Fold) First() uint64 {
+	first := uint64(0)
+	for _, w := range f.waiting {
+		if w != nil && (first == 0 || w.first() < first) {
+			first = w.first()
+		}
+	}
+	return first
+}
+
 // Tenants is how many tenants the ledger knows.
 func (f *Fold) Tenants() int { return len(f.waiting) }
 
@@ -148,8 +159,8 @@ func (f *Fold) Due(yield func(tenant string) bool) {
 	}
 }
 
-// peekIntentSeq reads no more of an outcome than the fold needs.
-func peekIntentSeq(outcome []byte) (uint64, error) {
+// PeekIntentSeq reads of an outcome which intent it is of.
+func PeekIntentSeq(outcome []byte) (uint64, error) {
 	var o struct {
 		IntentSeq uint64 `json:"intent_seq"`
 	}

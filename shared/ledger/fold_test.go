@@ -123,7 +123,7 @@ func FuzzPeekIntentSeq(f *testing.F) {
 	f.Add([]byte(`{"intent_seq":7}`))
 	f.Add([]byte(`{"intent_seq":-1}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if seq, err := peekIntentSeq(data); err != nil && seq != 0 {
+		if seq, err := PeekIntentSeq(data); err != nil && seq != 0 {
 			t.Errorf("%d with error %v", seq, err)
 		}
 	})

@@ -2,17 +2,11 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// tailHeartbeat is how often the server shows a quiet tail that it lives. Two
-// missed ones start the tail anew from where it was: a dead server, or a lost
-// consumer, is noticed within about a second.
-const tailHeartbeat = 500 * time.Millisecond
 
 // End is the sequence number of a shard's last message, 0 if there is none to
 // read.
@@ -63,41 +57,11 @@ func (l *Ledger) Follow(ctx context.Context, class Class, tenant string, start S
 }
 
 func (l *Ledger) tail(ctx context.Context, shard int, cfg jetstream.OrderedConsumerConfig, deliver func(Entry) error) error {
-	name := StreamName(shard)
-	cons, err := l.js.OrderedConsumer(ctx, name, cfg)
-	if err != nil {
-		return fmt.Errorf("ledger: tail %s: %w", name, err)
-	}
-	msgs, err := cons.Messages(
-		jetstream.PullMaxMessages(1000),
-		jetstream.PullExpiry(30*time.Second),
-		jetstream.PullHeartbeat(tailHeartbeat))
-	if err != nil {
-		return fmt.Errorf("ledger: tail %s: %w", name, err)
-	}
-	defer msgs.Stop()
-	defer context.AfterFunc(ctx, msgs.Stop)() // Next does not heed ctx while it starts anew
-	for {
-		m, err := msgs.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if errors.Is(err, jetstream.ErrNoHeartbeat) {
-				continue
-			}
-			return fmt.Errorf("ledger: tail %s: %w", name, err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return fmt.Errorf("ledger: tail %s: %w", name, err)
-		}
+	return l.consume(ctx, StreamName(shard), cfg, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		e, ok := entry(m.Subject(), meta.Sequence.Stream, meta.Timestamp, m.Data())
 		if !ok {
-			continue // not ours: the stream's subjects admit no other
+			return nil // not ours: the stream's subjects admit no other
 		}
-		if err := deliver(e); err != nil {
-			return err
-		}
-	}
+		return deliver(e)
+	})
 }

@@ -23,7 +23,7 @@ func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
 			t.outcome.Recovered = t.ambiguous
 			return t.end(order.Accepted, "the order is "+target.Status), nil
 		}
-		v := s.client.Cancel(ctx, target.ID, t.intent.ExpiresAt)
+		v := s.client.Cancel(ctx, target.ID, s.notAfter(t))
 		t.wrote(v)
 		switch v.Kind {
 		case broker.Accepted:
@@ -31,7 +31,10 @@ func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
 		case broker.Rejected, broker.NotFound:
 			return s.cancelRefused(ctx, t, v)
 		case broker.Expired:
-			return t.end(order.Expired, "its time ran out before the request was written"), nil
+			if o, err := s.late(t); o != nil || err != nil {
+				return o, err
+			}
+			continue
 		case broker.Unknown:
 			t.lost(time.Now()) // asking twice for the same end is harmless
 		default: // it surely was not booked
@@ -65,7 +68,7 @@ func canceled(o *broker.Order) bool { return o.Status == "canceled" || o.Status 
 func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error) {
 	var delay backoff
 	for {
-		v := s.client.CancelAll(ctx, t.intent.ExpiresAt)
+		v := s.client.CancelAll(ctx, s.notAfter(t))
 		t.wrote(v)
 		switch v.Kind {
 		case broker.Accepted:
@@ -74,10 +77,13 @@ func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error
 		case broker.Rejected, broker.NotFound:
 			return t.answer(order.Rejected, v), nil
 		case broker.Expired:
-			if t.ambiguous {
+			if t.ambiguous && t.expired(time.Now()) {
 				return s.failed(t, "its time ran out, and whether the broker got an earlier request cannot be known"), nil
 			}
-			return t.end(order.Expired, "its time ran out before the request was written"), nil
+			if o, err := s.late(t); o != nil || err != nil {
+				return o, err
+			}
+			continue
 		case broker.Unknown:
 			t.lost(time.Now())
 		default: // it surely was not booked

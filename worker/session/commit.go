@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -40,7 +39,9 @@ func (s *Session) commit(ctx context.Context, o *order.Outcome) error {
 	if o.IntentSeq <= s.done {
 		return nil // an earlier owner's late outcome stands
 	}
-	s.publish(o)
+	if err := s.publish(o); err != nil {
+		return err
+	}
 	if pipelined(o) {
 		return nil
 	}
@@ -63,13 +64,19 @@ func pipelined(o *order.Outcome) bool {
 	}
 }
 
-func (s *Session) publish(o *order.Outcome) {
+// publish starts to write an outcome. The compare-and-set would let the first outcome of a
+// worker pass that froze and lost its shard meanwhile; its own clock does not.
+func (s *Session) publish(o *order.Outcome) error {
+	if s.lapsed() {
+		return ErrLost
+	}
 	o.Committed = time.Now()
 	ack, err := s.cfg.Ledger.Append(s.shard, s.tenant, o, s.tip)
 	if err != nil {
 		s.log.Warn().Err(err).Uint64("intent_seq", o.IntentSeq).Msg("cannot publish an outcome; trying again")
 	}
 	s.under = &commit{o, ack}
+	return nil
 }
 
 // settle waits until the outcome under way is confirmed, whatever that takes.
@@ -144,8 +151,7 @@ func (s *Session) reread(ctx context.Context) error {
 		s.under = nil
 		return nil
 	}
-	s.publish(o)
-	return nil
+	return s.publish(o)
 }
 
 // lastOutcome reads until the ledger answers; a zero outcome and 0 if there is none.
@@ -164,5 +170,5 @@ func (s *Session) lastOutcome(ctx context.Context) (order.Outcome, uint64, error
 }
 
 func (s *Session) fence(last order.Outcome) error {
-	return fmt.Errorf("%w: %s wrote an outcome of tenant %s with epoch %d, ours is %d", ErrFenced, last.Worker, s.tenant, last.Epoch, s.epoch)
+	return &FencedError{s.tenant, last.Worker, last.Epoch, s.epoch}
 }

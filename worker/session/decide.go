@@ -196,6 +196,27 @@ func (s *Session) failed(t *task, why string) *order.Outcome {
 
 func (t *task) expired(now time.Time) bool { return !now.Before(t.intent.ExpiresAt) }
 
+// notAfter is the last moment at which a request for the intent may be written: before it
+// expires, and while the shard is surely ours.
+func (s *Session) notAfter(t *task) time.Time {
+	if until := s.until(); !until.IsZero() && until.Before(t.intent.ExpiresAt) {
+		return until
+	}
+	return t.intent.ExpiresAt
+}
+
+// late judges a request that was not written because notAfter had passed: the intent has
+// expired, or the shard is lost, or neither, since the lease was renewed meanwhile.
+func (s *Session) late(t *task) (*order.Outcome, error) {
+	switch {
+	case t.expired(time.Now()):
+		return t.end(order.Expired, "its time ran out before the request was written"), nil
+	case s.lapsed():
+		return nil, ErrLost
+	}
+	return nil, nil
+}
+
 // wrote notes that a request that can change the broker's books was written.
 func (t *task) wrote(v broker.Verdict) {
 	if v.Submitted.IsZero() {

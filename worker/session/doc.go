@@ -30,6 +30,9 @@
 // change (a rejection, a cancel-all) the session waits for the confirmation first,
 // so that a crash in between cannot reorder anything; see pipelined.
 //
+// The session writes no request and commits nothing once its shard may have another owner
+// ([Start].Until); it then ends with [ErrLost].
+//
 // After a crash the first two intents without an outcome may therefore have reached
 // the broker. The next session of the tenant looks them up before it submits them.
 package session

@@ -17,7 +17,7 @@ import (
 func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
 	return s.drive(ctx, t, booking{
 		send: func() broker.Verdict {
-			return s.client.Place(ctx, t.id, t.intent.Order, t.intent.ExpiresAt)
+			return s.client.Place(ctx, t.id, t.intent.Order, s.notAfter(t))
 		},
 		differences: func(booked *broker.Order) []string {
 			return broker.Differences(t.id, t.intent.Order, booked)
@@ -52,7 +52,10 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 		case broker.Rejected, broker.NotFound:
 			return s.refused(ctx, t, b, v)
 		case broker.Expired:
-			return t.end(order.Expired, "its time ran out before the request was written"), nil
+			if o, err := s.late(t); o != nil || err != nil {
+				return o, err
+			}
+			continue
 		case broker.Unknown:
 			t.lost(time.Now())
 			s.log.Warn().Str("intent", t.intent.ID).Int("http_status", v.HTTPStatus).Str("request_id", v.RequestID).

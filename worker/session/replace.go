@@ -30,7 +30,7 @@ func (s *Session) replace(ctx context.Context, t *task) (*order.Outcome, error) 
 	}
 	return s.drive(ctx, t, booking{
 		send: func() broker.Verdict {
-			return s.client.Replace(ctx, target.ID, t.id, t.intent.Order, t.intent.ExpiresAt)
+			return s.client.Replace(ctx, target.ID, t.id, t.intent.Order, s.notAfter(t))
 		},
 		differences: differences,
 	})

@@ -55,11 +55,26 @@ type Start struct {
 	Inbox    <-chan Item
 	Asks     chan<- Ask
 	Draining <-chan struct{} // closed: take up no more
+	// Until is the moment from which on another worker may own the shard; zero is
+	// never. It moves on while the shard is ours: ask as late as possible.
+	Until func() time.Time
 }
 
-// ErrFenced says that another worker owns the shard now: its outcomes bear a newer
-// epoch.
-var ErrFenced = errors.New("session: another worker owns the shard")
+// ErrLost says that another worker owns the shard now, or may.
+var ErrLost = errors.New("session: the shard may have another owner")
+
+// FencedError is [ErrLost], proven: the ledger has an outcome with a newer epoch.
+type FencedError struct {
+	Tenant, Worker string // whose outcome, and who wrote it
+	Epoch, Ours    uint64
+}
+
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("session: another worker owns the shard: %s wrote an outcome of tenant %s with epoch %d, ours is %d", e.Worker, e.Tenant, e.Epoch, e.Ours)
+}
+
+// Is makes it an [ErrLost].
+func (e *FencedError) Is(target error) bool { return target == ErrLost }
 
 // Suspects is how many intents an owner can have had at the broker
 // without an outcome: one being submitted, and one whose outcome was on its way.
@@ -80,6 +95,7 @@ type Session struct {
 	asks     chan<- Ask
 	reply    chan Answer
 	draining <-chan struct{}
+	until    func() time.Time
 	timer    *time.Timer
 
 	backlog []Item // read from the ledger, not begun
@@ -111,6 +127,7 @@ func New(cfg *Config, st Start) *Session {
 		asks:     st.Asks,
 		reply:    make(chan Answer, 1),
 		draining: st.Draining,
+		until:    st.Until,
 		timer:    timer,
 		behind:   true,
 		reader:   cfg.Ledger.Reader(),
@@ -118,7 +135,7 @@ func New(cfg *Config, st Start) *Session {
 }
 
 // Run serves the tenant until the shard lets it end or draining is closed (nil),
-// ctx ends (its cause), or another worker owns the shard ([ErrFenced]).
+// ctx ends (its cause), or another worker owns the shard, or may ([ErrLost]).
 func (s *Session) Run(ctx context.Context) error {
 	defer s.hangup()
 	defer s.reader.Close()
@@ -176,6 +193,12 @@ func (s *Session) drained() bool {
 	default:
 		return false
 	}
+}
+
+// lapsed says that another worker may own the shard by now.
+func (s *Session) lapsed() bool {
+	until := s.until()
+	return !until.IsZero() && !time.Now().Before(until)
 }
 
 func (s *Session) hangup() {

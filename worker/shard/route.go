@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/worker/session"
@@ -12,6 +13,8 @@ import (
 // (nil), or ctx ends, or the tail or a session fails.
 func (s *shard) route(ctx context.Context) error {
 	entries, draining := s.entries, s.lease.Draining
+	ticker := time.NewTicker(settleInterval)
+	defer ticker.Stop()
 	for {
 		select {
 		case e, ok := <-entries:
@@ -28,12 +31,15 @@ func (s *shard) route(ctx context.Context) error {
 			if draining != nil {
 				s.fill(ctx)
 			}
+		case <-ticker.C:
+			s.settled()
 		case <-draining:
-			s.log.Info().Int("sessions", len(s.live)).Msg("draining")
+			s.log.Debug().Int("sessions", len(s.live)).Msg("draining")
 			entries, draining = nil, nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		s.count()
 		if draining == nil && len(s.live) == 0 {
 			return nil
 		}
@@ -42,8 +48,10 @@ func (s *shard) route(ctx context.Context) error {
 
 // deliver folds a message in and hands an intent on.
 func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
+	s.position = e.Seq
 	t := s.live[e.Tenant]
 	if e.Class == ledger.Outcomes && t != nil {
+		t.outcome = e.Data
 		return // its session wrote it, or will learn of it when it commits
 	}
 	s.apply(e)
@@ -56,7 +64,7 @@ func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 	case t.behind || t.ending:
 		// Its session, or its next one, asks for it.
 	case cap(t.inbox)-len(t.inbox) > session.Reserved:
-		d := s.fold.Take(e.Tenant, 1)[0]
+		d := t.given(s.fold.Take(e.Tenant, 1))[0]
 		t.inbox <- session.Item{Intent: e, First: d.First}
 	default:
 		t.behind = true
@@ -114,6 +122,7 @@ func (s *shard) start(ctx context.Context, name string) {
 		Inbox:    t.inbox,
 		Asks:     s.asks,
 		Draining: s.lease.Draining,
+		Until:    s.lease.Until,
 	})
 	go func() { s.ended <- ended{name, one.Run(ctx)} }()
 }
@@ -132,7 +141,7 @@ func (s *shard) answer(q session.Ask) session.Answer {
 		t.ending = true
 		return session.Answer{Verb: session.End}
 	}
-	if due := s.fold.Take(q.Tenant, session.Window); len(due) > 0 {
+	if due := t.given(s.fold.Take(q.Tenant, session.Window)); len(due) > 0 {
 		t.hadTurn = true
 		return session.Answer{Verb: session.Read, Due: due}
 	}
@@ -144,6 +153,9 @@ func (s *shard) answer(q session.Ask) session.Answer {
 func (s *shard) retire(e ended) error {
 	t := s.live[e.tenant]
 	delete(s.live, e.tenant)
+	if first := t.pending(); first != 0 && !t.ending && (s.left == 0 || first < s.left) {
+		s.left = first
+	}
 	if e.err != nil {
 		return fmt.Errorf("shard: session of tenant %s: %w", e.tenant, e.err)
 	}

@@ -13,6 +13,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// memory is how many messages before the low watermark are read again, for the ids of
+// intents in them: an id that is used twice is then found without the broker's help.
+const memory = 1 << 15
+
 // tailBuffer is how many messages the tail may be ahead of the shard.
 const tailBuffer = 256
 
@@ -24,6 +28,8 @@ type Config struct {
 	// Room is how many bytes of waiting messages the shard keeps; it reads the others
 	// from the ledger a second time.
 	Room int
+	// Load, if set, is where the worker's shards count what they have to do.
+	Load *Load
 	// Serving, if set, is called when a shard is folded and its tenants are served.
 	Serving func(shard int)
 }
@@ -43,6 +49,10 @@ type shard struct {
 
 	live    map[string]*tenant
 	waiting queue // tenants that have work and no session
+	counted counted
+
+	position uint64 // sequence number of the last message
+	left     uint64 // the first intent that a drained session left behind; 0 if none
 
 	entries chan ledger.Entry // closed when the tail has returned
 	tailErr error             // why; to be read after entries is closed
@@ -57,6 +67,9 @@ type tenant struct {
 	hadTurn bool // its session was given a part of the backlog
 	yielded bool // its session was told that others wait
 	ending  bool // its session was told to end
+
+	first, taken uint64 // the first and the last intent that its session was given
+	outcome      []byte // the last of its outcomes on the ledger, as it stands there
 }
 
 // ended says that a session's goroutine has returned.
@@ -97,15 +110,26 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) error {
 	err = cmp.Or(err, s.awaitSessions())
 	for range s.entries { // until the tail has returned
 	}
-	if errors.Is(err, session.ErrFenced) {
-		err = fmt.Errorf("%w: shard %d: %w", fleet.ErrLost, l.Shard, err)
+	s.settled()
+	s.count()
+	return lost(err)
+}
+
+// lost says in the fleet's words that the shard has another owner.
+func lost(err error) error {
+	if fenced, ok := errors.AsType[*session.FencedError](err); ok {
+		return fmt.Errorf("%w: %w", &fleet.NewerError{Epoch: fenced.Epoch}, err)
+	}
+	if errors.Is(err, session.ErrLost) {
+		return fmt.Errorf("%w: %w", fleet.ErrLost, err)
 	}
 	return err
 }
 
 // tail feeds the shard with the messages of its stream.
 func (s *shard) tail(ctx context.Context) error {
-	return s.cfg.Session.Ledger.Tail(ctx, s.lease.Shard, 1, func(e ledger.Entry) error {
+	from := s.lease.Low - min(s.lease.Low, memory)
+	return s.cfg.Session.Ledger.Tail(ctx, s.lease.Shard, from, func(e ledger.Entry) error {
 		select {
 		case s.entries <- e:
 			return nil
@@ -129,7 +153,7 @@ func (s *shard) replay(ctx context.Context) error {
 			if !ok {
 				return s.tailErr
 			}
-			seq = e.Seq
+			seq, s.position = e.Seq, e.Seq
 			s.apply(e)
 		case <-s.lease.Draining:
 			return nil
@@ -142,7 +166,8 @@ func (s *shard) replay(ctx context.Context) error {
 		due++
 		s.admit(ctx, name)
 	}
-	s.log.Info().Int("messages", messages).Int("tenants", s.fold.Tenants()).Int("due", due).Dur("took", time.Since(s.owned)).Msg("shard folded")
+	s.count()
+	s.log.Info().Uint64("low", s.lease.Low).Int("messages", messages).Int("tenants", s.fold.Tenants()).Int("due", due).Dur("took", time.Since(s.owned)).Msg("shard folded")
 	if s.cfg.Serving != nil {
 		s.cfg.Serving(s.lease.Shard)
 	}

@@ -1,0 +1,119 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+)
+
+const (
+	// saveInterval is how often the low watermark of a served shard is written, if it
+	// has moved.
+	saveInterval = 5 * time.Second
+	// writeTimeout bounds one write to the bucket.
+	writeTimeout = 2 * time.Second
+)
+
+// holding is a shard that a member takes, serves and gives back. Its own goroutine runs
+// all of that; the term's goroutine only closes draining and cancels.
+type holding struct {
+	bucket   *ledger.Bucket
+	record   Record // as we wrote it last
+	revision uint64 // of that
+	lease    Lease
+	draining chan struct{}
+	cancel   context.CancelCauseFunc
+}
+
+// hold makes a holding of a shard whose lease was found free.
+func (t *term) hold(shard int, found entry, cancel context.CancelCauseFunc) *holding {
+	h := &holding{
+		bucket:   t.bucket,
+		record:   Record{Owner: t.id, Epoch: max(found.Epoch, t.newer[shard]) + 1, Low: found.Low},
+		revision: found.revision,
+		draining: make(chan struct{}),
+		cancel:   cancel,
+	}
+	h.lease = Lease{Shard: shard, Epoch: h.record.Epoch, Low: found.Low, Draining: h.draining, term: t.deadline, low: new(atomic.Uint64)}
+	h.lease.low.Store(found.Low)
+	return h
+}
+
+// run takes the shard, serves it, and gives it back.
+func (h *holding) run(ctx context.Context, serve Serve) error {
+	if err := h.write(ctx); err != nil {
+		return fmt.Errorf("fleet: take shard %d: %w", h.lease.Shard, err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- serve(ctx, h.lease) }()
+	ticker := time.NewTicker(saveInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if err := h.save(ctx); ledger.IsConflict(err) {
+				h.cancel(ErrLost) // it was taken from us
+			}
+		case err := <-served:
+			return errors.Join(err, h.release(ctx, err))
+		}
+	}
+}
+
+// write makes the record in the bucket what ours says.
+func (h *holding) write(ctx context.Context) error {
+	value, err := json.Marshal(h.record)
+	if err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	revision, err := h.bucket.Put(ctx, shardKey(h.lease.Shard), value, h.revision, 0)
+	if err != nil {
+		return err
+	}
+	h.revision = revision
+	return nil
+}
+
+// save writes the low watermark if it has moved. That it could not be written costs the
+// next owner some reading and nothing else.
+func (h *holding) save(ctx context.Context) error {
+	low := h.lease.low.Load()
+	if low == h.record.Low {
+		return nil
+	}
+	h.record.Low = low
+	return h.write(ctx)
+}
+
+// release clears the owner, so that the next one can start at once. After the loss of the
+// membership there is nothing to release. A shard that somebody else took meanwhile stays
+// theirs.
+func (h *holding) release(ctx context.Context, served error) error {
+	if errors.Is(context.Cause(ctx), ErrLost) {
+		return nil
+	}
+	if newer, ok := errors.AsType[*NewerError](served); ok {
+		h.record.Epoch = max(h.record.Epoch, newer.Epoch)
+	}
+	h.record.Owner, h.record.Low = "", h.lease.low.Load()
+	if err := h.write(context.WithoutCancel(ctx)); err != nil && !ledger.IsConflict(err) {
+		return fmt.Errorf("fleet: release shard %d: %w", h.lease.Shard, err)
+	}
+	return nil
+}
+
+// drain asks for the shard to be given up in peace. The term's goroutine calls it.
+func (h *holding) drain() {
+	select {
+	case <-h.draining:
+	default:
+		close(h.draining)
+	}
+}

@@ -1,0 +1,70 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// Serve serves a shard until its lease drains (nil), ctx ends, or it fails. It returns an
+// error that wraps [ErrLost] if another worker owns the shard, a [*NewerError] if it can
+// say since which epoch.
+type Serve func(ctx context.Context, l Lease) error
+
+// ErrLost says that a shard belongs, or may belong, to another worker now.
+var ErrLost = errors.New("fleet: another worker may own the shard")
+
+// NewerError is [ErrLost], learned from an outcome of the newer owner.
+type NewerError struct{ Epoch uint64 }
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("fleet: another worker has owned the shard since epoch %d", e.Epoch)
+}
+
+// Is makes it an [ErrLost].
+func (e *NewerError) Is(target error) bool { return target == ErrLost }
+
+// Lease is the right to serve a shard.
+type Lease struct {
+	Shard int
+	// Epoch is greater than that of every earlier owner of the shard.
+	Epoch uint64
+	// Low is where to begin reading: every intent before it has its outcome.
+	Low uint64
+	// Draining is closed when the shard is to be given up in peace: take up nothing
+	// new, finish what is under way, return.
+	Draining <-chan struct{}
+
+	term *deadline
+	low  *atomic.Uint64
+}
+
+// Until is the moment from which on somebody else may own the shard: do not write a
+// request after it. It moves on with every heartbeat; ask again. The zero time is never.
+func (l Lease) Until() time.Time {
+	if l.term == nil {
+		return time.Time{}
+	}
+	return l.term.load()
+}
+
+// Settled says that every intent before low has its outcome. The next owner begins there.
+func (l Lease) Settled(low uint64) {
+	if l.low != nil {
+		l.low.Store(low)
+	}
+}
+
+// deadline is when a membership may have ended, on this process's monotonic clock. The
+// term's goroutine writes it, sessions read it.
+type deadline struct {
+	origin time.Time
+	after  atomic.Int64 // nanoseconds after origin
+}
+
+func newDeadline() *deadline { return &deadline{origin: time.Now()} }
+
+func (d *deadline) store(t time.Time) { d.after.Store(int64(t.Sub(d.origin))) }
+func (d *deadline) load() time.Time   { return d.origin.Add(time.Duration(d.after.Load())) }

@@ -1,0 +1,301 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/rs/zerolog"
+)
+
+// errExpired ends a term whose heartbeat was not acknowledged in time.
+var errExpired = fmt.Errorf("%w: no heartbeat was acknowledged in time", ErrLost)
+
+// term is one membership, from its first heartbeat to its end. The goroutine in run owns
+// it; those that it starts report over channels, and run waits for all of them.
+type term struct {
+	Config
+	id     string
+	self   Member
+	log    zerolog.Logger
+	bucket *ledger.Bucket
+	serve  Serve
+
+	deadline *deadline
+	lapse    *time.Timer // fires at the deadline
+	revision uint64      // of our last heartbeat
+	beating  bool        // one is under way
+
+	view   *view
+	joined bool // our own heartbeat is in the view, and so is all before it
+
+	held map[int]*holding
+	// known is what we know of a shard's lease beyond the view: the revision at which
+	// it was not as the view says.
+	known map[int]uint64
+	// newer is the greatest epoch that was found in a shard's outcomes.
+	newer map[int]uint64
+	pause map[int]pause
+
+	running sync.WaitGroup
+	changes chan ledger.KeyChange
+	lost    chan error // what the watch ended with
+	beats   chan beat
+	ended   chan ended
+}
+
+// beat is the fate of a heartbeat.
+type beat struct {
+	revision uint64
+	sent     time.Time
+	err      error
+}
+
+// ended says that a holding's goroutine is done.
+type ended struct {
+	shard    int
+	revision uint64 // of what we wrote last
+	err      error
+}
+
+// pause keeps us from a shard that just failed.
+type pause struct {
+	until time.Time
+	delay time.Duration
+}
+
+func newTerm(c Config, serve Serve) *term {
+	id := newID(c.Name)
+	return &term{
+		Config:   c,
+		id:       id,
+		self:     Member{Name: c.Name, Since: time.Now().UTC()},
+		log:      c.Log.With().Str("member", id).Logger(),
+		bucket:   c.Ledger.Bucket(ledger.FleetBucket),
+		serve:    serve,
+		deadline: newDeadline(),
+		view:     newView(c.Ledger.Shards()),
+		held:     make(map[int]*holding),
+		known:    make(map[int]uint64),
+		newer:    make(map[int]uint64),
+		pause:    make(map[int]pause),
+		changes:  make(chan ledger.KeyChange),
+		lost:     make(chan error, 1),
+		beats:    make(chan beat, 1),
+		ended:    make(chan ended),
+	}
+}
+
+// run is the membership. It returns nil after a drain, errExpired when the deadline
+// passed, else what ended it; in each case after all that it started.
+func (t *term) run(ctx context.Context, drain <-chan struct{}) error {
+	first := t.heartbeat(ctx, t.describe(), 0)
+	if first.err != nil {
+		return first.err
+	}
+	t.lapse = time.NewTimer(0)
+	defer t.lapse.Stop()
+	t.renewed(first)
+	watching, unwatch := context.WithCancel(ctx)
+	t.running.Go(func() { t.lost <- t.watch(watching) })
+
+	err := t.loop(ctx, drain)
+	for _, h := range t.held {
+		h.cancel(err)
+	}
+	for len(t.held) > 0 {
+		t.retire(<-t.ended)
+	}
+	unwatch()
+	t.running.Wait()
+	if !errors.Is(err, ErrLost) {
+		t.leave(ctx)
+	}
+	return err
+}
+
+// loop lives a membership until it has drained or is over.
+func (t *term) loop(ctx context.Context, drain <-chan struct{}) error {
+	ticker := time.NewTicker(t.renewal())
+	defer ticker.Stop()
+	for !t.self.Draining || len(t.held) > 0 {
+		select {
+		case <-ticker.C:
+			t.beat(ctx)
+			t.reconcile(ctx)
+		case b := <-t.beats:
+			t.beating = false
+			t.renewed(b)
+		case <-t.lapse.C:
+			if left := time.Until(t.deadline.load()); left > 0 {
+				t.lapse.Reset(left)
+				continue
+			}
+			return errExpired
+		case c := <-t.changes:
+			if err := t.see(c); err != nil {
+				return err
+			}
+			t.reconcile(ctx)
+		case e := <-t.ended:
+			t.retire(e)
+			t.reconcile(ctx)
+		case err := <-t.lost:
+			return fmt.Errorf("%w: cannot see what the others do: %w", ErrLost, err)
+		case <-drain:
+			drain = nil
+			t.Ready("draining")
+			t.log.Info().Int("shards", len(t.held)).Msg("draining")
+			t.self.Draining = true
+			t.beat(ctx)
+			t.reconcile(ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// watch hands every change of the bucket to the term's goroutine.
+func (t *term) watch(ctx context.Context) error {
+	return t.bucket.Watch(ctx, func(c ledger.KeyChange) error {
+		select {
+		case t.changes <- c:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+}
+
+// see takes a change of the bucket in.
+func (t *term) see(c ledger.KeyChange) error {
+	if err := t.view.apply(c); err != nil {
+		t.log.Error().Err(err).Msg("a key of the fleet's bucket makes no sense; taken as empty")
+	}
+	if c.Key != memberKey(t.id) {
+		return nil
+	}
+	if c.Value == nil {
+		return errExpired // the server has removed us
+	}
+	t.revision = max(t.revision, c.Revision)
+	if !t.joined {
+		t.joined = true
+		t.log.Info().Int("members", len(t.view.members)).Msg("joined the fleet")
+		if !t.self.Draining {
+			t.Ready("")
+		}
+	}
+	return nil
+}
+
+// reconcile starts to take the shards that are ours by the assignment and free, and to
+// give up those that are not.
+func (t *term) reconcile(ctx context.Context) {
+	if !t.joined {
+		return
+	}
+	target := make([]string, len(t.view.shards))
+	if !t.self.Draining {
+		target = assign(t.view.candidates(), t.holders())
+	}
+	for shard, owner := range target {
+		h := t.held[shard]
+		switch {
+		case h != nil && t.view.shards[shard].Epoch > h.lease.Epoch:
+			h.cancel(ErrLost)
+		case h != nil && owner != t.id:
+			h.drain()
+		case h == nil && owner == t.id && t.takeable(shard):
+			t.take(ctx, shard)
+		}
+	}
+}
+
+// holders are the view's, but for what we know better.
+func (t *term) holders() []string {
+	all := t.view.holders()
+	for shard := range all {
+		switch {
+		case t.held[shard] != nil:
+			all[shard] = t.id
+		case t.behind(shard):
+			all[shard] = ""
+		}
+	}
+	return all
+}
+
+// behind says that the view of a shard is older than what we know.
+func (t *term) behind(shard int) bool { return t.view.shards[shard].revision < t.known[shard] }
+
+func (t *term) takeable(shard int) bool {
+	return !t.behind(shard) && (t.view.free(shard) || t.view.shards[shard].Owner == t.id) && time.Now().After(t.pause[shard].until)
+}
+
+// take starts a holding.
+func (t *term) take(ctx context.Context, shard int) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	h := t.hold(shard, t.view.shards[shard], cancel)
+	t.held[shard] = h
+	t.running.Go(func() {
+		err := h.run(ctx, t.serve)
+		t.ended <- ended{shard, h.revision, err}
+	})
+}
+
+// retire forgets a holding that is done.
+func (t *term) retire(e ended) {
+	h := t.held[e.shard]
+	h.cancel(nil)
+	delete(t.held, e.shard)
+	t.known[e.shard] = e.revision
+	log := t.log.With().Int("shard", e.shard).Uint64("epoch", h.lease.Epoch).Logger()
+	if newer, ok := errors.AsType[*NewerError](e.err); ok {
+		t.newer[e.shard] = newer.Epoch
+	}
+	switch {
+	case e.err == nil:
+		log.Info().Msg("shard given up")
+		delete(t.pause, e.shard)
+	case ledger.IsConflict(e.err):
+		log.Debug().Err(e.err).Msg("somebody was faster")
+		t.known[e.shard] = e.revision + 1 // the view has to move on
+	case errors.Is(e.err, ErrLost):
+		log.Warn().Err(e.err).Msg("shard lost")
+	case errors.Is(e.err, context.Canceled):
+		log.Info().Msg("shard abandoned")
+	default:
+		p := t.pause[e.shard]
+		p.delay = min(max(2*p.delay, 100*time.Millisecond), 5*time.Second)
+		p.until = time.Now().Add(p.delay/2 + rand.N(p.delay/2))
+		t.pause[e.shard] = p
+		log.Error().Err(e.err).Dur("pause", p.delay).Msg("shard failed")
+	}
+}
+
+// leave removes our key, so that the others need not wait for its end.
+func (t *term) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.TTL)
+	defer cancel()
+	if err := t.bucket.Delete(ctx, memberKey(t.id), t.revision); err != nil {
+		t.log.Debug().Err(err).Msg("left without a word; the heartbeat will run out")
+	}
+}
+
+// newID makes a member's id of a worker's name: a key of the bucket that nobody else has.
+func newID(name string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '-'
+	}, name)
+	return fmt.Sprintf("%s_%08x", clean, rand.Uint32())
+}
