@@ -21,6 +21,8 @@ type books struct {
 	tenants  map[string]*desk
 	// meddle may answer a request in the broker's place; book books it all the same.
 	meddle func(call, id string, book func()) *broker.Verdict
+	// abandoned, if set, is closed when the context of a place ends while it is meddled with.
+	abandoned chan struct{}
 }
 
 func newBooks() *books { return &books{tenants: make(map[string]*desk)} }
@@ -102,7 +104,10 @@ func (d *desk) call(name, id string, notAfter time.Time, book func() broker.Verd
 	return v
 }
 
-func (d *desk) Place(_ context.Context, id string, o *order.Order, notAfter time.Time) broker.Verdict {
+func (d *desk) Place(ctx context.Context, id string, o *order.Order, notAfter time.Time) broker.Verdict {
+	if gone := d.books.abandoned; gone != nil {
+		defer context.AfterFunc(ctx, sync.OnceFunc(func() { close(gone) }))()
+	}
 	return d.call("place", id, notAfter, func() broker.Verdict { return d.book(id, *o) })
 }
 

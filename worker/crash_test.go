@@ -1,17 +1,18 @@
 package worker_test
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker"
 	"github.com/orderfleet/orderfleet/worker/broker"
-	"github.com/orderfleet/orderfleet/worker/fleet"
 )
 
 // TestCrashWhileSubmitting: a worker dies while an order is at the broker, booked or
@@ -116,8 +117,8 @@ func TestCrashAtRandom(t *testing.T) {
 	}
 }
 
-// TestFenced: of two workers that both believe to own everything, the older one ends,
-// and nothing is done twice.
+// TestFenced: a worker that is cut off while an order is at the broker, and hears of it
+// when another one has resolved it, commits nothing, and rejoins.
 func TestFenced(t *testing.T) {
 	r := newRig(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
@@ -132,17 +133,31 @@ func TestFenced(t *testing.T) {
 		<-release
 		return &broker.Verdict{Kind: broker.Accepted, Order: &broker.Order{ID: "broker-1"}}
 	}
-	older := r.work()
+	line := new(ledgertest.Line)
+	states := make(chan string, 100)
+	r.workOn(ledgertest.ConnectOver(t, line, r.nc.ConnectedUrl()), func(c *worker.Config) {
+		c.Name = "older"
+		c.Ready = func(why string) { states <- why }
+	})
 	r.publish("acme", buy("one"))
 	<-arrived
-	r.work()
+	line.Cut()
+	for why := range states { // it says so before its lease can have run out
+		if strings.Contains(why, "writing no requests") {
+			break
+		}
+	}
+	r.work(func(c *worker.Config) { c.Name = "newer" })
 	o := r.outcomes("acme", 1)[0]
-	if o.Status != order.Accepted || !o.Recovered || o.Epoch != 2 {
+	if o.Status != order.Accepted || !o.Recovered || o.Epoch != 2 || o.Worker != "newer" {
 		t.Errorf("the newer worker's outcome: %+v", o)
 	}
-	close(release) // the older one wakes up and commits
-	if err := <-older.ended; !errors.Is(err, fleet.ErrLost) {
-		t.Errorf("the older worker ended with %v", err)
+	close(release) // the older one has its answer
+	line.Mend()
+	for why := range states {
+		if why == "" {
+			break
+		}
 	}
 	r.publish("acme", buy("two"))
 	r.outcomes("acme", 2)
@@ -154,37 +169,84 @@ func TestFenced(t *testing.T) {
 	}
 }
 
-// TestDrain: a worker that drains finishes what is at the broker and leaves the rest.
+// TestDrain: a worker that drains says first that it is no longer ready, finishes what is
+// at the broker and leaves the rest, of which nothing is in doubt.
 func TestDrain(t *testing.T) {
 	r := newRig(t)
 	arrived, release := make(chan struct{}), make(chan struct{})
+	lookups := 0
 	r.books.meddle = func(call, id string, _ func()) *broker.Verdict {
-		if call == "place" && id == "acme.one" {
+		switch {
+		case call == "place" && id == "acme.000":
 			close(arrived)
 			<-release
+		case call == "by_client_id":
+			lookups++
 		}
 		return nil
 	}
-	w := r.work()
-	for _, id := range []string{"one", "two", "three"} {
-		r.publish("acme", buy(id))
+	states := make(chan string, 100)
+	w := r.work(func(c *worker.Config) { c.Ready = func(why string) { states <- why } })
+	const intents = 100
+	for i := range intents {
+		r.publish("acme", buy(fmt.Sprintf("%03d", i)))
 	}
 	<-arrived
 	close(w.drain)
+	for <-states != "draining" {
+	}
 	close(release)
 	if err := <-w.ended; err != nil {
 		t.Fatal(err)
 	}
-	if n := r.count("acme"); n != 1 {
-		t.Errorf("%d outcomes after draining, wanted 1", n)
+	if n := r.count("acme"); n == 0 || n == intents {
+		t.Errorf("%d outcomes after draining", n)
 	}
 	r.work()
-	for i, o := range r.outcomes("acme", 3) {
+	for i, o := range r.outcomes("acme", intents) {
 		if o.Recovered || o.Status != order.Accepted {
 			t.Errorf("outcome %d: %+v", i, o)
 		}
 	}
-	if ids := fmt.Sprint(r.books.ids("acme")); ids != "[one two three]" {
+	if ids := r.books.ids("acme"); len(ids) != intents || !slices.IsSorted(ids) {
+		t.Errorf("booked %v", ids)
+	}
+	if lookups != 0 {
+		t.Errorf("%d lookups after a clean hand-over", lookups)
+	}
+}
+
+// TestDrainIsBounded: a broker that does not answer does not hold up a drain, and the next
+// owner finds out what became of the request.
+func TestDrainIsBounded(t *testing.T) {
+	r := newRig(t)
+	arrived, dead := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(arrived) })
+	r.books.abandoned = dead
+	r.books.meddle = func(call, id string, book func()) *broker.Verdict {
+		if call != "place" || id != "acme.one" {
+			return nil
+		}
+		book()
+		once()
+		<-dead
+		return &broker.Verdict{Kind: broker.Unknown}
+	}
+	w := r.work()
+	r.publish("acme", buy("one"))
+	<-arrived
+	w.stop()
+	if n := r.count("acme"); n != 0 {
+		t.Errorf("%d outcomes", n)
+	}
+	r.books.mu.Lock()
+	r.books.meddle = nil
+	r.books.mu.Unlock()
+	r.work()
+	if o := r.outcomes("acme", 1)[0]; o.Status != order.Accepted || !o.Recovered {
+		t.Errorf("outcome %+v", o)
+	}
+	if ids := fmt.Sprint(r.books.ids("acme")); ids != "[one]" {
 		t.Errorf("booked %s", ids)
 	}
 }

@@ -49,6 +49,12 @@ type running struct {
 // work starts a worker; it is abandoned when the test ends.
 func (r *rig) work(change ...func(*worker.Config)) *running {
 	r.Helper()
+	return r.workOn(r.nc, change...)
+}
+
+// workOn starts a worker on a connection.
+func (r *rig) workOn(nc *nats.Conn, change ...func(*worker.Config)) *running {
+	r.Helper()
 	serving := make(chan int, shards)
 	cfg := worker.Config{
 		Connect: r.books.connect,
@@ -64,7 +70,7 @@ func (r *rig) work(change ...func(*worker.Config)) *running {
 	w := &running{r.TB, make(chan struct{}), abandon, make(chan error, 1)}
 	go func() {
 		defer close(w.ended)
-		w.ended <- worker.Run(ctx, w.drain, r.nc, cfg)
+		w.ended <- worker.Run(ctx, w.drain, nc, cfg)
 	}()
 	r.Cleanup(w.crash)
 	for range shards { // what is published from now on is not the legacy of an earlier owner

@@ -61,6 +61,9 @@ type KeyChange struct {
 	Key      string
 	Value    []byte // nil if the key was removed
 	Revision uint64
+	// Current says that this was the bucket's last change when it was read: whoever has
+	// seen it has seen all.
+	Current bool
 }
 
 // Watch calls deliver with the last change of every key, in the order in which they were
@@ -72,7 +75,7 @@ func (b *Bucket) Watch(ctx context.Context, deliver func(KeyChange) error) error
 	}
 	prefix := b.subject("")
 	return b.ledger.consume(ctx, "KV_"+b.name, cfg, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
-		c := KeyChange{Key: strings.TrimPrefix(m.Subject(), prefix), Revision: meta.Sequence.Stream}
+		c := KeyChange{Key: strings.TrimPrefix(m.Subject(), prefix), Revision: meta.Sequence.Stream, Current: meta.NumPending == 0}
 		if h := m.Headers(); h.Get(operationHeader) == "" && h.Get(jetstream.MarkerReasonHeader) == "" {
 			c.Value = m.Data()
 		}

@@ -68,3 +68,30 @@ type Entry struct {
 	Time   time.Time // when the stream took it
 	Data   []byte
 }
+
+// AwaitConnection waits until the connection to the server is there, or stop is closed
+// (nil), or ctx ends (its cause). What is published before that would wait in the client,
+// and arrive when it means something else.
+func (l *Ledger) AwaitConnection(ctx context.Context, stop <-chan struct{}) error {
+	for {
+		changed := l.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+		switch l.nc.Status() {
+		case nats.CONNECTED:
+			l.nc.RemoveStatusListener(changed)
+			return nil
+		case nats.CLOSED:
+			l.nc.RemoveStatusListener(changed)
+			return fmt.Errorf("ledger: %w", nats.ErrConnectionClosed)
+		default:
+		}
+		select {
+		case <-changed:
+		case <-stop:
+			l.nc.RemoveStatusListener(changed)
+			return nil
+		case <-ctx.Done():
+			l.nc.RemoveStatusListener(changed)
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -45,14 +45,17 @@ func (c Config) Run(ctx context.Context, drain <-chan struct{}, serve Serve) err
 	if c.TTL < time.Second || c.TTL%time.Second != 0 {
 		return fmt.Errorf("fleet: a heartbeat lives whole seconds, at least one, not %s", c.TTL)
 	}
-	_, err := c.Ledger.JetStream().KeyValue(ctx, ledger.FleetBucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
+	if _, err := c.Ledger.JetStream().KeyValue(ctx, ledger.FleetBucket); errors.Is(err, jetstream.ErrBucketNotFound) {
 		return fmt.Errorf("fleet: there is no bucket %s on this server; provision the ledger (worker provision)", ledger.FleetBucket)
 	}
-	c.Ready("joining")
+	say := c.announcer()
 	for delay := firstRejoin; ; delay = min(2*delay, lastRejoin) {
+		say("joining the fleet")
+		if err := c.Ledger.AwaitConnection(ctx, drain); err != nil {
+			return err
+		}
 		began := time.Now()
-		err := newTerm(c, serve).run(ctx, drain)
+		err := newTerm(c, serve, say).run(ctx, drain)
 		switch {
 		case err == nil:
 			return nil
@@ -61,7 +64,7 @@ func (c Config) Run(ctx context.Context, drain <-chan struct{}, serve Serve) err
 		case time.Since(began) > 2*c.TTL:
 			delay = firstRejoin
 		}
-		c.Ready(err.Error())
+		say(err.Error())
 		c.Log.Warn().Err(err).Msg("out of the fleet; joining again")
 		select {
 		case <-time.After(delay/2 + rand.N(delay)):
@@ -69,6 +72,17 @@ func (c Config) Run(ctx context.Context, drain <-chan struct{}, serve Serve) err
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// announcer calls Ready when what is said changes.
+func (c Config) announcer() func(state string) {
+	last := "not begun"
+	return func(state string) {
+		if state != last {
+			last = state
+			c.Ready(state)
 		}
 	}
 }

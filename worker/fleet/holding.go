@@ -17,6 +17,8 @@ const (
 	saveInterval = 5 * time.Second
 	// writeTimeout bounds one write to the bucket.
 	writeTimeout = 2 * time.Second
+	// maxLeft bounds the tenants that a lease names; if there are more, all are in doubt.
+	maxLeft = 1000
 )
 
 // holding is a shard that a member takes, serves and gives back. Its own goroutine runs
@@ -39,9 +41,25 @@ func (t *term) hold(shard int, found entry, cancel context.CancelCauseFunc) *hol
 		draining: make(chan struct{}),
 		cancel:   cancel,
 	}
-	h.lease = Lease{Shard: shard, Epoch: h.record.Epoch, Low: found.Low, Draining: h.draining, term: t.deadline, low: new(atomic.Uint64)}
+	h.lease = Lease{
+		Shard: shard, Epoch: h.record.Epoch, Low: found.Low, Legacy: t.legacy(found),
+		Draining: h.draining, term: t.deadline, low: new(atomic.Uint64),
+	}
 	h.lease.low.Store(found.Low)
 	return h
+}
+
+// legacy is what the last owner of a lease left. One whose heartbeat ran out had been
+// silent before.
+func (t *term) legacy(found entry) Legacy {
+	now := time.Now()
+	switch found.Owner {
+	case "":
+		return Legacy{Clean: found.Clean, Tenants: found.Left, Before: now}
+	case t.id: // its release failed
+		return Legacy{Before: now}
+	}
+	return Legacy{Before: now.Add(-t.silence())}
 }
 
 // run takes the shard, serves it, and gives it back.
@@ -49,8 +67,11 @@ func (h *holding) run(ctx context.Context, serve Serve) error {
 	if err := h.write(ctx); err != nil {
 		return fmt.Errorf("fleet: take shard %d: %w", h.lease.Shard, err)
 	}
-	served := make(chan error, 1)
-	go func() { served <- serve(ctx, h.lease) }()
+	served := make(chan end, 1)
+	go func() {
+		left, err := serve(ctx, h.lease)
+		served <- end{left, err}
+	}()
 	ticker := time.NewTicker(saveInterval)
 	defer ticker.Stop()
 	for {
@@ -59,10 +80,16 @@ func (h *holding) run(ctx context.Context, serve Serve) error {
 			if err := h.save(ctx); ledger.IsConflict(err) {
 				h.cancel(ErrLost) // it was taken from us
 			}
-		case err := <-served:
-			return errors.Join(err, h.release(ctx, err))
+		case e := <-served:
+			return errors.Join(e.err, h.release(ctx, e))
 		}
 	}
+}
+
+// end is how the serving of a shard ended.
+type end struct {
+	left Legacy
+	err  error
 }
 
 // write makes the record in the bucket what ours says.
@@ -92,19 +119,25 @@ func (h *holding) save(ctx context.Context) error {
 	return h.write(ctx)
 }
 
+// errUnreleased says that a lease bears our name although we serve its shard no more.
+var errUnreleased = errors.New("fleet: the lease could not be released")
+
 // release clears the owner, so that the next one can start at once. After the loss of the
 // membership there is nothing to release. A shard that somebody else took meanwhile stays
 // theirs.
-func (h *holding) release(ctx context.Context, served error) error {
+func (h *holding) release(ctx context.Context, e end) error {
 	if errors.Is(context.Cause(ctx), ErrLost) {
 		return nil
 	}
-	if newer, ok := errors.AsType[*NewerError](served); ok {
+	if newer, ok := errors.AsType[*NewerError](e.err); ok {
 		h.record.Epoch = max(h.record.Epoch, newer.Epoch)
 	}
 	h.record.Owner, h.record.Low = "", h.lease.low.Load()
+	if e.err == nil && e.left.Clean && len(e.left.Tenants) <= maxLeft {
+		h.record.Clean, h.record.Left = true, e.left.Tenants
+	}
 	if err := h.write(context.WithoutCancel(ctx)); err != nil && !ledger.IsConflict(err) {
-		return fmt.Errorf("fleet: release shard %d: %w", h.lease.Shard, err)
+		return fmt.Errorf("%w: shard %d: %w", errUnreleased, h.lease.Shard, err)
 	}
 	return nil
 }

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// Serve serves a shard until its lease drains (nil), ctx ends, or it fails. It returns an
-// error that wraps [ErrLost] if another worker owns the shard, a [*NewerError] if it can
-// say since which epoch.
-type Serve func(ctx context.Context, l Lease) error
+// Serve serves a shard until its lease drains (nil), ctx ends, or it fails, and says what
+// it leaves to the next owner; whatever it says counts only without an error. It returns
+// an error that wraps [ErrLost] if another worker owns the shard, a [*NewerError] if it
+// can say since which epoch.
+type Serve func(ctx context.Context, l Lease) (Legacy, error)
 
 // ErrLost says that a shard belongs, or may belong, to another worker now.
 var ErrLost = errors.New("fleet: another worker may own the shard")
@@ -33,6 +34,8 @@ type Lease struct {
 	Epoch uint64
 	// Low is where to begin reading: every intent before it has its outcome.
 	Low uint64
+	// Legacy is what the owner before left behind.
+	Legacy Legacy
 	// Draining is closed when the shard is to be given up in peace: take up nothing
 	// new, finish what is under way, return.
 	Draining <-chan struct{}
@@ -41,8 +44,20 @@ type Lease struct {
 	low  *atomic.Uint64
 }
 
-// Until is the moment from which on somebody else may own the shard: do not write a
-// request after it. It moves on with every heartbeat; ask again. The zero time is never.
+// Legacy is what an owner may leave at the broker without an outcome that tells of it.
+type Legacy struct {
+	// Clean: it gave the shard up in peace, and only intents of Tenants are in doubt.
+	// Otherwise those of every tenant are.
+	Clean   bool
+	Tenants []string
+	// Before is when it can have written its last request, at the latest. The next owner
+	// learns it from the fleet.
+	Before time.Time
+}
+
+// Until is the moment from which on no request may be written: the owner's heartbeats are
+// not acknowledged, and somebody else may own the shard soon. It moves on with every
+// heartbeat; ask again. The zero time is never.
 func (l Lease) Until() time.Time {
 	if l.term == nil {
 		return time.Time{}
@@ -57,8 +72,8 @@ func (l Lease) Settled(low uint64) {
 	}
 }
 
-// deadline is when a membership may have ended, on this process's monotonic clock. The
-// term's goroutine writes it, sessions read it.
+// deadline is until when a member may write requests, on this process's monotonic clock.
+// The term's goroutine writes it, sessions read it.
 type deadline struct {
 	origin time.Time
 	after  atomic.Int64 // nanoseconds after origin

@@ -38,6 +38,10 @@ type Record struct {
 	// Low is the low watermark: every intent of the shard with a smaller sequence number
 	// has its outcome.
 	Low uint64 `json:"low"`
+	// Clean says that the last owner gave the shard up in peace: of no tenant but those in
+	// Left can the broker have a request that no outcome tells of.
+	Clean bool     `json:"clean,omitempty"`
+	Left  []string `json:"left,omitempty"`
 }
 
 // The keys of the bucket.

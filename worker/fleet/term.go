@@ -27,12 +27,15 @@ type term struct {
 	serve  Serve
 
 	deadline *deadline
-	lapse    *time.Timer // fires at the deadline
+	over     time.Time   // when the membership is over, unless a heartbeat is acknowledged before
+	alarm    *time.Timer // fires at the deadline, and when it is over
 	revision uint64      // of our last heartbeat
 	beating  bool        // one is under way
+	owed     bool        // and another is to follow at once
 
-	view   *view
-	joined bool // our own heartbeat is in the view, and so is all before it
+	announce func(state string) // to the worker: "" is ready
+	view     *view
+	joined   bool // the view has been current, with our own heartbeat in it
 
 	held map[int]*holding
 	// known is what we know of a shard's lease beyond the view: the revision at which
@@ -41,6 +44,9 @@ type term struct {
 	// newer is the greatest epoch that was found in a shard's outcomes.
 	newer map[int]uint64
 	pause map[int]pause
+	// unreleased says that a lease bears our name for good: whoever follows has to wait
+	// until our heartbeat runs out.
+	unreleased bool
 
 	running sync.WaitGroup
 	changes chan ledger.KeyChange
@@ -69,7 +75,7 @@ type pause struct {
 	delay time.Duration
 }
 
-func newTerm(c Config, serve Serve) *term {
+func newTerm(c Config, serve Serve, announce func(string)) *term {
 	id := newID(c.Name)
 	return &term{
 		Config:   c,
@@ -79,6 +85,7 @@ func newTerm(c Config, serve Serve) *term {
 		bucket:   c.Ledger.Bucket(ledger.FleetBucket),
 		serve:    serve,
 		deadline: newDeadline(),
+		announce: announce,
 		view:     newView(c.Ledger.Shards()),
 		held:     make(map[int]*holding),
 		known:    make(map[int]uint64),
@@ -91,15 +98,15 @@ func newTerm(c Config, serve Serve) *term {
 	}
 }
 
-// run is the membership. It returns nil after a drain, errExpired when the deadline
-// passed, else what ended it; in each case after all that it started.
+// run is the membership. It returns nil after a drain, errExpired when no heartbeat was
+// acknowledged in time, else what ended it; in each case after all that it started.
 func (t *term) run(ctx context.Context, drain <-chan struct{}) error {
 	first := t.heartbeat(ctx, t.describe(), 0)
 	if first.err != nil {
 		return first.err
 	}
-	t.lapse = time.NewTimer(0)
-	defer t.lapse.Stop()
+	t.alarm = time.NewTimer(0)
+	defer t.alarm.Stop()
 	t.renewed(first)
 	watching, unwatch := context.WithCancel(ctx)
 	t.running.Go(func() { t.lost <- t.watch(watching) })
@@ -113,7 +120,7 @@ func (t *term) run(ctx context.Context, drain <-chan struct{}) error {
 	}
 	unwatch()
 	t.running.Wait()
-	if !errors.Is(err, ErrLost) {
+	if !errors.Is(err, ErrLost) && !t.unreleased {
 		t.leave(ctx)
 	}
 	return err
@@ -125,23 +132,25 @@ func (t *term) loop(ctx context.Context, drain <-chan struct{}) error {
 	defer ticker.Stop()
 	for !t.self.Draining || len(t.held) > 0 {
 		select {
+		case <-t.alarm.C:
+			if err := t.alarmed(); err != nil {
+				return err
+			}
 		case <-ticker.C:
-			t.beat(ctx)
+			if !t.beating {
+				t.beat(ctx)
+			}
 			t.reconcile(ctx)
 		case b := <-t.beats:
 			t.beating = false
 			t.renewed(b)
-		case <-t.lapse.C:
-			if left := time.Until(t.deadline.load()); left > 0 {
-				t.lapse.Reset(left)
-				continue
+			if t.owed {
+				t.beat(ctx)
 			}
-			return errExpired
 		case c := <-t.changes:
-			if err := t.see(c); err != nil {
+			if err := t.see(ctx, c); err != nil {
 				return err
 			}
-			t.reconcile(ctx)
 		case e := <-t.ended:
 			t.retire(e)
 			t.reconcile(ctx)
@@ -149,9 +158,9 @@ func (t *term) loop(ctx context.Context, drain <-chan struct{}) error {
 			return fmt.Errorf("%w: cannot see what the others do: %w", ErrLost, err)
 		case <-drain:
 			drain = nil
-			t.Ready("draining")
-			t.log.Info().Int("shards", len(t.held)).Msg("draining")
 			t.self.Draining = true
+			t.report()
+			t.log.Info().Int("shards", len(t.held)).Msg("draining")
 			t.beat(ctx)
 			t.reconcile(ctx)
 		case <-ctx.Done():
@@ -173,24 +182,25 @@ func (t *term) watch(ctx context.Context) error {
 	})
 }
 
-// see takes a change of the bucket in.
-func (t *term) see(c ledger.KeyChange) error {
-	if err := t.view.apply(c); err != nil {
-		t.log.Error().Err(err).Msg("a key of the fleet's bucket makes no sense; taken as empty")
+// see takes a change of the bucket in, and does what follows from it.
+func (t *term) see(ctx context.Context, c ledger.KeyChange) error {
+	matters, err := t.view.apply(c)
+	if err != nil {
+		t.log.Error().Err(err).Msg("a key of the fleet's bucket makes no sense; going on without it")
 	}
-	if c.Key != memberKey(t.id) {
-		return nil
+	if c.Key == memberKey(t.id) {
+		if c.Value == nil {
+			return errExpired // the server has removed us
+		}
+		t.revision = max(t.revision, c.Revision)
 	}
-	if c.Value == nil {
-		return errExpired // the server has removed us
-	}
-	t.revision = max(t.revision, c.Revision)
-	if !t.joined {
+	if _, seen := t.view.members[t.id]; seen && t.view.current && !t.joined {
 		t.joined = true
 		t.log.Info().Int("members", len(t.view.members)).Msg("joined the fleet")
-		if !t.self.Draining {
-			t.Ready("")
-		}
+		t.report()
+	}
+	if matters {
+		t.reconcile(ctx)
 	}
 	return nil
 }
@@ -260,6 +270,7 @@ func (t *term) retire(e ended) {
 	if newer, ok := errors.AsType[*NewerError](e.err); ok {
 		t.newer[e.shard] = newer.Epoch
 	}
+	t.unreleased = t.unreleased || errors.Is(e.err, errUnreleased)
 	switch {
 	case e.err == nil:
 		log.Info().Msg("shard given up")

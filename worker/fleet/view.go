@@ -2,11 +2,12 @@ package fleet
 
 import "github.com/orderfleet/orderfleet/shared/ledger"
 
-// view is the bucket up to some revision: changes come in their order, so whoever sees a
-// lease has seen everything that was written before it.
+// view is the bucket up to some revision. Changes come in their order; until it is current
+// a member may be missing whose leases are there.
 type view struct {
 	members map[string]Member
 	shards  []entry
+	current bool // it has been as new as the bucket, once
 }
 
 // entry is a shard's lease and its revision in the bucket, 0 if it was never taken.
@@ -16,25 +17,29 @@ type entry struct {
 }
 
 func newView(shards int) *view {
-	return &view{make(map[string]Member), make([]entry, shards)}
+	return &view{members: make(map[string]Member), shards: make([]entry, shards)}
 }
 
-// apply takes a change in.
-func (v *view) apply(c ledger.KeyChange) error {
+// apply takes a change in, and says whether the assignment may depend on it.
+func (v *view) apply(c ledger.KeyChange) (matters bool, err error) {
+	matters = c.Current && !v.current
+	v.current = v.current || c.Current
 	id, m, shard, r, err := decode(c.Key, c.Value)
 	switch {
 	case err != nil:
-		return err
+		return matters, err
 	case id == "":
 		if shard < len(v.shards) {
 			v.shards[shard] = entry{r, c.Revision}
 		}
+		return true, nil
 	case c.Value == nil:
 		delete(v.members, id)
-	default:
-		v.members[id] = m
+		return true, nil
 	}
-	return nil
+	old, known := v.members[id]
+	v.members[id] = m
+	return matters || !known || old.Draining != m.Draining || old.Load.overloaded() != m.Load.overloaded(), nil
 }
 
 // candidates are the members that stay.

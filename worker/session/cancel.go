@@ -31,7 +31,7 @@ func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
 		case broker.Rejected, broker.NotFound:
 			return s.cancelRefused(ctx, t, v)
 		case broker.Expired:
-			if o, err := s.late(t); o != nil || err != nil {
+			if o, err := s.late(ctx, t); o != nil || err != nil {
 				return o, err
 			}
 			continue
@@ -80,7 +80,7 @@ func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error
 			if t.ambiguous && t.expired(time.Now()) {
 				return s.failed(t, "its time ran out, and whether the broker got an earlier request cannot be known"), nil
 			}
-			if o, err := s.late(t); o != nil || err != nil {
+			if o, err := s.late(ctx, t); o != nil || err != nil {
 				return o, err
 			}
 			continue

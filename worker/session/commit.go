@@ -39,7 +39,7 @@ func (s *Session) commit(ctx context.Context, o *order.Outcome) error {
 	if o.IntentSeq <= s.done {
 		return nil // an earlier owner's late outcome stands
 	}
-	if err := s.publish(o); err != nil {
+	if err := s.publish(ctx, o); err != nil {
 		return err
 	}
 	if pipelined(o) {
@@ -66,9 +66,9 @@ func pipelined(o *order.Outcome) bool {
 
 // publish starts to write an outcome. The compare-and-set would let the first outcome of a
 // worker pass that froze and lost its shard meanwhile; its own clock does not.
-func (s *Session) publish(o *order.Outcome) error {
-	if s.lapsed() {
-		return ErrLost
+func (s *Session) publish(ctx context.Context, o *order.Outcome) error {
+	if err := s.await(ctx); err != nil {
+		return err
 	}
 	o.Committed = time.Now()
 	ack, err := s.cfg.Ledger.Append(s.shard, s.tenant, o, s.tip)
@@ -144,14 +144,14 @@ func (s *Session) reread(ctx context.Context) error {
 	}
 	if seq != s.tip && seq != 0 {
 		// An earlier owner wrote until a moment ago; it may have more at the broker.
-		s.suspects, s.foldEnd, s.owned = Suspects, math.MaxUint64, time.Now()
+		s.suspects, s.foldEnd, s.before = Suspects, math.MaxUint64, time.Now()
 	}
 	s.tip, s.done = seq, max(s.done, last.IntentSeq)
 	if s.done >= o.IntentSeq {
 		s.under = nil
 		return nil
 	}
-	return s.publish(o)
+	return s.publish(ctx, o)
 }
 
 // lastOutcome reads until the ledger answers; a zero outcome and 0 if there is none.

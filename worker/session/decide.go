@@ -64,7 +64,7 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 		return t.duplicateOf(first), nil
 	}
 	if s.suspects > 0 && it.Intent.Seq <= s.foldEnd {
-		t.lost(s.owned)
+		t.lost(s.before)
 	}
 	if !t.ambiguous && t.expired(time.Now()) {
 		return t.end(order.Expired, "its time ran out before it was taken up"), nil
@@ -72,6 +72,13 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 	if o := s.connect(ctx, t); o != nil {
 		return o, nil
 	}
+	o, err := s.carryOut(ctx, t)
+	s.doubtful = err != nil && t.ambiguous
+	return o, err
+}
+
+// carryOut does at the broker what an intent asks for.
+func (s *Session) carryOut(ctx context.Context, t *task) (*order.Outcome, error) {
 	switch t.intent.Kind {
 	case order.KindOrder:
 		return s.place(ctx, t)
@@ -206,15 +213,12 @@ func (s *Session) notAfter(t *task) time.Time {
 }
 
 // late judges a request that was not written because notAfter had passed: the intent has
-// expired, or the shard is lost, or neither, since the lease was renewed meanwhile.
-func (s *Session) late(t *task) (*order.Outcome, error) {
-	switch {
-	case t.expired(time.Now()):
+// expired, or the session has to wait until it may write again.
+func (s *Session) late(ctx context.Context, t *task) (*order.Outcome, error) {
+	if t.expired(time.Now()) {
 		return t.end(order.Expired, "its time ran out before the request was written"), nil
-	case s.lapsed():
-		return nil, ErrLost
 	}
-	return nil, nil
+	return nil, s.await(ctx)
 }
 
 // wrote notes that a request that can change the broker's books was written.

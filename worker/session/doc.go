@@ -30,8 +30,8 @@
 // change (a rejection, a cancel-all) the session waits for the confirmation first,
 // so that a crash in between cannot reorder anything; see pipelined.
 //
-// The session writes no request and commits nothing once its shard may have another owner
-// ([Start].Until); it then ends with [ErrLost].
+// The session writes no request and commits nothing while its shard may have another owner
+// soon ([Start].Until): it waits until the lease is renewed, or lost, which ends its context.
 //
 // After a crash the first two intents without an outcome may therefore have reached
 // the broker. The next session of the tenant looks them up before it submits them.

@@ -52,7 +52,7 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 		case broker.Rejected, broker.NotFound:
 			return s.refused(ctx, t, b, v)
 		case broker.Expired:
-			if o, err := s.late(t); o != nil || err != nil {
+			if o, err := s.late(ctx, t); o != nil || err != nil {
 				return o, err
 			}
 			continue

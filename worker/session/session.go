@@ -47,23 +47,21 @@ type Start struct {
 	// broker under an earlier owner.
 	Suspects int
 	FoldEnd  uint64
-	// Owned is when this owner took the shard: an earlier one wrote its last request
-	// before it.
-	Owned time.Time
+	// Before is when the owner before wrote its last request, at the latest.
+	Before time.Time
 
 	// Inbox is taken from after the backlog, which the session asks for first.
 	Inbox    <-chan Item
 	Asks     chan<- Ask
 	Draining <-chan struct{} // closed: take up no more
-	// Until is the moment from which on another worker may own the shard; zero is
-	// never. It moves on while the shard is ours: ask as late as possible.
+	// Until is the moment from which on nothing may be written, since another worker may
+	// own the shard soon; zero is never. It moves on while the shard is surely ours: ask as
+	// late as possible.
 	Until func() time.Time
 }
 
-// ErrLost says that another worker owns the shard now, or may.
-var ErrLost = errors.New("session: the shard may have another owner")
-
-// FencedError is [ErrLost], proven: the ledger has an outcome with a newer epoch.
+// FencedError says that another worker owns the shard: the ledger has an outcome with a
+// newer epoch.
 type FencedError struct {
 	Tenant, Worker string // whose outcome, and who wrote it
 	Epoch, Ours    uint64
@@ -72,9 +70,6 @@ type FencedError struct {
 func (e *FencedError) Error() string {
 	return fmt.Sprintf("session: another worker owns the shard: %s wrote an outcome of tenant %s with epoch %d, ours is %d", e.Worker, e.Tenant, e.Epoch, e.Ours)
 }
-
-// Is makes it an [ErrLost].
-func (e *FencedError) Is(target error) bool { return target == ErrLost }
 
 // Suspects is how many intents an owner can have had at the broker
 // without an outcome: one being submitted, and one whose outcome was on its way.
@@ -89,7 +84,8 @@ type Session struct {
 	epoch    uint64
 	foldEnd  uint64
 	suspects int
-	owned    time.Time
+	before   time.Time
+	doubtful bool // a request of ours was left unresolved
 
 	inbox    <-chan Item
 	asks     chan<- Ask
@@ -122,7 +118,7 @@ func New(cfg *Config, st Start) *Session {
 		epoch:    st.Epoch,
 		foldEnd:  st.FoldEnd,
 		suspects: st.Suspects,
-		owned:    st.Owned,
+		before:   st.Before,
 		inbox:    st.Inbox,
 		asks:     st.Asks,
 		reply:    make(chan Answer, 1),
@@ -135,7 +131,7 @@ func New(cfg *Config, st Start) *Session {
 }
 
 // Run serves the tenant until the shard lets it end or draining is closed (nil),
-// ctx ends (its cause), or another worker owns the shard, or may ([ErrLost]).
+// ctx ends (its cause), or another worker owns the shard ([*FencedError]).
 func (s *Session) Run(ctx context.Context) error {
 	defer s.hangup()
 	defer s.reader.Close()
@@ -195,11 +191,34 @@ func (s *Session) drained() bool {
 	}
 }
 
-// lapsed says that another worker may own the shard by now.
-func (s *Session) lapsed() bool {
+// InDoubt is how many of the tenant's next intents may be at the broker without an outcome
+// that tells of it. Read it when Run has returned.
+func (s *Session) InDoubt() int {
+	if s.doubtful || s.under != nil {
+		return Suspects
+	}
+	return s.suspects
+}
+
+// silent says that nothing may be written now.
+func (s *Session) silent() bool {
 	until := s.until()
 	return !until.IsZero() && !time.Now().Before(until)
 }
+
+// await waits while nothing may be written: until the lease is renewed, or is lost, which
+// ends ctx.
+func (s *Session) await(ctx context.Context) error {
+	for s.silent() {
+		if err := sleep(ctx, silenceStep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// silenceStep is how often a session looks whether it may write again.
+const silenceStep = 10 * time.Millisecond
 
 func (s *Session) hangup() {
 	if s.client != nil {

@@ -12,7 +12,7 @@ const settleInterval = 5 * time.Second
 // settled reports the low watermark: every intent before it has its outcome.
 func (s *shard) settled() {
 	low := s.position + 1
-	for _, first := range []uint64{s.fold.First(), s.left} {
+	for _, first := range []uint64{s.fold.First(), s.undone} {
 		if first != 0 {
 			low = min(low, first)
 		}

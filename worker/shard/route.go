@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,9 +13,10 @@ import (
 // route hands intents to sessions until the lease drains and all sessions have ended
 // (nil), or ctx ends, or the tail or a session fails.
 func (s *shard) route(ctx context.Context) error {
-	entries, draining := s.entries, s.lease.Draining
+	entries, draining, done := s.entries, s.lease.Draining, ctx.Done()
 	ticker := time.NewTicker(settleInterval)
 	defer ticker.Stop()
+	var outlasted <-chan time.Time
 	for {
 		select {
 		case e, ok := <-entries:
@@ -36,8 +38,15 @@ func (s *shard) route(ctx context.Context) error {
 		case <-draining:
 			s.log.Debug().Int("sessions", len(s.live)).Msg("draining")
 			entries, draining = nil, nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
+			outlasted = time.After(patience)
+		case <-outlasted:
+			s.log.Warn().Int("sessions", len(s.live)).Dur("after", patience).Msg("the broker does not answer; the next owner looks these requests up")
+			s.abandon(errTooSlow)
+		case <-done:
+			if draining != nil {
+				return context.Cause(ctx)
+			}
+			done = nil // the sessions are ending
 		}
 		s.count()
 		if draining == nil && len(s.live) == 0 {
@@ -118,22 +127,22 @@ func (s *shard) start(ctx context.Context, name string) {
 		Epoch:    s.lease.Epoch,
 		Suspects: s.suspects[name],
 		FoldEnd:  s.foldEnd,
-		Owned:    s.owned,
+		Before:   s.lease.Legacy.Before,
 		Inbox:    t.inbox,
 		Asks:     s.asks,
 		Draining: s.lease.Draining,
 		Until:    s.lease.Until,
 	})
-	go func() { s.ended <- ended{name, one.Run(ctx)} }()
+	go func() {
+		err := one.Run(ctx)
+		s.ended <- ended{name, one.InDoubt(), err}
+	}()
 }
 
 // answer tells a session what to do next.
 func (s *shard) answer(q session.Ask) session.Answer {
 	t := s.live[q.Tenant]
-	s.suspects[q.Tenant] = q.Suspects
-	if q.Suspects == 0 {
-		delete(s.suspects, q.Tenant)
-	}
+	s.doubt(q.Tenant, q.Suspects)
 	switch {
 	case q.Idle && len(t.inbox) > 0: // it came just now
 		return session.Answer{Verb: session.Live}
@@ -153,10 +162,11 @@ func (s *shard) answer(q session.Ask) session.Answer {
 func (s *shard) retire(e ended) error {
 	t := s.live[e.tenant]
 	delete(s.live, e.tenant)
-	if first := t.pending(); first != 0 && !t.ending && (s.left == 0 || first < s.left) {
-		s.left = first
+	s.doubt(e.tenant, e.inDoubt)
+	if first := t.pending(); first != 0 && !t.ending && (s.undone == 0 || first < s.undone) {
+		s.undone = first
 	}
-	if e.err != nil {
+	if e.err != nil && !errors.Is(e.err, errTooSlow) {
 		return fmt.Errorf("shard: session of tenant %s: %w", e.tenant, e.err)
 	}
 	if t.ending && s.fold.Waiting(e.tenant) > 0 {

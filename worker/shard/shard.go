@@ -14,8 +14,14 @@ import (
 )
 
 // memory is how many messages before the low watermark are read again, for the ids of
-// intents in them: an id that is used twice is then found without the broker's help.
-const memory = 1 << 15
+// intents in them: an id that is used twice is then found without the broker's help. They
+// are read while the shard's tenants wait.
+const memory = 1 << 12
+
+// patience is how long a shard that is given up waits for requests under way. Whatever
+// takes longer is abandoned, and the next owner looks it up: one tenant's slow broker must
+// not hold up the others of its shard.
+const patience = time.Second
 
 // tailBuffer is how many messages the tail may be ahead of the shard.
 const tailBuffer = 256
@@ -41,8 +47,8 @@ type shard struct {
 	log   zerolog.Logger
 
 	fold    *ledger.Fold
-	foldEnd uint64    // sequence number of the last message when the lease began
-	owned   time.Time // when the lease began
+	foldEnd uint64 // sequence number of the last message when the lease began
+	folded  bool   // up to there
 	// suspects are the tenants whose next intents may have reached the broker under an
 	// earlier owner, and how many intents that are.
 	suspects map[string]int
@@ -52,12 +58,13 @@ type shard struct {
 	counted counted
 
 	position uint64 // sequence number of the last message
-	left     uint64 // the first intent that a drained session left behind; 0 if none
+	undone   uint64 // the first intent that a drained session left without an outcome; 0 if none
 
 	entries chan ledger.Entry // closed when the tail has returned
 	tailErr error             // why; to be read after entries is closed
 	asks    chan session.Ask
 	ended   chan ended
+	abandon context.CancelCauseFunc // ends the sessions
 }
 
 // tenant is one that has a session.
@@ -74,26 +81,29 @@ type tenant struct {
 
 // ended says that a session's goroutine has returned.
 type ended struct {
-	tenant string
-	err    error
+	tenant  string
+	inDoubt int // see [session.Session.InDoubt]
+	err     error
 }
 
+// errTooSlow abandons the sessions whose requests outlast the shard's patience.
+var errTooSlow = errors.New("shard: given up before the broker answered")
+
 // Serve serves a shard as long as its lease says. It is a [fleet.Serve].
-func (c *Config) Serve(ctx context.Context, l fleet.Lease) error {
+func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error) {
 	s := &shard{
 		cfg:      c,
 		lease:    l,
 		log:      c.Session.Log.With().Int("shard", l.Shard).Uint64("epoch", l.Epoch).Logger(),
 		fold:     ledger.NewFold(l.Shard, c.Room),
-		owned:    time.Now(),
 		suspects: make(map[string]int),
 		live:     make(map[string]*tenant),
 		entries:  make(chan ledger.Entry, tailBuffer),
 		asks:     make(chan session.Ask),
 		ended:    make(chan ended),
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, s.abandon = context.WithCancelCause(ctx)
+	defer s.abandon(nil)
 	tailCtx, stopTail := context.WithCancel(ctx)
 	defer stopTail()
 	go func() {
@@ -106,22 +116,19 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) error {
 		err = s.route(ctx)
 	}
 	stopTail()
-	cancel(err) // sessions that still run abandon their work
+	s.abandon(err) // sessions that still run end
 	err = cmp.Or(err, s.awaitSessions())
 	for range s.entries { // until the tail has returned
 	}
 	s.settled()
 	s.count()
-	return lost(err)
+	return s.legacy(), lost(err)
 }
 
 // lost says in the fleet's words that the shard has another owner.
 func lost(err error) error {
 	if fenced, ok := errors.AsType[*session.FencedError](err); ok {
 		return fmt.Errorf("%w: %w", &fleet.NewerError{Epoch: fenced.Epoch}, err)
-	}
-	if errors.Is(err, session.ErrLost) {
-		return fmt.Errorf("%w: %w", fleet.ErrLost, err)
 	}
 	return err
 }
@@ -139,9 +146,10 @@ func (s *shard) tail(ctx context.Context) error {
 	})
 }
 
-// replay folds the ledger up to its end, before any session starts. What is due then
-// may have been at the broker already.
+// replay folds the ledger up to its end, before any session starts. Of what is due then,
+// the owner before may have left something at the broker.
 func (s *shard) replay(ctx context.Context) error {
+	began := time.Now()
 	end, err := s.cfg.Session.Ledger.End(ctx, s.lease.Shard)
 	if err != nil {
 		return err
@@ -159,15 +167,16 @@ func (s *shard) replay(ctx context.Context) error {
 			return nil
 		}
 	}
-	s.foldEnd = end
+	s.foldEnd, s.folded = end, true
+	s.suspect()
 	due := 0
 	for name := range s.fold.Due {
-		s.suspects[name] = session.Suspects
 		due++
 		s.admit(ctx, name)
 	}
 	s.count()
-	s.log.Info().Uint64("low", s.lease.Low).Int("messages", messages).Int("tenants", s.fold.Tenants()).Int("due", due).Dur("took", time.Since(s.owned)).Msg("shard folded")
+	s.log.Info().Uint64("low", s.lease.Low).Int("messages", messages).Int("tenants", s.fold.Tenants()).
+		Int("due", due).Int("in_doubt", len(s.suspects)).Dur("took", time.Since(began)).Msg("shard folded")
 	if s.cfg.Serving != nil {
 		s.cfg.Serving(s.lease.Shard)
 	}

@@ -1,0 +1,37 @@
+package shard
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/orderfleet/orderfleet/worker/fleet"
+	"github.com/orderfleet/orderfleet/worker/session"
+)
+
+// suspect notes the tenants whose next intents the owner before may have left at the
+// broker.
+func (s *shard) suspect() {
+	legacy := s.lease.Legacy
+	for name := range s.fold.Due {
+		if !legacy.Clean || slices.Contains(legacy.Tenants, name) {
+			s.doubt(name, session.Suspects)
+		}
+	}
+}
+
+// doubt notes how many of a tenant's next intents may be at the broker.
+func (s *shard) doubt(name string, intents int) {
+	if intents == 0 {
+		delete(s.suspects, name)
+		return
+	}
+	s.suspects[name] = intents
+}
+
+// legacy is what the shard leaves to its next owner: what it did not resolve itself.
+func (s *shard) legacy() fleet.Legacy {
+	if !s.folded {
+		return s.lease.Legacy
+	}
+	return fleet.Legacy{Clean: true, Tenants: slices.Sorted(maps.Keys(s.suspects))}
+}
