@@ -31,8 +31,8 @@ type Config struct {
 	MaxSessions int
 	// Idle, Settle, Grace: see [session.Config].
 	Idle, Settle, Grace time.Duration
-	// HeartbeatTTL is how long the fleet waits for a sign of life; see [fleet.Config].
-	HeartbeatTTL time.Duration
+	// LeaseTTL is how long the fleet waits for a sign of life; see [fleet.Config].
+	LeaseTTL time.Duration
 	// Ready, if set, is called with "" when the worker is ready, and with the reason when
 	// it no longer is.
 	Ready func(why string)
@@ -78,7 +78,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	member := fleet.Config{
 		Ledger: l,
 		Name:   cfg.Name,
-		TTL:    cfg.HeartbeatTTL,
+		TTL:    cfg.LeaseTTL,
 		Load: func() fleet.Load {
 			return fleet.Load{Sessions: int(load.Sessions.Load()), Waiting: int(load.Waiting.Load())}
 		},
@@ -109,7 +109,7 @@ func (c Config) withDefaults(shards int) (Config, error) {
 	if c.Ready == nil {
 		c.Ready = func(string) {}
 	}
-	c.HeartbeatTTL = cmp.Or(c.HeartbeatTTL, fleet.DefaultTTL)
+	c.LeaseTTL = cmp.Or(c.LeaseTTL, fleet.DefaultTTL)
 	c.Idle = cmp.Or(c.Idle, session.DefaultIdle)
 	c.Settle = cmp.Or(c.Settle, session.DefaultSettle)
 	c.Grace = cmp.Or(c.Grace, session.DefaultGrace)

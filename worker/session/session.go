@@ -34,7 +34,7 @@ type Config struct {
 // Defaults of a [Config].
 const (
 	DefaultIdle   = 30 * time.Second
-	DefaultSettle = 2 * time.Second
+	DefaultSettle = time.Second
 	DefaultGrace  = 30 * time.Second
 )
 

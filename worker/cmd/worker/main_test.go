@@ -4,6 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
+	"github.com/rs/zerolog"
 )
 
 // asProgram makes the test binary the program itself.
@@ -63,6 +68,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"no such flag", nil, []string{"--bogus"}, 2, "unknown flag: --bogus"},
 		{"no duration", []string{"ORDERFLEET_DRAIN_TIMEOUT=soon"}, nil, 2, "ORDERFLEET_DRAIN_TIMEOUT"},
 		{"negative duration", []string{"ORDERFLEET_SESSION_IDLE=-1s"}, nil, 2, "ORDERFLEET_SESSION_IDLE"},
+		{"half a second", []string{"ORDERFLEET_LEASE_TTL=1500ms"}, nil, 2, "ORDERFLEET_LEASE_TTL"},
+		{"no such address", []string{"ORDERFLEET_HTTP_ADDR=nowhere"}, nil, 2, "ORDERFLEET_HTTP_ADDR"},
 		{"log format", []string{"ORDERFLEET_LOG_FORMAT=xml"}, nil, 2, "ORDERFLEET_LOG_FORMAT"},
 		{"log level", []string{"ORDERFLEET_LOG_LEVEL=loud"}, nil, 2, "ORDERFLEET_LOG_LEVEL"},
 		{"no tenants file", nil, nil, 2, "ORDERFLEET_TENANTS_FILE"},
@@ -115,7 +122,7 @@ func TestTheWholeProgram(t *testing.T) {
 	if err := os.WriteFile(tenants, []byte("broker: http://127.0.0.1:1\nany: {key_id: k, secret: s}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := program(t, []string{nats, "ORDERFLEET_TENANTS_FILE=" + tenants})
+	cmd := program(t, []string{nats, "ORDERFLEET_TENANTS_FILE=" + tenants, "ORDERFLEET_HTTP_ADDR=127.0.0.1:0"})
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -124,16 +131,24 @@ func TestTheWholeProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	folded := 0
+	folded, probes := 0, ""
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		said.Write(lines.Bytes())
 		said.WriteByte('\n')
-		var event struct{ Level, Message string }
+		var event struct{ Level, Message, Address string }
 		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
 			t.Fatalf("not a line of JSON: %s", lines.Bytes())
 		}
+		if event.Message == "answering probes" {
+			probes = "http://" + event.Address
+		}
 		if event.Message == "shard folded" {
 			if folded++; folded == 8 {
+				for path, want := range map[string]string{"/livez": "200 alive\n", "/readyz": "200 ready\n"} {
+					if got := get(t, probes+path); got != want {
+						t.Errorf("%s answers %q", path, got)
+					}
+				}
 				if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Fatal(err)
 				}
@@ -142,5 +157,43 @@ func TestTheWholeProgram(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil || !strings.Contains(said.String(), "draining") {
 		t.Errorf("%v\n%s", err, said.String())
+	}
+}
+
+// get is an answer's status and body.
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(resp.StatusCode, " ", string(body))
+}
+
+// TestReadiness: the state is what the worker last said; liveness does not depend on it.
+func TestReadiness(t *testing.T) {
+	h := newHealth(zerolog.Nop())
+	srv := httptest.NewServer(h.handler())
+	defer srv.Close()
+	for _, tc := range []struct{ say, want string }{
+		{"-", "503 starting\n"},
+		{"joining the fleet", "503 joining the fleet\n"},
+		{"", "200 ready\n"},
+		{"draining", "503 draining\n"},
+	} {
+		if tc.say != "-" {
+			h.ready(tc.say)
+		}
+		if got := get(t, srv.URL+"/readyz"); got != tc.want {
+			t.Errorf("after %q: %q", tc.say, got)
+		}
+		if got := get(t, srv.URL+"/livez"); got != "200 alive\n" {
+			t.Errorf("not alive: %q", got)
+		}
 	}
 }

@@ -21,15 +21,19 @@ import (
 
 // run serves until a signal. The first one drains, within the time that the settings
 // give; the second, or the end of that time, abandons what is under way.
-func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Writer) error {
+func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Writer) (err error) {
 	log := newLogger(s, logTo)
+	probes := newHealth(log)
+	stop, err := probes.serve(ctx, s.HTTPAddr)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	directory, err := tenant.LoadFile(s.TenantsFile)
 	if err != nil {
 		return cli.Usagef("%s_TENANTS_FILE: %w", prefix, err)
 	}
-	nc, err := natsconn.Dial(ctx, "orderfleet worker", options, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-		log.Warn().Err(err).Msg("NATS")
-	}))
+	nc, err := natsconn.Dial(ctx, "orderfleet worker", options, connectionLog(log)...)
 	if err != nil {
 		return err
 	}
@@ -47,10 +51,31 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 			Idle:        s.SessionIdle,
 			Settle:      s.LookupSettle,
 			Grace:       s.LookupGrace,
+			LeaseTTL:    s.LeaseTTL,
+			Ready:       probes.ready,
 			Log:         log,
 		})
 	}()
 	return supervise(ended, drain, abandon, s.DrainTimeout, log)
+}
+
+// connectionLog tells what becomes of the connection. Nothing is kept for later while it
+// is down: the worker itself knows what to write again.
+func connectionLog(log zerolog.Logger) []nats.Option {
+	return []nats.Option{
+		nats.ReconnectBufSize(-1),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			log.Warn().Err(err).Msg("NATS")
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil: we closed it
+				log.Warn().Err(err).Msg("cut off from NATS; reconnecting")
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			log.Info().Str("server", nc.ConnectedUrlRedacted()).Msg("connected to NATS again")
+		}),
+	}
 }
 
 // errAbandoned ends a worker that could not finish in time.

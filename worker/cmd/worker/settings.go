@@ -24,7 +24,9 @@ type settings struct {
 	WorkerName   string        `envconfig:"WORKER_NAME" desc:"written into outcomes; the host's name with a random suffix if empty"`
 	MaxSessions  int           `envconfig:"MAX_SESSIONS" default:"0" desc:"tenants served at once; 0 for three quarters of the limit of open files"`
 	SessionIdle  time.Duration `envconfig:"SESSION_IDLE" default:"30s" desc:"how long a tenant without work keeps its connection"`
-	LookupSettle time.Duration `envconfig:"LOOKUP_SETTLE" default:"2s" desc:"how long the broker may show no trace of an order whose answer was lost before it is sent again"`
+	HTTPAddr     string        `envconfig:"HTTP_ADDR" desc:"where /livez and /readyz are answered, as :8080; nowhere if empty"`
+	LeaseTTL     time.Duration `envconfig:"LEASE_TTL" default:"1s" desc:"how long the fleet waits for a worker's sign of life before others take its shards, in whole seconds"`
+	LookupSettle time.Duration `envconfig:"LOOKUP_SETTLE" default:"1s" desc:"how long the broker may show no trace of an order whose answer was lost before it is sent again"`
 	LookupGrace  time.Duration `envconfig:"LOOKUP_GRACE" default:"30s" desc:"how long after its expiry an unresolved intent is looked up before it ends as failed"`
 	BrokerDial   time.Duration `envconfig:"BROKER_DIAL_TIMEOUT" default:"5s" desc:"to connect to a broker"`
 	BrokerTLS    time.Duration `envconfig:"BROKER_TLS_TIMEOUT" default:"5s" desc:"for its TLS handshake"`
@@ -41,7 +43,7 @@ func readSettings() (settings, error) {
 		return s, err
 	}
 	for name, d := range map[string]time.Duration{
-		"SESSION_IDLE": s.SessionIdle, "LOOKUP_SETTLE": s.LookupSettle, "LOOKUP_GRACE": s.LookupGrace,
+		"LEASE_TTL": s.LeaseTTL, "SESSION_IDLE": s.SessionIdle, "LOOKUP_SETTLE": s.LookupSettle, "LOOKUP_GRACE": s.LookupGrace,
 		"BROKER_DIAL_TIMEOUT": s.BrokerDial, "BROKER_TLS_TIMEOUT": s.BrokerTLS, "BROKER_FIRST_BYTE_TIMEOUT": s.BrokerFirst,
 		"BROKER_CALL_TIMEOUT": s.BrokerCall, "DRAIN_TIMEOUT": s.DrainTimeout,
 	} {
@@ -50,6 +52,8 @@ func readSettings() (settings, error) {
 		}
 	}
 	switch {
+	case s.LeaseTTL%time.Second != 0:
+		return s, fmt.Errorf("%s_LEASE_TTL: %s is not whole seconds; the server counts no finer", prefix, s.LeaseTTL)
 	case s.MaxSessions < 0:
 		return s, fmt.Errorf("%s_MAX_SESSIONS: %d is negative", prefix, s.MaxSessions)
 	case s.LogFormat != "json" && s.LogFormat != "console":
