@@ -34,6 +34,11 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
+	return newRigOf(t, shards)
+}
+
+func newRigOf(t testing.TB, shards int) *rig {
+	t.Helper()
 	l, nc := ledgertest.Open(t, shards, func(s *ledger.Settings) { s.Dedup = time.Second })
 	return &rig{t, nc, l.JetStream(), l, newBooks()}
 }
@@ -52,15 +57,30 @@ func (r *rig) work(change ...func(*worker.Config)) *running {
 	return r.workOn(r.nc, change...)
 }
 
-// workOn starts a worker on a connection.
+// workOn starts a worker on a connection, and waits until it serves every shard.
 func (r *rig) workOn(nc *nats.Conn, change ...func(*worker.Config)) *running {
 	r.Helper()
-	serving := make(chan int, shards)
+	serving := make(chan int, 1000)
+	w := r.start(nc, append(change, func(c *worker.Config) {
+		c.Serving = func(shard int) { serving <- shard }
+	})...)
+	for range r.ledger.Shards() { // what is published from now on is not the legacy of an earlier owner
+		select {
+		case <-serving:
+		case <-r.Context().Done():
+			r.Fatal("the worker did not start")
+		}
+	}
+	return w
+}
+
+// start starts a worker; it is abandoned when the test ends.
+func (r *rig) start(nc *nats.Conn, change ...func(*worker.Config)) *running {
+	r.Helper()
 	cfg := worker.Config{
 		Connect: r.books.connect,
 		Settle:  100 * time.Millisecond,
 		Grace:   100 * time.Millisecond,
-		Serving: func(shard int) { serving <- shard },
 		Log:     zerolog.Nop(),
 	}
 	for _, c := range change {
@@ -73,13 +93,6 @@ func (r *rig) workOn(nc *nats.Conn, change ...func(*worker.Config)) *running {
 		w.ended <- worker.Run(ctx, w.drain, nc, cfg)
 	}()
 	r.Cleanup(w.crash)
-	for range shards { // what is published from now on is not the legacy of an earlier owner
-		select {
-		case <-serving:
-		case <-r.Context().Done():
-			r.Fatal("the worker did not start")
-		}
-	}
 	return w
 }
 

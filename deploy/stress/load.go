@@ -3,6 +3,7 @@ package stress
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,27 +17,33 @@ import (
 // lifetime of the intents: longer than any run.
 const lifetime = 24 * time.Hour
 
-// publish publishes the load through the producer SDK: the tenants take turns.
-func (s *system) publish(ctx context.Context, o Options) error {
+// publish publishes orders through the producer SDK.
+func (s *system) publish(ctx context.Context, items iter.Seq[producer.Item]) error {
 	p, err := producer.New(ctx, s.nc)
 	if err != nil {
 		return err
 	}
+	for result := range p.PublishAll(ctx, items) {
+		if result.Err != nil {
+			return fmt.Errorf("stress: publish: %w", result.Err)
+		}
+	}
+	return ctx.Err()
+}
+
+// turns are the orders from a number on of each tenant, at the load's rate: the tenants
+// take turns.
+func (o Options) turns(ctx context.Context, from int) iter.Seq[producer.Item] {
 	pace := newPace(o.Rate)
-	for result := range p.PublishAll(ctx, func(yield func(producer.Item) bool) {
-		for n := range o.Orders {
+	return func(yield func(producer.Item) bool) {
+		for n := from; n < from+o.Orders; n++ {
 			for t := range o.Tenants {
 				if pace.wait(ctx) != nil || !yield(producer.Item{Tenant: fmt.Sprintf("t%05d", t), Intent: intent(n)}) {
 					return
 				}
 			}
 		}
-	}) {
-		if result.Err != nil {
-			return fmt.Errorf("stress: publish: %w", result.Err)
-		}
 	}
-	return ctx.Err()
 }
 
 // intent is the nth order of a tenant.

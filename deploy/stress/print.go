@@ -42,7 +42,7 @@ func Print(w io.Writer, reports []Report) {
 	row("reordered", "%d", func(r Report) any { return r.Reordered })
 	table.Flush() //nolint:errcheck // as any print to w
 	if i := first.Idle; i != nil {
-		fmt.Fprintf(w, "\n%d tenants without work: %.1f MiB, %d goroutines more\n", i.Tenants, i.RSS, i.Goroutines)
+		fmt.Fprintf(w, "\n%d tenants without work: %.1f MiB, %d goroutines more; the worker uses %.2f%% of a core\n", i.Tenants, i.RSS, i.Goroutines, i.CPU)
 	}
 	for _, r := range reports {
 		for _, f := range slices.Compact(r.Findings) {

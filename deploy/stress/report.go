@@ -36,6 +36,7 @@ type IdleCost struct {
 	Tenants    int     `json:"tenants"`
 	RSS        float64 `json:"rss_mib"` // more than a worker that knows none
 	Goroutines int     `json:"goroutines"`
+	CPU        float64 `json:"cpu_percent"` // of a core, while nothing happens
 }
 
 // Percentiles of a latency, in milliseconds.

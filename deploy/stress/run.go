@@ -82,7 +82,7 @@ func measure(ctx context.Context, o Options) (r *Report, err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 
 	watch := newWatch(s)
-	if err := s.publish(ctx, o); err != nil {
+	if err := s.publish(ctx, o.turns(ctx, 0)); err != nil {
 		return nil, err
 	}
 	if err := s.awaitOutcomes(ctx, o, watch); err != nil {
@@ -174,8 +174,28 @@ func (s *system) startWorker(ctx context.Context, o Options, natsURL string) (er
 	if err != nil {
 		return err
 	}
-	s.idle = &IdleCost{o.IdleTenants, mib(after.RSS - before.RSS), ready.Goroutines - none.Goroutines}
-	return nil
+	s.idle = &IdleCost{Tenants: o.IdleTenants, RSS: mib(after.RSS - before.RSS), Goroutines: ready.Goroutines - none.Goroutines}
+	s.idle.CPU, err = s.idleCPU(ctx, o)
+	return err
+}
+
+// idleFor is how long a worker without work is watched.
+const idleFor = 10 * time.Second
+
+// idleCPU is the share of a core that the worker uses without work, in percent.
+func (s *system) idleCPU(ctx context.Context, o Options) (float64, error) {
+	before, err := parts.UsageOf(s.worker.PID())
+	if err != nil {
+		return 0, err
+	}
+	o.progress("idle worker", 0, int(idleFor/time.Second))
+	select {
+	case <-time.After(idleFor):
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	after, err := parts.UsageOf(s.worker.PID())
+	return 100 * float64(after.CPU-before.CPU) / float64(idleFor), err
 }
 
 // stop ends the parts, those that depend on others first.

@@ -157,3 +157,19 @@ func TestValidate(t *testing.T) {
 		})
 	}
 }
+
+// TestIsolation: the measurement itself, small.
+func TestIsolation(t *testing.T) {
+	o := stress.Options{Tenants: 4, Orders: 5, Clients: parts.Own, Shards: 2, Rate: 200, Patience: 30 * time.Second}
+	r, err := stress.MeasureIsolation(t.Context(), o, 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Orders != 4*4*5 || r.Backlog == 0 || r.Quiet.P99 <= 0 || r.Troubled.P99 <= 0 || r.Ratio <= 0 {
+		t.Errorf("%+v", r)
+	}
+	o.Rate = 0
+	if _, err := stress.MeasureIsolation(t.Context(), o, 1); err == nil {
+		t.Error("measures quiet tenants that publish all at once")
+	}
+}

@@ -40,6 +40,7 @@ func newRoot() *cobra.Command {
 	var (
 		output  cli.Output
 		compare bool
+		trouble int
 	)
 	cmd := cli.Command(&cobra.Command{
 		Use:   "stress",
@@ -52,7 +53,8 @@ loop runs, with no queue at all, as the yardstick of this machine.`,
   stress --tenants 1000 --orders 100 -o json
   stress --compare                         # a client per goroutine, shared, locked
   stress --tenants 100 --orders 100 --idle-tenants 100000
-  stress --rate 2000 --orders 200          # latency below saturation`,
+  stress --rate 2000 --orders 200          # latency below saturation
+  stress --isolation 100000 --rate 400 --orders 40   # the price of two tenants' trouble to the others`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.Validate(); err != nil {
 				return cli.Usage(err)
@@ -62,6 +64,9 @@ loop runs, with no queue at all, as the yardstick of this machine.`,
 				ways = parts.AllClients
 			}
 			o.Progress = cli.Progress(os.Stderr)
+			if trouble > 0 {
+				return isolate(cmd.Context(), cmd.OutOrStdout(), o, trouble, output == cli.JSON)
+			}
 			reports, err := stress.Run(cmd.Context(), o, ways)
 			if err != nil {
 				return err
@@ -77,10 +82,24 @@ loop runs, with no queue at all, as the yardstick of this machine.`,
 	f.IntVar(&o.IdleTenants, "idle-tenants", 0, "tenants besides that the ledger knows and that have no work")
 	f.BoolVar(&o.NoDuplicateCheck, "no-duplicate-check", false, "switch the broker's check of client order ids off")
 	f.StringVar((*string)(&o.Clients), "clients", string(o.Clients), "how the worker holds HTTP clients: own, shared or locked")
+	f.IntVar(&trouble, "isolation", 0, "measure what a tenant with so large a backlog, and one whose broker never answers, cost the others; needs --rate")
 	f.BoolVar(&compare, "compare", false, "run all three ways of holding clients, side by side")
 	f.DurationVar(&o.Patience, "patience", o.Patience, "how long nothing may happen before the rest counts as lost")
 	cli.AddOutput(cmd, &output)
 	return cmd
+}
+
+// isolate measures and prints what tenants feel of each other.
+func isolate(ctx context.Context, w io.Writer, o stress.Options, backlog int, asJSON bool) error {
+	r, err := stress.MeasureIsolation(ctx, o, backlog)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(w).Encode(r)
+	}
+	r.Print(w)
+	return nil
 }
 
 // show prints the reports and fails if one of them has found something.
