@@ -19,6 +19,8 @@ type Options struct {
 	Rate int
 	// IdleTenants is how many tenants besides are known to the ledger and have no work.
 	IdleTenants int
+	// IdleFor is how long the worker is watched while they are all that it knows.
+	IdleFor time.Duration
 	// NoDuplicateCheck switches the broker's check of client order ids off.
 	NoDuplicateCheck bool
 	// Patience is how long the run may stand still before it is given up.

@@ -179,23 +179,20 @@ func (s *system) startWorker(ctx context.Context, o Options, natsURL string) (er
 	return err
 }
 
-// idleFor is how long a worker without work is watched.
-const idleFor = 10 * time.Second
-
 // idleCPU is the share of a core that the worker uses without work, in percent.
 func (s *system) idleCPU(ctx context.Context, o Options) (float64, error) {
 	before, err := parts.UsageOf(s.worker.PID())
 	if err != nil {
 		return 0, err
 	}
-	o.progress("idle worker", 0, int(idleFor/time.Second))
+	o.progress("idle worker", 0, int(o.IdleFor/time.Second))
 	select {
-	case <-time.After(idleFor):
+	case <-time.After(o.IdleFor):
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}
 	after, err := parts.UsageOf(s.worker.PID())
-	return 100 * float64(after.CPU-before.CPU) / float64(idleFor), err
+	return 100 * float64(after.CPU-before.CPU) / float64(o.IdleFor), err
 }
 
 // stop ends the parts, those that depend on others first.

@@ -42,7 +42,7 @@ func (b *bench) run() (ended <-chan error) {
 		Connect: func(context.Context, string) (broker.Client, error) { return b.broker, nil },
 		Idle:    time.Hour, Settle: time.Millisecond, Grace: time.Second,
 	}
-	s := session.New(cfg, session.Start{Tenant: "acme", Epoch: 1, Inbox: b.inbox, Asks: b.asks, Draining: b.drain})
+	s := session.New(cfg, session.Start{Tenant: "acme", Epoch: 1, Inbox: b.inbox, Asks: b.asks, Draining: b.drain, Until: never})
 	done := make(chan error, 1)
 	go func() { done <- s.Run(b.Context()) }()
 	q := <-b.asks // it begins with its backlog: there is none
@@ -139,3 +139,6 @@ func BenchmarkTurn(b *testing.B) {
 		b.Error(err)
 	}
 }
+
+// never is the Until of a session whose shard nobody takes.
+func never() time.Time { return time.Time{} }
