@@ -55,7 +55,7 @@ func linux(t *testing.T) {
 func TestRun(t *testing.T) {
 	linux(t)
 	o := options()
-	o.IdleTenants = 50
+	o.IdleTenants, o.IdleFor = 50, 100*time.Millisecond
 	phases := make(map[string]bool)
 	o.Progress = func(phase string, done, of int) {
 		if done == of {

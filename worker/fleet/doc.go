@@ -3,31 +3,44 @@
 //
 // The bucket FLEET holds a key for each member, its heartbeat, which the server removes
 // [Config.TTL] after the last one; and a key for each shard, its lease: owner, epoch, low
-// watermark. A lease has no time to live of its own. It is worth what its owner's heartbeat
-// is worth, so that a worker renews all its leases with one write.
+// watermark, and what the last owner left behind. A lease has no time to live of its own. It
+// is worth what its owner's heartbeat is worth, so that a worker renews all its leases with
+// one write.
 //
-//	          heartbeat taken                    drain
-//	joining -----------------> member ----------------------------> draining --> left
-//	   ^                         |  (gives up every shard in peace)    |
-//	   |                         |                                     |
-//	   +---- shards dropped <----+-------------------------------------+
-//	                 no heartbeat acknowledged until the deadline
+// A member counts from before it sent the last heartbeat that was acknowledged, in tenths of
+// the time to live; the server counts from when it took it, so it is later:
+//
+//	0          5                8           10
+//	| writes   | quiet:         | over:     | the server removes the member,
+//	| requests | writes none,   | drops its | its shards are free
+//	|          | is not ready   | shards    |
+//
+// So whoever takes over knows that the one before wrote nothing for half that time.
+//
+//	          heartbeat taken, view current              drain
+//	joining -------------------------------> member -----------------> draining --> left
+//	   ^                                      |    (gives up every       |
+//	   |                                      |     shard in peace)      |
+//	   +----------- all shards dropped <------+--------------------------+
+//	                                 over, or removed
 //
 // To a member, a shard is in one of these states:
 //
-//	         assigned to us, and                    ours: epoch+1
-//	         free or its owner is gone   (taking) -----------------> serving
-//	others' -----------------------------> ^  |                       |   |
-//	   ^                                      | somebody was faster   |   | assigned to another,
-//	   +--------------------------------------+                       |   | or drain
-//	   +---------------- lost: deadline passed, or a newer epoch <----+   v
-//	   +------------------------------ released: owner cleared <------ draining
+//	         assigned to us, and               epoch+1 is ours
+//	         free or its owner is gone  taking ----------------> serving
+//	others' ----------------------------> |                       |   |
+//	   ^                                  | somebody was faster   |   | assigned to another,
+//	   +----------------------------------+                       |   | or we drain
+//	   +----------- lost: we are over, or a newer epoch <---------+   v
+//	   +--------------------------- released: owner cleared <----- draining
 //
-// The bucket is the authority. Who owns a lease there, and how long a member's heartbeat
-// lives, the server decides; a worker stops earlier, by its own monotonic clock: its
-// deadline is counted from before the heartbeat was sent, and is shorter by a margin. The
-// deadline has one writer, the term's goroutine, and is read by sessions as they are about
-// to write a request; it is the only thing that they share.
+// A member takes nothing before its view of the bucket has been current: a lease may stand
+// there before its owner's last heartbeat.
+//
+// The bucket is the authority. The term's goroutine owns a membership, a holding's
+// goroutine one shard from its taking to its release; they talk over channels. The deadline
+// has one writer, the term's goroutine, and is read by sessions as they are about to write
+// a request; it is the only thing that they share.
 //
 // The window that no lease closes, a process that freezes between that look and its write,
 // is closed by the ledger: outcomes bear the epoch and are appended by compare-and-set.
