@@ -50,6 +50,15 @@ func (b *Bucket) Delete(ctx context.Context, key string, after uint64) error {
 	return nil
 }
 
+// Empty says that the bucket has no change to be read.
+func (b *Bucket) Empty(ctx context.Context) (bool, error) {
+	stream, err := b.ledger.js.Stream(ctx, "KV_"+b.name)
+	if err != nil {
+		return false, fmt.Errorf("ledger: read bucket %s: %w", b.name, err)
+	}
+	return stream.CachedInfo().State.Msgs == 0, nil
+}
+
 // How a bucket's stream marks a removed key; see ADR-8 and ADR-43 of NATS.
 const (
 	operationHeader = "KV-Operation"

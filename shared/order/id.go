@@ -15,7 +15,8 @@ const (
 )
 
 // ClientOrderID is the id that an intent's order bears at the broker: a pure function
-// of tenant and intent, so that a second attempt cannot become a second order.
+// of tenant and intent, so that a second attempt cannot become a second order. See also
+// [Intent.ClientOrderID].
 func ClientOrderID(tenant, intentID string) string { return tenant + "." + intentID }
 
 // ParseClientOrderID takes a client order id of ours apart; ok is false for others.

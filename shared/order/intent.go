@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -38,8 +39,17 @@ type Intent struct {
 	Order *Order `json:"order,omitzero"`
 	// Target is the intent id whose order is to be replaced or cancelled.
 	Target string `json:"target,omitzero"`
+	// RetryOf is the id of an earlier intent that an operator drives again with this one. The
+	// order bears the client order id of that one: if the broker has it after all, there is
+	// no second.
+	RetryOf string `json:"retry_of,omitzero"`
 	// Labels are the producer's own: kept, never read by the fleet.
 	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// ClientOrderID is the id that the intent's order bears at the broker.
+func (in *Intent) ClientOrderID(tenant string) string {
+	return ClientOrderID(tenant, cmp.Or(in.RetryOf, in.ID))
 }
 
 // Order is an Alpaca order request, field by field; see

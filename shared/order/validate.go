@@ -25,6 +25,10 @@ func (in *Intent) Validate() error {
 	p.add(ValidID(in.ID))
 	p.check(!in.ExpiresAt.IsZero(), "expires_at", "is required")
 	p.check(in.ExpiresAt.Year() >= 1 && in.ExpiresAt.Year() <= 9999, "expires_at", "is no year of four digits")
+	if in.RetryOf != "" {
+		p.add(word("retry_of", in.RetryOf, MaxID))
+		p.check(in.RetryOf != in.ID, "retry_of", "is the intent itself")
+	}
 	p.labels(in.Labels)
 	p.shape(in)
 	if in.Order == nil || !p.computable(in.Order) {

@@ -2,12 +2,10 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/rs/zerolog"
 )
@@ -45,8 +43,8 @@ func (c Config) Run(ctx context.Context, drain <-chan struct{}, serve Serve) err
 	if c.TTL < time.Second || c.TTL%time.Second != 0 {
 		return fmt.Errorf("fleet: a heartbeat lives whole seconds, at least one, not %s", c.TTL)
 	}
-	if _, err := c.Ledger.JetStream().KeyValue(ctx, ledger.FleetBucket); errors.Is(err, jetstream.ErrBucketNotFound) {
-		return fmt.Errorf("fleet: there is no bucket %s on this server; provision the ledger (worker provision)", ledger.FleetBucket)
+	if err := exists(ctx, c.Ledger); err != nil {
+		return err
 	}
 	say := c.announcer()
 	for delay := firstRejoin; ; delay = min(2*delay, lastRejoin) {

@@ -385,3 +385,29 @@ func TestFenced(t *testing.T) {
 		t.Errorf("%v is not ErrLost", err)
 	}
 }
+
+// TestLook: an observer sees members and leases, and is none.
+func TestLook(t *testing.T) {
+	r := newRealm(t, 3)
+	l, err := ledger.Open(t.Context(), ledgertest.Connect(t, r.url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := fleet.Look(t.Context(), l); err != nil || len(s.Members) != 0 || len(s.Leases) != 3 || s.Leases[0].Epoch != 0 {
+		t.Errorf("of nobody: %+v: %v", s, err)
+	}
+	a := r.join("a")
+	r.await("a serves", r.settled("a"))
+	s, err := fleet.Look(t.Context(), l)
+	if err != nil || len(s.Members) != 1 {
+		t.Fatalf("%+v: %v", s, err)
+	}
+	for id, m := range s.Members {
+		for shard, lease := range s.Leases {
+			if lease.Owner != id || lease.Epoch != 1 || m.Name != "a" {
+				t.Errorf("shard %d: %+v; member %s: %+v", shard, lease, id, m)
+			}
+		}
+	}
+	a.stop()
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/deploy/fleetctl"
+	"github.com/orderfleet/orderfleet/shared/cli"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
+	"github.com/spf13/cobra"
+)
+
+// common is what all subcommands share.
+type common struct {
+	nats   natsconn.Options
+	output cli.Output
+}
+
+func newRoot() *cobra.Command {
+	c := &common{}
+	cmd := cli.Command(&cobra.Command{
+		Use:   "fleetctl",
+		Short: "See the fleet, and drive failed intents again",
+		Long: `Shows who serves which shards, and which intents ended as failed: those of which the
+broker could not be asked in time what became of them. It reads the ledger and the
+fleet's bucket, and disturbs nobody. The server and who we are come from the NATS_*
+variables or from flags.
+
+Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line.`,
+		Example: `  fleetctl status
+  fleetctl failed list --since 24h
+  fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes`,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			env, err := natsconn.FromEnv()
+			if err != nil {
+				return cli.Usage(err)
+			}
+			c.nats = c.nats.Or(env)
+			return nil
+		},
+	})
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&c.nats.URL, "server", "", "NATS server (NATS_URL)")
+	flags.StringVar(&c.nats.Creds, "creds", "", "credentials file (NATS_CREDS)")
+	cli.AddOutput(cmd, &c.output)
+	cmd.AddCommand(newStatus(c), newFailed(c))
+	return cmd
+}
+
+// connect opens the ledger; close its connection.
+func (c *common) connect(ctx context.Context) (*ledger.Ledger, *nats.Conn, error) {
+	nc, err := natsconn.Dial(ctx, "orderfleet fleetctl", c.nats)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := ledger.Open(ctx, nc)
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return l, nc, nil
+}
+
+func newStatus(c *common) *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Short:   "Show the workers and who serves which shard; exit code 1 if a shard has no owner",
+		Example: "  fleetctl status\n  fleetctl status -o json",
+		Args:    cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, nc, err := c.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer nc.Close()
+			s, err := fleetctl.ReadStatus(cmd.Context(), l)
+			if err != nil {
+				return err
+			}
+			if c.output == cli.JSON {
+				err = json.NewEncoder(cmd.OutOrStdout()).Encode(s)
+			} else {
+				s.Print(cmd.OutOrStdout())
+			}
+			if n := s.Unowned(); err == nil && n > 0 {
+				err = fmt.Errorf("%d shards have no owner: is a worker running? Its log says what it waits for", n)
+			}
+			return err
+		},
+	}
+}

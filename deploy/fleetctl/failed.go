@@ -1,0 +1,207 @@
+package fleetctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// Failed is an intent that ended as failed: somebody has to look.
+type Failed struct {
+	Tenant string `json:"tenant"`
+	Shard  int    `json:"shard"`
+	// Seq is the intent's sequence number, OutcomeSeq that of its outcome.
+	Seq        uint64        `json:"seq"`
+	OutcomeSeq uint64        `json:"outcome_seq"`
+	Outcome    order.Outcome `json:"outcome"`
+	// Intent is what was asked; nil if retention has removed it.
+	Intent *order.Intent `json:"intent,omitempty"`
+	// Retries are the intents that drove it again, with what became of each; an empty
+	// status is one that is still due.
+	Retries []*Retry `json:"retries,omitempty"`
+}
+
+// Retry is an intent that drives another one again.
+type Retry struct {
+	ID     string       `json:"id"`
+	Seq    uint64       `json:"seq"`
+	Status order.Status `json:"status,omitempty"`
+}
+
+// Settled says that a retry found out, or is about to, what became of the intent.
+func (f *Failed) Settled() bool {
+	return slices.ContainsFunc(f.Retries, func(r *Retry) bool { return r.Status != order.Failed && r.Status != order.Expired })
+}
+
+// Filter says which failed intents are meant.
+type Filter struct {
+	Tenant string    // empty for all
+	ID     string    // an intent's; empty for all
+	Since  time.Time // when the outcome was written; zero for ever
+	// All lists also those that a retry has settled.
+	All bool
+}
+
+// ListFailed reads the failed intents in the order of their outcomes, shard by shard. It
+// reads the whole ledger of the shards in question, and tells progress.
+func ListFailed(ctx context.Context, l *ledger.Ledger, f Filter, progress func(phase string, done, of int)) ([]Failed, error) {
+	var all []Failed
+	for shard := range l.Shards() {
+		if f.Tenant != "" && l.ShardOf(f.Tenant) != shard {
+			continue
+		}
+		found, err := failedOf(ctx, l, shard, f, progress)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// reading is the failed intents of one shard, as far as it is read.
+type reading struct {
+	shard  int
+	filter Filter
+	found  []*Failed
+	byID   map[string]*Failed // by client order id
+	retry  map[string]*Retry  // by tenant and intent id, joined as client order ids are
+}
+
+var errEnd = errors.New("fleetctl: end of the ledger")
+
+func failedOf(ctx context.Context, l *ledger.Ledger, shard int, f Filter, progress func(string, int, int)) ([]Failed, error) {
+	end, err := l.End(ctx, shard)
+	if err != nil || end == 0 {
+		return nil, err
+	}
+	r := &reading{shard: shard, filter: f, byID: make(map[string]*Failed), retry: make(map[string]*Retry)}
+	err = l.Tail(ctx, shard, 1, func(e ledger.Entry) error {
+		progress("reading "+ledger.StreamName(shard), int(e.Seq), int(end))
+		if f.Tenant == "" || e.Tenant == f.Tenant {
+			if err := r.take(e); err != nil {
+				return err
+			}
+		}
+		if e.Seq >= end {
+			return errEnd
+		}
+		return nil
+	})
+	if !errors.Is(err, errEnd) {
+		return nil, err
+	}
+	return r.complete(ctx, l)
+}
+
+// take looks at one message.
+func (r *reading) take(e ledger.Entry) error {
+	switch e.Class {
+	case ledger.Intents:
+		in, err := order.DecodeIntent(e.Data)
+		if err != nil || in.RetryOf == "" {
+			return nil // what cannot be read drives nothing again
+		}
+		if f := r.byID[in.ClientOrderID(e.Tenant)]; f != nil {
+			retry := &Retry{ID: in.ID, Seq: e.Seq}
+			f.Retries = append(f.Retries, retry)
+			r.retry[order.ClientOrderID(e.Tenant, in.ID)] = retry
+		}
+	case ledger.Outcomes:
+		o, err := order.DecodeOutcome(e.Data)
+		if err != nil {
+			return fmt.Errorf("fleetctl: outcome at %s sequence %d: %w", ledger.StreamName(r.shard), e.Seq, err)
+		}
+		id := order.ClientOrderID(e.Tenant, o.IntentID)
+		if retry := r.retry[id]; retry != nil {
+			retry.Status = o.Status
+			return nil // it is listed with what it drove again
+		}
+		if o.Status == order.Failed && r.meant(e, o) {
+			f := &Failed{Tenant: e.Tenant, Shard: r.shard, Seq: o.IntentSeq, OutcomeSeq: e.Seq, Outcome: o}
+			r.found, r.byID[id] = append(r.found, f), f
+		}
+	default:
+	}
+	return nil
+}
+
+func (r *reading) meant(e ledger.Entry, o order.Outcome) bool {
+	return (r.filter.ID == "" || r.filter.ID == o.IntentID) && !e.Time.Before(r.filter.Since)
+}
+
+// complete reads what was asked.
+func (r *reading) complete(ctx context.Context, l *ledger.Ledger) ([]Failed, error) {
+	var all []Failed
+	for _, f := range r.found {
+		if f.Settled() && !r.filter.All {
+			continue
+		}
+		e, err := l.At(ctx, r.shard, f.Seq)
+		switch {
+		case err == nil:
+			if in, err := order.DecodeIntent(e.Data); err == nil {
+				f.Intent = &in
+			}
+		case !errors.Is(err, ledger.ErrNone):
+			return nil, err
+		}
+		all = append(all, *f)
+	}
+	return all, nil
+}
+
+// PrintFailed writes a list for people.
+func PrintFailed(w io.Writer, all []Failed) {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "no failed intents")
+		return
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "TENANT\tINTENT\tWHAT\tFAILED\tATTEMPTS\tRETRIES\tWHY")
+	for _, f := range all {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", f.Tenant, f.Outcome.IntentID, f.what(),
+			f.Outcome.Committed.Format(time.RFC3339), f.Outcome.Attempts, f.retries(), f.Outcome.Message)
+	}
+	table.Flush() //nolint:errcheck // as any print to w
+}
+
+// what was asked, in a few words.
+func (f *Failed) what() string {
+	switch {
+	case f.Intent == nil:
+		return string(f.Outcome.Kind)
+	case f.Intent.Kind == order.KindOrder:
+		o := f.Intent.Order
+		amount := ""
+		switch {
+		case o.Qty != nil:
+			amount = o.Qty.String()
+		case o.Notional != nil:
+			amount = "$" + o.Notional.String()
+		}
+		return fmt.Sprintf("%s %s %s %s", o.Side, amount, o.Symbol, o.Type)
+	case f.Intent.Target != "":
+		return fmt.Sprintf("%s %s", f.Intent.Kind, f.Intent.Target)
+	}
+	return string(f.Intent.Kind)
+}
+
+func (f *Failed) retries() string {
+	if len(f.Retries) == 0 {
+		return "none"
+	}
+	last := f.Retries[len(f.Retries)-1]
+	status := string(last.Status)
+	if status == "" {
+		status = "due"
+	}
+	return fmt.Sprintf("%d, last %s", len(f.Retries), status)
+}

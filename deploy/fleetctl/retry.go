@@ -1,0 +1,69 @@
+package fleetctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// The labels of an intent that drives another one again.
+const (
+	LabelRetryBy     = "retry_by"
+	LabelRetryReason = "retry_reason"
+)
+
+// Why an intent is driven again, by whom, and how long that may take.
+type Why struct {
+	By, Reason string
+	Lifetime   time.Duration
+}
+
+// ErrGone says that retention has removed what was asked.
+var ErrGone = errors.New("retention has removed the intent, so what it asked for is not known any more")
+
+// Again is the intent that drives a failed one again. Its order bears the failed one's client
+// order id, so that there is no second order if the broker has the first.
+func (f *Failed) Again(w Why) (order.Intent, error) {
+	if f.Intent == nil {
+		return order.Intent{}, fmt.Errorf("fleetctl: intent %s of tenant %s: %w", f.Outcome.IntentID, f.Tenant, ErrGone)
+	}
+	again := *f.Intent
+	again.ID = order.NewID()
+	again.ExpiresAt = time.Now().Add(w.Lifetime)
+	if again.RetryOf == "" {
+		again.RetryOf = f.Intent.ID
+	}
+	again.Labels = maps.Clone(f.Intent.Labels)
+	if again.Labels == nil {
+		again.Labels = make(map[string]string)
+	}
+	again.Labels[LabelRetryBy], again.Labels[LabelRetryReason] = w.By, w.Reason
+	if err := again.Validate(); err != nil {
+		return order.Intent{}, fmt.Errorf("fleetctl: drive intent %s of tenant %s again: %w", f.Outcome.IntentID, f.Tenant, err)
+	}
+	return again, nil
+}
+
+// Result is what became of an intent that was driven again.
+type Result struct {
+	Tenant  string        `json:"tenant"`
+	RetryOf string        `json:"retry_of"`
+	ID      string        `json:"id"`
+	Outcome order.Outcome `json:"outcome"`
+}
+
+// Drive publishes an intent that drives another one again and waits for its outcome.
+func Drive(ctx context.Context, p *producer.Producer, tenant string, again order.Intent) (Result, error) {
+	r := Result{Tenant: tenant, RetryOf: again.RetryOf, ID: again.ID}
+	receipt, err := p.Publish(ctx, tenant, again)
+	if err != nil {
+		return r, err
+	}
+	r.Outcome, err = p.Await(ctx, receipt)
+	return r, err
+}
