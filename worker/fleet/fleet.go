@@ -32,7 +32,7 @@ type Config struct {
 // The bounds of the wait before a worker joins again.
 const (
 	firstRejoin = 50 * time.Millisecond
-	lastRejoin  = 2 * time.Second
+	lastRejoin  = 500 * time.Millisecond
 )
 
 // Run is a worker's life in the fleet: it calls serve, in a goroutine of its own, for
