@@ -1,0 +1,44 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/orderfleet/orderfleet/shared/cli"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
+)
+
+func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
+
+func TestCommands(t *testing.T) {
+	server := ledgertest.Provision(t, 2).ConnectedUrl()
+	for _, tc := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"help", []string{"--help"}, 0, "Examples:"},
+		{"status without workers", []string{"status", "--server", server}, 1, "2 shards have no owner"},
+		{"status as JSON", []string{"status", "--server", server, "-o", "json"}, 1, `"members":[]`},
+		{"nothing failed", []string{"failed", "list", "--server", server}, 0, "no failed intents"},
+		{"no such intent", []string{"failed", "show", "acme", "x", "--server", server}, 1, "has no failed intent x"},
+		{"a retry without reason", []string{"failed", "retry", "acme", "x", "--server", server}, 2, "--reason"},
+		{"no time", []string{"failed", "list", "--since", "yesterday", "--server", server}, 2, "--since"},
+		{"no tenant's name", []string{"failed", "list", "a.b", "--server", server}, 2, "a.b"},
+		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
+		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var out bytes.Buffer
+			cmd := newRoot()
+			cmd.SetArgs(tc.args)
+			cmd.SetOut(&out)
+			cmd.SetErr(&out)
+			if code := cli.Run(t.Context(), cmd); code != tc.code || !strings.Contains(out.String(), tc.says) {
+				t.Errorf("exit code %d, wanted %d with %q:\n%s", code, tc.code, tc.says, out.String())
+			}
+		})
+	}
+}

@@ -1,0 +1,157 @@
+package fleetctl_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/deploy/fleetctl"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/shopspring/decimal"
+)
+
+func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
+
+// desk writes a ledger by hand.
+type desk struct {
+	testing.TB
+	*ledger.Ledger
+	js   jetstream.JetStream
+	tips map[string]uint64
+}
+
+func newDesk(t *testing.T) *desk {
+	l, _ := ledgertest.Open(t, 2)
+	return &desk{t, l, l.JetStream(), make(map[string]uint64)}
+}
+
+func (d *desk) publish(tenant string, in order.Intent) uint64 {
+	d.Helper()
+	data, err := order.EncodeIntent(in)
+	if err != nil {
+		d.Fatal(err)
+	}
+	ack, err := d.js.Publish(d.Context(), ledger.PublishSubject(tenant), data)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return ack.Sequence
+}
+
+func (d *desk) end(tenant, id string, seq uint64, status order.Status) {
+	d.Helper()
+	f, err := d.Append(d.ShardOf(tenant), tenant, &order.Outcome{
+		IntentID: id, IntentSeq: seq, Kind: order.KindOrder, Status: status, Worker: "w", Epoch: 1, Attempts: 2,
+		Message: "it may have been booked", Committed: time.Now(),
+	}, d.tips[tenant])
+	if err != nil {
+		d.Fatal(err)
+	}
+	select {
+	case ack := <-f.Ok():
+		d.tips[tenant] = ack.Sequence
+	case err := <-f.Err():
+		d.Fatal(err)
+	}
+}
+
+func (d *desk) list(f fleetctl.Filter) []fleetctl.Failed {
+	d.Helper()
+	found, err := fleetctl.ListFailed(d.Context(), d.Ledger, f, func(string, int, int) {})
+	if err != nil {
+		d.Fatal(err)
+	}
+	return found
+}
+
+func buy(id string) order.Intent {
+	qty := decimal.RequireFromString("3")
+	return order.Intent{ID: id, Kind: order.KindOrder, ExpiresAt: time.Now().Add(time.Minute), Labels: map[string]string{"desk": "7"}, Order: &order.Order{
+		Symbol: "AAPL", Qty: &qty, Side: order.Buy, Type: order.Market, TimeInForce: order.Day,
+	}}
+}
+
+// TestFailedIntents: they are listed until a retry has settled them, and a retry bears the
+// client order id of what it drives again, however often that is.
+func TestFailedIntents(t *testing.T) {
+	d := newDesk(t)
+	for _, tenant := range []string{"acme", "beta", "gamma"} {
+		d.end(tenant, "fine", d.publish(tenant, buy("fine")), order.Accepted)
+		d.end(tenant, "bad", d.publish(tenant, buy("bad")), order.Failed)
+	}
+	if found := d.list(fleetctl.Filter{}); len(found) != 3 {
+		t.Fatalf("%d failed intents of 3 tenants: %+v", len(found), found)
+	}
+	found := d.list(fleetctl.Filter{Tenant: "acme"})
+	if len(found) != 1 || found[0].Outcome.IntentID != "bad" || found[0].Intent == nil || found[0].Intent.Order.Symbol != "AAPL" {
+		t.Fatalf("of acme: %+v", found)
+	}
+	if later := d.list(fleetctl.Filter{Since: time.Now().Add(time.Hour)}); len(later) != 0 {
+		t.Errorf("failed in the future: %+v", later)
+	}
+
+	why := fleetctl.Why{By: "ann", Reason: "the broker is back", Lifetime: time.Minute}
+	first, err := found[0].Again(why)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.RetryOf != "bad" || first.ID == "bad" || first.ClientOrderID("acme") != "acme.bad" ||
+		first.Labels["desk"] != "7" || first.Labels[fleetctl.LabelRetryBy] != "ann" || first.Labels[fleetctl.LabelRetryReason] != why.Reason {
+		t.Errorf("driven again: %+v", first)
+	}
+	seq := d.publish("acme", first)
+	if due := d.list(fleetctl.Filter{Tenant: "acme"}); len(due) != 0 {
+		t.Errorf("listed although a retry is due: %+v", due)
+	}
+	d.end("acme", first.ID, seq, order.Failed)
+	found = d.list(fleetctl.Filter{Tenant: "acme"})
+	if len(found) != 1 || len(found[0].Retries) != 1 || found[0].Retries[0].Status != order.Failed {
+		t.Fatalf("after a retry that failed too: %+v", found)
+	}
+	second, err := found[0].Again(why)
+	if err != nil || second.RetryOf != "bad" {
+		t.Fatalf("driven again: %+v: %v", second, err)
+	}
+	d.end("acme", second.ID, d.publish("acme", second), order.Accepted)
+	if left := d.list(fleetctl.Filter{}); len(left) != 2 {
+		t.Errorf("%d are left of the other two tenants: %+v", len(left), left)
+	}
+	if all := d.list(fleetctl.Filter{Tenant: "acme", All: true}); len(all) != 1 || len(all[0].Retries) != 2 {
+		t.Errorf("with those that are settled: %+v", all)
+	}
+}
+
+// TestGone: what retention has removed cannot be driven again, and the error says so.
+func TestGone(t *testing.T) {
+	f := fleetctl.Failed{Tenant: "acme", Outcome: order.Outcome{IntentID: "bad"}}
+	if _, err := f.Again(fleetctl.Why{Lifetime: time.Minute}); !errors.Is(err, fleetctl.ErrGone) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestTables: what people read names tenants, intents, owners, and the lack of them.
+func TestTables(t *testing.T) {
+	d := newDesk(t)
+	d.end("acme", "bad", d.publish("acme", buy("bad")), order.Failed)
+	var text bytes.Buffer
+	fleetctl.PrintFailed(&text, d.list(fleetctl.Filter{}))
+	for _, want := range []string{"acme", "bad", "buy 3 AAPL market", "it may have been booked", "none"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+	s, err := fleetctl.ReadStatus(t.Context(), d.Ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text.Reset()
+	s.Print(&text)
+	if s.Unowned() != 2 || !strings.Contains(text.String(), "NOBODY") || !strings.Contains(text.String(), "0 workers, 2 shards, 2 of them without an owner") {
+		t.Errorf("%d unowned:\n%s", s.Unowned(), text.String())
+	}
+}
