@@ -49,6 +49,7 @@ type running struct {
 	drain   chan struct{}
 	abandon context.CancelFunc
 	ended   chan error
+	line    *ledgertest.Line // to the server; nil if it cannot be cut
 }
 
 // work starts a worker; it is abandoned when the test ends.
@@ -87,7 +88,7 @@ func (r *rig) start(nc *nats.Conn, change ...func(*worker.Config)) *running {
 		c(&cfg)
 	}
 	ctx, abandon := context.WithCancel(context.Background())
-	w := &running{r.TB, make(chan struct{}), abandon, make(chan error, 1)}
+	w := &running{t: r.TB, drain: make(chan struct{}), abandon: abandon, ended: make(chan error, 1)}
 	go func() {
 		defer close(w.ended)
 		w.ended <- worker.Run(ctx, w.drain, nc, cfg)
