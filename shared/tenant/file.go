@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,9 +30,11 @@ const placeholder = "{tenant}"
 // LoadFile reads a file like
 //
 //	broker: https://paper-api.alpaca.markets   # of the tenants that name none
+//	requests_per_minute: 200                   # likewise; without it, what the broker's answers state
+//	on_failed: continue                        # likewise; or hold: see [Tenant.HoldOnFailed]
 //	tenants:
 //	  acme: {key_id: AK1, secret_file: acme.key}
-//	  beta: {broker: "https://api.alpaca.markets", oauth: "..."}
+//	  beta: {broker: "https://api.alpaca.markets", oauth: "...", requests_per_minute: 1000, on_failed: hold}
 //	any: {key_id: "{tenant}", secret: "dev-{tenant}"}   # development only: every other name
 //
 // Secret files are relative to the file's folder; space around their content is not part
@@ -84,14 +87,24 @@ func (t Tenant) named(name string) Tenant {
 
 // content is the file's shape.
 type content struct {
-	Broker  string           `yaml:"broker"`
+	settings `yaml:",inline"`
+
 	Tenants map[string]entry `yaml:"tenants"`
 	Any     *entry           `yaml:"any"`
 }
 
+// settings are what may stand with a tenant, and at the top of the file for the tenants
+// that say nothing.
+type settings struct {
+	Broker            string `yaml:"broker"`
+	RequestsPerMinute *int   `yaml:"requests_per_minute"`
+	OnFailed          string `yaml:"on_failed"`
+}
+
 // entry is a tenant in the file.
 type entry struct {
-	Broker     string `yaml:"broker"`
+	settings `yaml:",inline"`
+
 	KeyID      string `yaml:"key_id"`
 	Secret     string `yaml:"secret"`
 	SecretFile string `yaml:"secret_file"`
@@ -110,14 +123,14 @@ func parse(data []byte, read readFile) (*File, error) {
 		if err := order.ValidTenant(name); err != nil {
 			return nil, fmt.Errorf("tenants: %w", err)
 		}
-		t, err := e.tenant(name, c.Broker, read)
+		t, err := e.tenant(name, c.settings, read)
 		if err != nil {
 			return nil, fmt.Errorf("tenants.%s.%w", name, err)
 		}
 		f.tenants[name] = t
 	}
 	if c.Any != nil {
-		t, err := c.Any.tenant(placeholder, c.Broker, read)
+		t, err := c.Any.tenant(placeholder, c.settings, read)
 		if err != nil {
 			return nil, fmt.Errorf("any.%w", err)
 		}
@@ -175,12 +188,9 @@ func lineOf(text string) string {
 }
 
 // tenant makes an entry whole.
-func (e entry) tenant(name, broker string, read readFile) (Tenant, error) {
-	t := Tenant{Name: name, BaseURL: e.Broker, Credentials: Credentials{KeyID: e.KeyID, Secret: e.Secret, OAuth: e.OAuth}}
-	if t.BaseURL == "" {
-		t.BaseURL = broker
-	}
-	if err := checkAddress(t.BaseURL); err != nil {
+func (e entry) tenant(name string, defaults settings, read readFile) (Tenant, error) {
+	t := Tenant{Name: name, Credentials: Credentials{KeyID: e.KeyID, Secret: e.Secret, OAuth: e.OAuth}}
+	if err := e.or(defaults).fill(&t); err != nil {
 		return t, err
 	}
 	switch {
@@ -196,6 +206,40 @@ func (e entry) tenant(name, broker string, read readFile) (Tenant, error) {
 		t.Credentials.Secret = strings.TrimSpace(string(secret))
 	}
 	return t, nil
+}
+
+// or fills in what is missing.
+func (e settings) or(d settings) settings {
+	return settings{
+		Broker:            cmp.Or(e.Broker, d.Broker),
+		RequestsPerMinute: cmp.Or(e.RequestsPerMinute, d.RequestsPerMinute),
+		OnFailed:          cmp.Or(e.OnFailed, d.OnFailed, "continue"),
+	}
+}
+
+// maxRequestsPerMinute is more than any broker allows, and finds what is meant otherwise.
+const maxRequestsPerMinute = 1_000_000
+
+// fill checks the fields and writes them into a tenant.
+func (e settings) fill(t *Tenant) error {
+	if err := checkAddress(e.Broker); err != nil {
+		return err
+	}
+	t.BaseURL = e.Broker
+	if n := e.RequestsPerMinute; n != nil {
+		if *n < 1 || *n > maxRequestsPerMinute {
+			return fmt.Errorf("requests_per_minute: %d is not 1 to %d; leave it out for no bound but the broker's own", *n, maxRequestsPerMinute)
+		}
+		t.RequestsPerMinute = *n
+	}
+	switch e.OnFailed {
+	case "continue":
+	case "hold":
+		t.HoldOnFailed = true
+	default:
+		return errors.New("on_failed: is neither continue nor hold")
+	}
+	return nil
 }
 
 // checkAddress finds the mistakes in a broker's address that would show only when the

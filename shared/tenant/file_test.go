@@ -70,6 +70,34 @@ any: {key_id: "{tenant}", secret: "dev-{tenant}"}
 	}
 }
 
+// What stands at the top of the file is for the tenants that say nothing.
+func TestLoadFileSettings(t *testing.T) {
+	f, err := load(t, "broker: "+broker+`
+requests_per_minute: 200
+on_failed: hold
+tenants:
+  plain: {oauth: t}
+  own: {oauth: t, broker: "http://own", requests_per_minute: 1000, on_failed: continue}
+any: {oauth: t, requests_per_minute: 7}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]tenant.Tenant{
+		"plain": {BaseURL: broker, RequestsPerMinute: 200, HoldOnFailed: true},
+		"own":   {BaseURL: "http://own", RequestsPerMinute: 1000},
+		"other": {BaseURL: broker, RequestsPerMinute: 7, HoldOnFailed: true},
+	} {
+		got, err := f.Lookup(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.BaseURL != want.BaseURL || got.RequestsPerMinute != want.RequestsPerMinute || got.HoldOnFailed != want.HoldOnFailed {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+}
+
 func TestLoadFileWithoutTemplate(t *testing.T) {
 	for name, content := range map[string]string{"nothing": "", "a comment": "# none yet\n", "a broker": "broker: " + broker} {
 		f, err := load(t, content)
@@ -106,6 +134,10 @@ func TestLoadFileRefuses(t *testing.T) {
 		{"a broker with a password", "tenants: {acme: {broker: 'https://u:PRIVATE@a', oauth: x}}", "tenants.acme.broker: no user"},
 		{"both kinds of keys", top + "tenants: {acme: {oauth: PRIVATE, key_id: a}}", "tenants.acme.oauth: stands beside a key pair"},
 		{"two secrets", top + "tenants: {acme: {key_id: a, secret: PRIVATE, secret_file: b}}", "tenants.acme.secret_file: stands beside secret"},
+		{"no requests", top + "requests_per_minute: 0\ntenants: {acme: {oauth: PRIVATE}}", "tenants.acme.requests_per_minute: 0 is not 1 to"},
+		{"too many requests", top + "any: {oauth: PRIVATE, requests_per_minute: 1000001}", "any.requests_per_minute: 1000001 is not"},
+		{"requests in words", top + "any: {oauth: PRIVATE, requests_per_minute: many}", "line 2: a value of the wrong type"},
+		{"another policy", top + "tenants: {acme: {oauth: PRIVATE, on_failed: panic}}", "tenants.acme.on_failed: is neither"},
 		{"a secret file that is not there", top + "tenants: {acme: {key_id: PRIVATE, secret_file: gone}}", "tenants.acme.secret_file: open "},
 	} {
 		t.Run(test.name, func(t *testing.T) {

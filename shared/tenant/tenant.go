@@ -22,6 +22,12 @@ type Tenant struct {
 	// a cluster or on this machine may speak, keys cross the network in clear.
 	BaseURL     string
 	Credentials Credentials
+	// RequestsPerMinute bounds what is asked of the broker in the tenant's name; 0 is no
+	// bound but the one that the broker states.
+	RequestsPerMinute int
+	// HoldOnFailed says that an intent that failed holds the tenant's later ones until an
+	// operator releases them. Otherwise they go on.
+	HoldOnFailed bool
 }
 
 // Directory finds tenants. Safe for concurrent use.
