@@ -35,6 +35,9 @@ func EncodeOutcome(o Outcome) ([]byte, error) { return encode("outcome", o, repo
 // EncodeUpdate writes an update. What is no UTF-8 in it becomes U+FFFD.
 func EncodeUpdate(u Update) ([]byte, error) { return encode("update", u, reporting) }
 
+// EncodeControl writes a control. It does not check it; see [Control.Validate].
+func EncodeControl(c Control) ([]byte, error) { return encode("control", c, writing) }
+
 func encode(what string, v any, opts json.Options) ([]byte, error) {
 	data, err := json.Marshal(v, opts)
 	if err != nil {
@@ -59,6 +62,10 @@ func DecodeOutcome(data []byte) (Outcome, error) { return decode[Outcome](data, 
 // DecodeUpdate reads an update. Members that it does not know, of a newer writer, are
 // passed over.
 func DecodeUpdate(data []byte) (Update, error) { return decode[Update](data, reading) }
+
+// DecodeControl reads a control. Members that it does not know, of a newer program, are
+// passed over.
+func DecodeControl(data []byte) (Control, error) { return decode[Control](data, reading) }
 
 // PeekID is the id of an encoded intent, or "" if it has none that could be one. The
 // rest of the message may be malformed in any way that still is JSON.

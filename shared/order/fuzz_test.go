@@ -74,6 +74,28 @@ func FuzzDecodeUpdate(f *testing.F) {
 	})
 }
 
+// What is valid is so to the schema, too.
+func FuzzDecodeControl(f *testing.F) {
+	for _, sample := range samples(f, "controls") {
+		f.Add(sample)
+	}
+	schema := compiled(f, order.ControlSchema)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		survives(t, data, order.DecodeControl, order.EncodeControl)
+		c, err := order.DecodeControl(data)
+		if err != nil || c.Validate() != nil {
+			return
+		}
+		written, err := order.EncodeControl(c)
+		if err != nil {
+			t.Fatalf("valid, but cannot be written: %v", err)
+		}
+		if err := refused(t, schema, written); err != nil {
+			t.Errorf("the schema refuses %s: %v", written, err)
+		}
+	})
+}
+
 // survives checks that what was read is written the same, again and again.
 func survives[T any](t *testing.T, data []byte, decode func([]byte) (T, error), encode func(T) ([]byte, error)) {
 	t.Helper()

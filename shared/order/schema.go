@@ -10,4 +10,6 @@ var (
 	OutcomeSchema string
 	//go:embed schema/update.json
 	UpdateSchema string
+	//go:embed schema/control.json
+	ControlSchema string
 )

@@ -74,6 +74,7 @@ func TestSchemasHaveTheFieldsOfTheTypes(t *testing.T) {
 		{order.IntentSchema, "advanced_instructions", reflect.TypeFor[order.AdvancedInstructions](), nil},
 		{order.OutcomeSchema, "", reflect.TypeFor[order.Outcome](), nil},
 		{order.UpdateSchema, "", reflect.TypeFor[order.Update](), nil},
+		{order.ControlSchema, "", reflect.TypeFor[order.Control](), nil},
 	} {
 		t.Run(test.goType.Name(), func(t *testing.T) {
 			doc := document(t, test.schema)
@@ -161,6 +162,7 @@ func anyList(v any) []any {
 
 func TestSchemasHaveTheWordsOfTheConstants(t *testing.T) {
 	intent, outcome := document(t, order.IntentSchema), document(t, order.OutcomeSchema)
+	control := document(t, order.ControlSchema)
 	in := func(doc map[string]any, path ...string) []string {
 		for _, step := range path {
 			doc = doc[step].(map[string]any)
@@ -176,6 +178,7 @@ func TestSchemasHaveTheWordsOfTheConstants(t *testing.T) {
 		"TimeInForce":    in(intent, "$defs", "order", "properties", "time_in_force"),
 		"Class":          in(intent, "$defs", "order", "properties", "order_class"),
 		"Status":         in(outcome, "properties", "status"),
+		"Verb":           in(control, "properties", "verb"),
 	} {
 		if !slices.Equal(got, words[name]) {
 			t.Errorf("%s: the schema has %v, Go has %v", name, got, words[name])
@@ -264,6 +267,15 @@ func TestSamples(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u, err := order.DecodeUpdate(message)
 			checkSample(t, updates, message, u, err, order.EncodeUpdate, order.DecodeUpdate)
+		})
+	}
+	for name, message := range samples(t, "controls") {
+		t.Run(name, func(t *testing.T) {
+			c, err := order.DecodeControl(message)
+			if err == nil {
+				err = c.Validate()
+			}
+			checkSample(t, compiled(t, order.ControlSchema), message, c, err, order.EncodeControl, order.DecodeControl)
 		})
 	}
 }

@@ -1,0 +1,45 @@
+package order
+
+import "time"
+
+// Verb is what an operator wants done to a tenant.
+type Verb string
+
+// Release lets a tenant go on that is held because an intent of its failed.
+const Release Verb = "release"
+
+// Bounds of a [Control], in bytes.
+const (
+	MaxControlBy     = 128
+	MaxControlReason = 512
+)
+
+// Control is an operator's word on a tenant. It stands on the ledger, so that every owner
+// of the tenant's shard acts on it alike, and everybody can see who said it and why.
+type Control struct {
+	Version int  `json:"v,omitzero"`
+	Verb    Verb `json:"verb"`
+	// By is who said it, as the operator's name.
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// Validate says everything that is wrong with a control, each as a [*FieldError] within
+// [FieldErrors]; nil if nothing is.
+func (c *Control) Validate() error {
+	var p problems
+	p.check(c.Version == 0 || c.Version == Version, "v", "%d is not known; this is version %d", c.Version, Version)
+	p.check(c.Verb == Release, "verb", "%q is not %s", clipped(string(c.Verb)), Release)
+	p.text("by", c.By, MaxControlBy)
+	p.text("reason", c.Reason, MaxControlReason)
+	p.check(!c.At.IsZero() && c.At.Year() >= 1 && c.At.Year() <= 9999, "at", "is required, with a year of four digits")
+	return p.err()
+}
+
+// text checks words of a person.
+func (p *problems) text(field, s string, most int) {
+	p.check(s != "", field, "is required")
+	p.check(len(s) <= most, field, "has %d bytes, more than %d", len(s), most)
+	p.check(printable(s), field, "is not printable text")
+}
