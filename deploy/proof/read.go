@@ -33,7 +33,7 @@ func Read(ctx context.Context, l *ledger.Ledger) (intents []Intent, outcomes []O
 					return fmt.Errorf("proof: outcome at %s sequence %d: %w", ledger.StreamName(shard), e.Seq, err)
 				}
 				outcomes = append(outcomes, Outcome{e.Tenant, e.Seq, e.Time, o})
-			case ledger.Updates:
+			case ledger.Updates, ledger.Controls:
 			}
 			if e.Seq >= end {
 				return errEnd

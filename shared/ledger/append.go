@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -34,6 +35,30 @@ func (l *Ledger) Append(shard int, tenant string, o *order.Outcome, after uint64
 		return nil, fmt.Errorf("ledger: append the outcome of intent %d: %w", o.IntentSeq, err)
 	}
 	return f, nil
+}
+
+// Control appends an operator's word on a tenant, and returns its sequence number in the
+// tenant's shard. After an error that is no [order.FieldErrors] only the ledger knows
+// whether it stands (see [Ledger.LastControl]); saying it twice does no harm.
+func (l *Ledger) Control(ctx context.Context, tenant string, c order.Control) (uint64, error) {
+	if err := order.ValidTenant(tenant); err != nil {
+		return 0, fmt.Errorf("ledger: control: %w", err)
+	}
+	if err := c.Validate(); err != nil {
+		return 0, fmt.Errorf("ledger: control: %w", err)
+	}
+	data, err := order.EncodeControl(c)
+	if err != nil {
+		return 0, fmt.Errorf("ledger: %w", err)
+	}
+	ack, err := l.js.Publish(ctx, Controls.Subject(l.ShardOf(tenant), tenant), data)
+	if errors.Is(err, jetstream.ErrNoStreamResponse) {
+		return 0, fmt.Errorf("ledger: append a control: the ledger is of an older release, without controls; provision it again (worker provision): %w", err)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ledger: append a control: %w", err)
+	}
+	return ack.Sequence, nil
 }
 
 // IsConflict says that an append lost its compare-and-set: the tenant's last

@@ -67,7 +67,7 @@ func (f *Fold) Apply(e Entry) error {
 			return fmt.Errorf("ledger: outcome at %s sequence %d: %w", StreamName(f.shard), e.Seq, err)
 		}
 		f.done(e.Tenant, seq)
-	case Updates:
+	case Updates, Controls:
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,91 @@ func TestProvisionRefusesToLoseData(t *testing.T) {
 				t.Errorf("refused %+v, wanted %s with a reason", refused.Changes[0], tc.field)
 			}
 		})
+	}
+}
+
+// TestProvisionAddsSubjects: a stream of an older release that has messages gets the
+// subjects that it lacks; none is taken away from one of a newer release.
+func TestProvisionAddsSubjects(t *testing.T) {
+	l, nc := ledgertest.Open(t, 1)
+	subjects := func(change func([]string) []string) {
+		stream, err := l.JetStream().Stream(t.Context(), ledger.StreamName(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := stream.CachedInfo().Config
+		cfg.Subjects = change(cfg.Subjects)
+		if _, err := l.JetStream().UpdateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := ledger.DefaultSettings()
+	s.Shards = 1
+	publish(t, nc, "acme", "a")
+
+	subjects(func(all []string) []string {
+		return slices.DeleteFunc(all, func(one string) bool { return strings.HasPrefix(one, "controls.") })
+	})
+	if _, err := l.Control(t.Context(), "acme", release); err == nil || !strings.Contains(err.Error(), "provision it again") {
+		t.Errorf("a control on a ledger without their subject: %v", err)
+	}
+	changes, err := ledger.Provision(t.Context(), nc, s)
+	if err != nil || len(changes) != 1 || changes[0].Action != ledger.Update || changes[0].Field != "subjects" {
+		t.Errorf("changes %v: %v", changes, err)
+	}
+	if _, err := l.Control(t.Context(), "acme", release); err != nil {
+		t.Error(err)
+	}
+
+	subjects(func(all []string) []string { return append(all, "later.0.*") })
+	_, err = ledger.Provision(t.Context(), nc, s)
+	if refused, ok := errors.AsType[*ledger.RefusedError](err); !ok || refused.Changes[0].Field != "subjects" {
+		t.Errorf("subjects were taken away: %v", err)
+	}
+}
+
+var release = order.Control{Version: order.Version, Verb: order.Release, By: "kim", Reason: "seen at the broker", At: time.Unix(1_790_000_000, 0).UTC()}
+
+// TestControls: the last control of a tenant is found, with its place among the tenant's
+// other messages; what is none is not appended.
+func TestControls(t *testing.T) {
+	l, nc := ledgertest.Open(t, 2)
+	shard := l.ShardOf("acme")
+	if _, _, err := l.LastControl(t.Context(), shard, "acme"); !errors.Is(err, ledger.ErrNone) {
+		t.Errorf("no control yet: %v", err)
+	}
+	publish(t, nc, "acme", "a")
+	first, err := l.Control(t.Context(), "acme", release)
+	if err != nil || first != 2 {
+		t.Fatalf("sequence %d: %v", first, err)
+	}
+	again := release
+	again.Reason = "again"
+	if _, err := l.Control(t.Context(), "acme", again); err != nil {
+		t.Fatal(err)
+	}
+	if c, seq, err := l.LastControl(t.Context(), shard, "acme"); err != nil || seq != 3 || c != again {
+		t.Errorf("found %+v at %d: %v", c, seq, err)
+	}
+	e, err := l.At(t.Context(), shard, first)
+	if err != nil || e.Class != ledger.Controls || e.Tenant != "acme" {
+		t.Errorf("entry %+v: %v", e, err)
+	}
+	bad := release
+	bad.By = ""
+	if _, err := l.Control(t.Context(), "acme", bad); err == nil || !strings.Contains(err.Error(), "by: is required") {
+		t.Errorf("a control of nobody: %v", err)
+	}
+	if _, err := l.Control(t.Context(), "a.b", release); err == nil {
+		t.Error("a control of no tenant was taken")
+	}
+	// One that is no message of ours is an error that says where it is and what is wrong.
+	if _, err := l.JetStream().Publish(t.Context(), ledger.Controls.Subject(shard, "acme"), []byte(`{"by":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = l.LastControl(t.Context(), shard, "acme")
+	if _, ok := errors.AsType[*order.FieldError](err); !ok || !strings.Contains(err.Error(), "sequence 4") {
+		t.Errorf("a malformed control: %v", err)
 	}
 }
 

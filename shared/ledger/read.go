@@ -28,6 +28,21 @@ func (l *Ledger) LastOutcome(ctx context.Context, shard int, tenant string) (ord
 	return o, e.Seq, nil
 }
 
+// LastControl reads the last control of a tenant and its sequence number, from the
+// stream's leader: what it says is current. ErrNone if there is none. It is decoded, not
+// checked.
+func (l *Ledger) LastControl(ctx context.Context, shard int, tenant string) (order.Control, uint64, error) {
+	e, err := l.leaderGet(ctx, shard, getRequest{LastBySubject: Controls.Subject(shard, tenant)})
+	if err != nil {
+		return order.Control{}, 0, err
+	}
+	c, err := order.DecodeControl(e.Data)
+	if err != nil {
+		return order.Control{}, 0, fmt.Errorf("ledger: control at %s sequence %d: %w", StreamName(shard), e.Seq, err)
+	}
+	return c, e.Seq, nil
+}
+
 // At reads the message with a sequence number. ErrNone if retention removed it.
 func (l *Ledger) At(ctx context.Context, shard int, seq uint64) (Entry, error) {
 	return l.leaderGet(ctx, shard, getRequest{Seq: seq})

@@ -96,7 +96,7 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        StreamName(shard),
 		Description: "Orderfleet: the ledger of shard " + n,
-		Subjects:    []string{"intents." + n + ".*", "outcomes." + n + ".*", "updates." + n + ".*"},
+		Subjects:    []string{"controls." + n + ".*", "intents." + n + ".*", "outcomes." + n + ".*", "updates." + n + ".*"},
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardNew, // refuse, never forget
 		Storage:     storage,

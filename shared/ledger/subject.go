@@ -14,9 +14,10 @@ const (
 	Intents Class = iota + 1
 	Outcomes
 	Updates
+	Controls
 )
 
-var classWords = [...]string{Intents: "intents", Outcomes: "outcomes", Updates: "updates"}
+var classWords = [...]string{Intents: "intents", Outcomes: "outcomes", Updates: "updates", Controls: "controls"}
 
 func (c Class) String() string { return classWords[c] }
 
@@ -66,6 +67,8 @@ func parseSubject(subject string) (c Class, tenant string, ok bool) {
 		return Outcomes, tenant, true
 	case "updates":
 		return Updates, tenant, true
+	case "controls":
+		return Controls, tenant, true
 	}
 	return 0, "", false
 }
