@@ -28,12 +28,12 @@ type books struct {
 func newBooks() *books { return &books{tenants: make(map[string]*desk)} }
 
 // connect is a worker's Connect.
-func (b *books) connect(_ context.Context, tenant string) (broker.Client, error) {
+func (b *books) connect(_ context.Context, tenant string) (broker.Line, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	d := &desk{books: b, tenant: tenant}
 	b.tenants[tenant] = d
-	return d, nil
+	return broker.Line{Client: d, Address: "books"}, nil
 }
 
 // watch sees every call, and leaves it to the books.

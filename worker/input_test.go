@@ -123,14 +123,14 @@ func TestTenantsThatCannotBeServed(t *testing.T) {
 	r := newRig(t)
 	broken := errors.New("broker: https:// is no address")
 	r.work(func(c *worker.Config) {
-		c.Connect = func(ctx context.Context, name string) (broker.Client, error) {
+		c.Connect = func(ctx context.Context, name string) (broker.Line, error) {
 			switch name {
 			case "nobody":
-				return nil, fmt.Errorf("%w: nobody", tenant.ErrUnknown)
+				return broker.Line{}, fmt.Errorf("%w: nobody", tenant.ErrUnknown)
 			case "keyless":
-				return nil, fmt.Errorf("%w: keyless", tenant.ErrNoCredentials)
+				return broker.Line{}, fmt.Errorf("%w: keyless", tenant.ErrNoCredentials)
 			case "broken":
-				return nil, broken
+				return broker.Line{}, broken
 			}
 			return r.books.connect(ctx, name)
 		}

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/fleet"
+	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/session"
 	"github.com/orderfleet/orderfleet/worker/shard"
 	"github.com/rs/zerolog"
@@ -24,8 +26,8 @@ type Config struct {
 	// Name is written into every outcome. It must be this process's alone; by default
 	// it is the host's name with a random suffix.
 	Name string
-	// Connect makes a tenant's broker client; see [session.Config]. Required.
-	Connect func(ctx context.Context, tenant string) (broker.Client, error)
+	// Connect makes a tenant's line to its broker; see [session.Config]. Required.
+	Connect func(ctx context.Context, tenant string) (broker.Line, error)
 	// MaxSessions bounds how many tenants are served at once, and with it the open
 	// connections. By default three quarters of the process's limit of open files.
 	MaxSessions int
@@ -59,6 +61,14 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	if err != nil {
 		return err
 	}
+	log := cfg.Log.With().Str("worker", cfg.Name).Logger()
+	outages := outage.New(log)
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the sessions
+	var watch sync.WaitGroup
+	watch.Go(func() { outages.Run(watching) })
+	defer watch.Wait()
+	defer unwatch()
+
 	load := new(shard.Load)
 	shards := shard.Config{
 		MaxSessions: max(cfg.MaxSessions/l.Shards(), 1),
@@ -69,7 +79,8 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 			Worker:  cfg.Name,
 			Ledger:  l,
 			Connect: cfg.Connect,
-			Log:     cfg.Log.With().Str("worker", cfg.Name).Logger(),
+			Outages: outages,
+			Log:     log,
 			Idle:    cfg.Idle,
 			Settle:  cfg.Settle,
 			Grace:   cfg.Grace,
@@ -83,7 +94,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 			return fleet.Load{Sessions: int(load.Sessions.Load()), Waiting: int(load.Waiting.Load())}
 		},
 		Ready: cfg.Ready,
-		Log:   shards.Session.Log,
+		Log:   log,
 	}
 	return member.Run(ctx, drain, shards.Serve)
 }

@@ -132,12 +132,13 @@ func (s *System) startWorker(ctx context.Context, o Options) error {
 	s.drain, s.worker = make(chan struct{}), make(chan error, 1)
 	go func() {
 		s.worker <- worker.Run(context.Background(), s.drain, s.nc, worker.Config{
-			Connect: func(ctx context.Context, name string) (broker.Client, error) {
+			Connect: func(ctx context.Context, name string) (broker.Line, error) {
 				t, err := directory.Lookup(ctx, name)
 				if err != nil {
-					return nil, err
+					return broker.Line{}, err
 				}
-				return alpaca.New(alpaca.Config{Tenant: t.Name, BaseURL: t.BaseURL, Credentials: t.Credentials, Logger: o.Log})
+				client, err := alpaca.New(alpaca.Config{Tenant: t.Name, BaseURL: t.BaseURL, Credentials: t.Credentials, Logger: o.Log})
+				return broker.Line{Client: client, Address: t.BaseURL}, err
 			},
 			Serving: func(shard int) { serving <- shard },
 			Log:     o.Log,

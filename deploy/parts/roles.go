@@ -190,16 +190,17 @@ const secret = "parts"
 // plenty is the cash of every account: no order is refused for want of it.
 var plenty = decimal.New(1, 12)
 
-// connector makes the clients of tenants whose keys are their names. A nil transport
+// connector makes the lines of tenants whose keys are their names. A nil transport
 // means that each client owns its connection.
-func connector(brokerURL string, transport http.RoundTripper) func(context.Context, string) (broker.Client, error) {
-	return func(_ context.Context, name string) (broker.Client, error) {
-		return alpaca.New(alpaca.Config{
+func connector(brokerURL string, transport http.RoundTripper) func(context.Context, string) (broker.Line, error) {
+	return func(_ context.Context, name string) (broker.Line, error) {
+		client, err := alpaca.New(alpaca.Config{
 			Tenant:      name,
 			BaseURL:     brokerURL,
 			Credentials: tenant.Credentials{KeyID: name, Secret: secret},
 			Transport:   transport,
 			Logger:      zerolog.New(io.Discard).Level(zerolog.WarnLevel),
 		})
+		return broker.Line{Client: client, Address: brokerURL}, err
 	}
 }

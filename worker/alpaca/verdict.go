@@ -28,7 +28,7 @@ func (l *line) verdict() broker.Verdict {
 		RequestID:  l.requestID(),
 		Submitted:  x.submitted,
 		Answered:   x.answered,
-		Limits:     limits(x.header),
+		Limits:     limits(x.header, x.answered),
 	}
 	if x.err != nil {
 		v.Kind, v.Message = l.unanswered()
@@ -127,52 +127,61 @@ func (l *line) requestID() string {
 	return l.clean(id, 128)
 }
 
-// limits reads the rate limit off an answer.
-func limits(h http.Header) broker.Limits {
-	lim := broker.Limits{
-		Limit:     int(number(h.Get("X-Ratelimit-Limit"))),
-		Remaining: int(number(h.Get("X-Ratelimit-Remaining"))),
+// limits reads the rate limit off an answer. Half a limit is none: what is missing or
+// makes no sense must not look like a limit of 0.
+func limits(h http.Header, answered time.Time) broker.Limits {
+	limit, ok := number(h.Get("X-Ratelimit-Limit"))
+	if !ok || limit == 0 {
+		return broker.Limits{}
 	}
-	if reset := number(h.Get("X-Ratelimit-Reset")); reset != 0 {
-		lim.Reset = time.Unix(reset, 0)
+	remaining, ok := number(h.Get("X-Ratelimit-Remaining"))
+	reset, known := untilReset(h, answered)
+	if !ok || !known {
+		return broker.Limits{}
 	}
-	return lim
+	return broker.Limits{Limit: limit, Remaining: remaining, Reset: reset}
 }
 
-// number reads a header that counts something; 0 if it does not.
-func number(s string) int64 {
-	if s == "" {
-		return 0
+// untilReset is how long it takes, from the answer on, until the rate limit begins anew.
+func untilReset(h http.Header, answered time.Time) (time.Duration, bool) {
+	unix, ok := number(h.Get("X-Ratelimit-Reset"))
+	if !ok || unix == 0 {
+		return 0, false
 	}
-	n, err := strconv.ParseInt(s, 10, 40)
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
+	return within(time.Unix(int64(unix), 0).Sub(brokerTime(h, answered))), true
 }
 
-// wait is how long a 429 asks us to stay away: Retry-After in seconds or as a
-// date, else the reset of the rate limit; at most an hour. Dates are the
-// broker's, so they count from the broker's own clock where it shows one.
-func wait(h http.Header, answered time.Time) time.Duration {
-	now := answered
+// brokerTime is when the answer was made by the broker's own clock, where it shows one: the
+// dates and times in an answer are to be compared with that, not with our clock.
+func brokerTime(h http.Header, answered time.Time) time.Time {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
+		return date
 	}
+	return answered
+}
+
+// number reads a header that counts something.
+func number(s string) (int, bool) {
+	n, err := strconv.ParseInt(s, 10, 40)
+	return int(n), err == nil && n >= 0
+}
+
+// wait is how long a 429 asks us to stay away: Retry-After in seconds or as a date, else
+// the reset of the rate limit; at most an hour.
+func wait(h http.Header, answered time.Time) time.Duration {
 	after := h.Get("Retry-After")
-	seconds, err := strconv.ParseFloat(after, 64)
-	if err == nil && seconds >= 0 {
+	if seconds, err := strconv.ParseFloat(after, 64); err == nil && seconds >= 0 {
 		return time.Duration(min(seconds, maxWait.Seconds()) * float64(time.Second))
 	}
-	until, err := http.ParseTime(after)
-	if err != nil {
-		until = limits(h).Reset
+	if until, err := http.ParseTime(after); err == nil {
+		return within(until.Sub(brokerTime(h, answered)))
 	}
-	if until.IsZero() {
-		return 0
-	}
-	return min(max(until.Sub(now), 0), maxWait)
+	d, _ := untilReset(h, answered)
+	return d
 }
+
+// within keeps a wait that a header states within sense.
+func within(d time.Duration) time.Duration { return min(max(d, 0), maxWait) }
 
 // unproven is a 2xx answer that does not show what it should.
 func unproven(v broker.Verdict, format string, args ...any) broker.Verdict {

@@ -116,8 +116,10 @@ type CanceledOrder struct {
 	Status int // HTTP status for this order
 }
 
-// Limits is the rate limit as an answer's headers state it. Zero if they did not.
+// Limits is the rate limit as an answer's headers state it: so many requests of so many
+// remain, until all are there again. Zero if the headers do not say all three.
 type Limits struct {
 	Limit, Remaining int
-	Reset            time.Time
+	// Reset counts from the answer, by the broker's own clock; never negative.
+	Reset time.Duration
 }

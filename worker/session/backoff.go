@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The bounds of a back-off.
+// The bounds of a back-off's ceiling.
 const (
 	firstDelay = 50 * time.Millisecond
 	lastDelay  = 5 * time.Second
@@ -18,7 +18,7 @@ type backoff struct{ ceiling time.Duration }
 // next is how long to wait before the next try.
 func (b *backoff) next() time.Duration {
 	b.ceiling = min(max(2*b.ceiling, firstDelay), lastDelay)
-	return b.ceiling/4 + rand.N(b.ceiling*3/4)
+	return rand.N(b.ceiling + 1)
 }
 
 // pause waits, but not while the session is to end.

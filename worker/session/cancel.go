@@ -23,7 +23,12 @@ func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
 			t.outcome.Recovered = t.ambiguous
 			return t.end(order.Accepted, "the order is "+target.Status), nil
 		}
-		v := s.client.Cancel(ctx, target.ID, s.notAfter(t))
+		v, err := s.request(ctx, t, t.intent.ExpiresAt, func() broker.Verdict {
+			return s.client.Cancel(ctx, target.ID, s.notAfter(t))
+		})
+		if err != nil {
+			return nil, err
+		}
 		t.wrote(v)
 		switch v.Kind {
 		case broker.Accepted:
@@ -39,7 +44,7 @@ func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
 			t.lost(time.Now()) // asking twice for the same end is harmless
 		default: // it surely was not booked
 		}
-		if err := s.hold(ctx, t, v, &delay); err != nil {
+		if err := s.rest(ctx, &delay, t.intent.ExpiresAt); err != nil {
 			return nil, err
 		}
 	}
@@ -68,7 +73,12 @@ func canceled(o *broker.Order) bool { return o.Status == "canceled" || o.Status 
 func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error) {
 	var delay backoff
 	for {
-		v := s.client.CancelAll(ctx, s.notAfter(t))
+		v, err := s.request(ctx, t, t.intent.ExpiresAt, func() broker.Verdict {
+			return s.client.CancelAll(ctx, s.notAfter(t))
+		})
+		if err != nil {
+			return nil, err
+		}
 		t.wrote(v)
 		switch v.Kind {
 		case broker.Accepted:
@@ -88,7 +98,7 @@ func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error
 			t.lost(time.Now())
 		default: // it surely was not booked
 		}
-		if err := s.hold(ctx, t, v, &delay); err != nil {
+		if err := s.rest(ctx, &delay, t.intent.ExpiresAt); err != nil {
 			return nil, err
 		}
 	}

@@ -26,7 +26,7 @@ func (s *Session) findTip(ctx context.Context) error {
 	if last.Epoch > s.epoch {
 		return s.fence(last)
 	}
-	s.tip, s.done = seq, last.IntentSeq
+	s.tip, s.done, s.status = seq, last.IntentSeq, last.Status
 	return nil
 }
 
@@ -121,7 +121,7 @@ func (s *Session) acknowledged(ctx context.Context) error {
 
 // stood records that the outcome under way is the tenant's last one.
 func (s *Session) stood(seq uint64) {
-	s.tip, s.done = seq, s.under.outcome.IntentSeq
+	s.tip, s.done, s.status = seq, s.under.outcome.IntentSeq, s.under.outcome.Status
 	s.under = nil
 }
 
@@ -146,7 +146,7 @@ func (s *Session) reread(ctx context.Context) error {
 		// An earlier owner wrote until a moment ago; it may have more at the broker.
 		s.suspects, s.foldEnd, s.before = Suspects, math.MaxUint64, time.Now()
 	}
-	s.tip, s.done = seq, max(s.done, last.IntentSeq)
+	s.tip, s.done, s.status = seq, max(s.done, last.IntentSeq), last.Status
 	if s.done >= o.IntentSeq {
 		s.under = nil
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
@@ -31,6 +32,27 @@ type task struct {
 	ambiguous bool
 	// since is when that began, until the request is accounted for; then zero.
 	since time.Time
+
+	answered broker.Verdict // the last answer of the broker
+	problem  string         // the last time that there was none, or none of use
+}
+
+// note remembers what became of a request, for an outcome that somebody must look at.
+func (t *task) note(v broker.Verdict) {
+	if v.HTTPStatus != 0 {
+		t.answered = v
+	}
+	if judge(v) == ill || v.Kind == broker.RetryAfter {
+		t.problem = problem(v)
+	}
+}
+
+// problem says for people why a request came to nothing.
+func problem(v broker.Verdict) string {
+	if v.HTTPStatus == 0 {
+		return v.Message
+	}
+	return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", v.HTTPStatus, v.Message))
 }
 
 // lost notes that the broker may have booked the intent, and that we do not know: the
@@ -69,8 +91,8 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 	if !t.ambiguous && t.expired(time.Now()) {
 		return t.end(order.Expired, "its time ran out before it was taken up"), nil
 	}
-	if o := s.connect(ctx, t); o != nil {
-		return o, nil
+	if o, err := s.connect(ctx, t); o != nil || err != nil {
+		return o, err
 	}
 	o, err := s.carryOut(ctx, t)
 	s.doubtful = err != nil && t.ambiguous
@@ -142,19 +164,18 @@ func (s *Session) firstUse(ctx context.Context, it Item) (uint64, error) {
 	}
 }
 
-// connect makes the broker client that the session then owns, unless it has one. It
-// returns the outcome of an intent whose tenant has none.
-func (s *Session) connect(ctx context.Context, t *task) *order.Outcome {
-	if s.client != nil {
-		return nil
-	}
-	client, err := s.cfg.Connect(ctx, s.tenant)
+// connect makes sure that the session has a line to its broker. It returns the outcome of
+// an intent whose tenant has none.
+func (s *Session) connect(ctx context.Context, t *task) (*order.Outcome, error) {
+	err := s.dial(ctx)
 	if err == nil {
-		s.client = client
-		return nil
+		return nil, nil
+	}
+	if ctx.Err() != nil { // which says nothing of the tenant
+		return nil, context.Cause(ctx)
 	}
 	if t.ambiguous {
-		return s.failed(t, fmt.Sprintf("an earlier worker may have submitted it, and the broker cannot be asked: %v", err))
+		return s.failed(t, fmt.Sprintf("an earlier worker may have submitted it, and the broker cannot be asked: %v", err)), nil
 	}
 	switch {
 	case errors.Is(err, tenant.ErrUnknown):
@@ -164,7 +185,30 @@ func (s *Session) connect(ctx context.Context, t *task) *order.Outcome {
 	default:
 		t.outcome.Rule = RuleTenantConfig
 	}
-	return t.end(order.Blocked, err.Error())
+	return t.end(order.Blocked, err.Error()), nil
+}
+
+// dial makes the line to the broker that the session then owns, unless it has one.
+func (s *Session) dial(ctx context.Context) error {
+	if s.client != nil {
+		return nil
+	}
+	line, err := s.cfg.Connect(ctx, s.tenant)
+	if err != nil {
+		return err
+	}
+	member, down, err := s.cfg.Outages.Join(ctx, line.Address)
+	if err != nil {
+		return err
+	}
+	s.client, s.member = line.Client, member
+	s.limiter, s.holds = newLimiter(line.PerMinute), line.HoldOnFailed
+	if down {
+		s.log.Warn().Msg("breaker open from the start: the broker is down for all")
+		s.breaker.open = true
+		s.member.Failing(ctx)
+	}
+	return nil
 }
 
 // end finishes a task with a status and a message for people.
@@ -195,8 +239,14 @@ func (t *task) duplicateOf(first uint64) *order.Outcome {
 	return t.end(order.Duplicate, fmt.Sprintf("the id was used before, by intent %d", first))
 }
 
-// failed finishes a task that somebody must look at.
+// failed finishes a task that somebody must look at, with all that is known.
 func (s *Session) failed(t *task, why string) *order.Outcome {
+	if o, v := &t.outcome, t.answered; o.HTTPStatus == 0 {
+		o.HTTPStatus, o.Code, o.RequestID, o.Answered = v.HTTPStatus, v.Code, v.RequestID, v.Answered
+	}
+	if t.problem != "" {
+		why += ": " + t.problem
+	}
 	s.log.Error().Str("intent", t.outcome.IntentID).Uint64("intent_seq", t.outcome.IntentSeq).Msg("intent failed: " + why)
 	return t.end(order.Failed, why)
 }
@@ -216,9 +266,27 @@ func (s *Session) notAfter(t *task) time.Time {
 // expired, or the session has to wait until it may write again.
 func (s *Session) late(ctx context.Context, t *task) (*order.Outcome, error) {
 	if t.expired(time.Now()) {
-		return t.end(order.Expired, "its time ran out before the request was written"), nil
+		return t.tooLate("its time ran out before the request was written"), nil
 	}
 	return nil, s.await(ctx)
+}
+
+// tooLate finishes a task whose time ran out.
+func (t *task) tooLate(how string) *order.Outcome {
+	if t.problem != "" {
+		how += "; the last problem: " + t.problem
+	}
+	return t.end(order.Expired, how)
+}
+
+// deadline is the end of the time to find out what became of the intent's requests. An
+// intent that was taken up after its expiry gets that time, too.
+func (s *Session) deadline(t *task) time.Time {
+	from := t.intent.ExpiresAt
+	if t.outcome.Received.After(from) {
+		from = t.outcome.Received
+	}
+	return from.Add(s.cfg.Grace)
 }
 
 // wrote notes that a request that can change the broker's books was written.

@@ -2,8 +2,8 @@
 // in ledger order, drives each to its end at the broker, and commits the outcome.
 //
 // The goroutine owns everything a tenant has in this process: its broker client
-// and the connection under it, its place in the ledger, its back-off. Nobody else
-// reads or writes any of it, so there is no lock. The shard owns the inbox's
+// and the connection under it, its place in the ledger, its rate limiter, its breaker.
+// Nobody else reads or writes any of it, so there is no lock. The shard owns the inbox's
 // sending end, and answers a session's questions ([Ask]).
 //
 //	            intent in the inbox, or in the backlog
@@ -23,6 +23,43 @@
 //	   no request: invalid, duplicate, expired,|                    |  or a worker died here
 //	   blocked --------------------------------+                    v
 //	                                                       deadline passed: failed
+//
+// Every request, lookups and cancels too, passes two gates of the session's own, and waits
+// there at most as long as it is of use; draining, or the end of the context, ends the wait
+// at once. So a tenant waits, and nobody else does. After the wait its expiry is checked
+// again, as the request is written.
+//
+// The limiter is a token bucket of the tenant's own limit, and what the broker's answers say
+// of its window: if nothing remains, the session waits for the reset instead of collecting
+// refusals. No answer can keep it away for longer than a minute.
+//
+// The breaker keeps it from a broker that fails again and again (no connection, no answer,
+// server errors; a refusal or a 429 is no failure):
+//
+//	+--------+   failures in a row   +------+  pause over, and the watch   +---------+
+//	| closed | --------------------> | open |  agrees; or the watch says   | probing |
+//	+--------+                       +------+  that the broker is back     +---------+
+//	    ^  ^                          |  ^ | ------------------------------> |    |
+//	    |  |        new session       |  |                                   |    |
+//	    |  +--------------------------+  +------ failure: a longer pause ----+    |
+//	    +------------------------------- answer ----------------------------------+
+//
+// The probe is the next request that the tenant's work needs, not an extra one: while an
+// answer is missing that is a lookup, since no order is sent before it. So a probe risks
+// nothing that was not to be risked anyway, costs no token, and without work there is none.
+// Intents that expire meanwhile end as expired, in time. The watch (package outage) knows
+// whether all tenants of the broker fail; then few of them probe for all.
+//
+// After an outcome that is failed, a tenant whose policy is to hold is held: its session ends
+// and gives back what it has not begun.
+//
+//	           outcome failed, policy hold
+//	serving ---------------------------------> held: no session; intents wait on the ledger
+//	   ^                                        |
+//	   +---- the shard starts a session <-------+ a release (order.Control) behind that
+//	         which finds the release              outcome on the ledger
+//
+// Nothing but the ledger says that a tenant is held, so it is so after a take-over, too.
 //
 // Committing overlaps with the next submission: the outcome of intent n is on its
 // way while the order of n+1 is being submitted, but the outcome of n+1 is not

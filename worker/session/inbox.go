@@ -45,11 +45,19 @@ type Item struct {
 }
 
 // Ask is a session's question what to do next: when it is behind and has nothing left of
-// what it read, or when it was idle for long. The shard answers at once.
+// what it read, when it was idle for long, or when its tenant is held. The shard answers at
+// once.
 type Ask struct {
 	Tenant string
 	// Idle asks for leave to end.
 	Idle bool
+	// Held says that the tenant is held since the outcome with this sequence number, and
+	// asks for leave to end. Live is the answer if a control message came behind it: look
+	// again.
+	Held uint64
+	// Rest is what a held session read and did not begin; the shard takes it back, with
+	// what is in the inbox.
+	Rest []Item
 	// Suspects is how many of the tenant's next intents may have reached the broker
 	// under an earlier owner; the shard keeps the number if the session ends.
 	Suspects int
@@ -139,7 +147,7 @@ func (s *Session) receive(ctx context.Context) (Item, error) {
 		return Item{}, context.Cause(ctx)
 	case <-s.timer.C:
 	}
-	a, err := s.ask(ctx, true)
+	a, err := s.ask(ctx, Ask{Idle: true})
 	if err != nil {
 		return Item{}, err
 	}
@@ -159,7 +167,7 @@ func (s *Session) finish(ctx context.Context) error {
 
 // refill reads the next window of the backlog, or goes live.
 func (s *Session) refill(ctx context.Context) error {
-	a, err := s.ask(ctx, false)
+	a, err := s.ask(ctx, Ask{})
 	if err != nil {
 		return err
 	}
@@ -213,9 +221,10 @@ func (s *Session) readBacklog(ctx context.Context, due []ledger.Due) ([]ledger.E
 }
 
 // ask asks the shard what to do next.
-func (s *Session) ask(ctx context.Context, idle bool) (Answer, error) {
+func (s *Session) ask(ctx context.Context, q Ask) (Answer, error) {
+	q.Tenant, q.Suspects, q.Reply = s.tenant, s.suspects, s.reply
 	select {
-	case s.asks <- Ask{Tenant: s.tenant, Idle: idle, Suspects: s.suspects, Reply: s.reply}:
+	case s.asks <- q:
 	case <-ctx.Done():
 		return Answer{}, context.Cause(ctx)
 	}

@@ -44,7 +44,10 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 				return o, err
 			}
 		}
-		v := b.send()
+		v, err := s.request(ctx, t, t.intent.ExpiresAt, b.send)
+		if err != nil {
+			return nil, err
+		}
 		t.wrote(v)
 		switch v.Kind {
 		case broker.Accepted:
@@ -63,19 +66,11 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 			continue
 		default: // it surely was not booked
 		}
-		if err := s.hold(ctx, t, v, &delay); err != nil {
+		if err := s.rest(ctx, &delay, t.intent.ExpiresAt); err != nil {
 			return nil, err
 		}
 	}
 	return nil, context.Cause(ctx)
-}
-
-// hold waits before a request that surely was not booked is sent again: as long as
-// the broker asked, never past the expiry.
-func (s *Session) hold(ctx context.Context, t *task, v broker.Verdict, delay *backoff) error {
-	wait := max(v.Wait, delay.next())
-	s.log.Debug().Str("intent", t.intent.ID).Int("http_status", v.HTTPStatus).Dur("wait", wait).Str("problem", v.Message).Msg("not now")
-	return s.pause(ctx, min(wait, time.Until(t.intent.ExpiresAt)))
 }
 
 // resolve looks up what became of a request whose answer was lost. It returns nil and
@@ -83,9 +78,12 @@ func (s *Session) hold(ctx context.Context, t *task, v broker.Verdict, delay *ba
 // again, under the same id, is safe.
 func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outcome, error) {
 	var delay backoff
+	deadline := s.deadline(t)
 	for {
-		v := s.client.ByClientID(ctx, t.id)
+		v, err := s.find(ctx, t, deadline)
 		switch {
+		case err != nil:
+			return nil, err
 		case v.Kind == broker.Found:
 			return s.found(t, b, v), nil
 		case v.Kind == broker.NotFound && time.Since(t.since) >= s.cfg.Settle:
@@ -94,13 +92,18 @@ func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outco
 				return t.end(order.Expired, "its time ran out; the broker has no such order"), nil
 			}
 			return nil, nil
-		case v.Kind != broker.NotFound && time.Now().After(t.intent.ExpiresAt.Add(s.cfg.Grace)):
-			return s.failed(t, fmt.Sprintf("it may have been booked, and the broker could not be asked until %s after its expiry: %s", s.cfg.Grace, v.Message)), nil
+		case v.Kind != broker.NotFound && time.Now().After(deadline):
+			return s.failed(t, fmt.Sprintf("it may have been booked, and the broker could not be asked until %s after its expiry", s.cfg.Grace)), nil
 		}
-		if err := s.pause(ctx, max(v.Wait, delay.next())); err != nil {
+		if err := s.rest(ctx, &delay, deadline); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// find looks the task's order up by our id.
+func (s *Session) find(ctx context.Context, t *task, until time.Time) (broker.Verdict, error) {
+	return s.request(ctx, t, until, func() broker.Verdict { return s.client.ByClientID(ctx, t.id) })
 }
 
 // found finishes a task with the order that the broker has under its id.
@@ -120,20 +123,23 @@ func (s *Session) refused(ctx context.Context, t *task, b booking, refusal broke
 		return t.answer(order.Rejected, refusal), nil
 	}
 	var delay backoff
+	deadline := s.deadline(t)
 	for {
-		v := s.client.ByClientID(ctx, t.id)
+		v, err := s.find(ctx, t, deadline)
 		switch {
+		case err != nil:
+			return nil, err
 		case v.Kind == broker.Found && t.ambiguous:
 			return s.found(t, b, v), nil
 		case v.Kind == broker.Found:
 			return s.usedBefore(ctx, t, b, v)
 		case v.Kind == broker.NotFound:
 			return t.answer(order.Rejected, refusal), nil
-		case time.Now().After(t.intent.ExpiresAt.Add(s.cfg.Grace)):
+		case time.Now().After(deadline):
 			t.answer(order.Failed, refusal)
-			return s.failed(t, fmt.Sprintf("refused (%s), and the broker could not be asked whether the order is there: %s", refusal.Message, v.Message)), nil
+			return s.failed(t, fmt.Sprintf("refused (%s), and the broker could not be asked whether the order is there", refusal.Message)), nil
 		}
-		if err := s.pause(ctx, max(v.Wait, delay.next())); err != nil {
+		if err := s.rest(ctx, &delay, deadline); err != nil {
 			return nil, err
 		}
 	}

@@ -54,24 +54,31 @@ func (s *Session) target(ctx context.Context, t *task) (*broker.Order, *order.Ou
 	return nil, s.failed(t, fmt.Sprintf("the order of intent %s was replaced more than %d times", t.intent.Target, maxReplacements)), nil
 }
 
-// lookup asks the broker until it answers, at most until the intent expires. It
-// returns an outcome unless what was asked for was found.
+// lookup asks the broker until it answers, at most until the intent expires, or longer if
+// an earlier request is unaccounted for. It returns an outcome unless what was asked for
+// was found.
 func (s *Session) lookup(ctx context.Context, t *task, ask func() broker.Verdict) (broker.Verdict, *order.Outcome, error) {
 	var delay backoff
+	until := t.intent.ExpiresAt
+	if t.ambiguous {
+		until = s.deadline(t)
+	}
 	for {
-		v := ask()
+		v, err := s.request(ctx, t, until, ask)
 		switch {
+		case err != nil:
+			return v, nil, err
 		case v.Kind == broker.Found:
 			return v, nil, nil
 		case v.Kind == broker.NotFound, v.Kind == broker.Rejected:
 			return v, t.answer(order.Rejected, v), nil
-		case t.expired(time.Now()):
-			if t.ambiguous {
-				return v, s.failed(t, "an earlier request is unaccounted for, and the broker could not be asked before it expired: "+v.Message), nil
-			}
-			return v, t.end(order.Expired, "its time ran out before the broker could be asked: "+v.Message), nil
+		case time.Now().Before(until):
+		case t.ambiguous:
+			return v, s.failed(t, fmt.Sprintf("an earlier request is unaccounted for, and the broker could not be asked until %s after its expiry", s.cfg.Grace)), nil
+		default:
+			return v, t.tooLate("its time ran out before the broker could be asked"), nil
 		}
-		if err := s.hold(ctx, t, v, &delay); err != nil {
+		if err := s.rest(ctx, &delay, until); err != nil {
 			return v, nil, err
 		}
 	}

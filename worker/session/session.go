@@ -10,6 +10,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/rs/zerolog"
 )
 
@@ -17,9 +18,11 @@ import (
 type Config struct {
 	Worker string
 	Ledger *ledger.Ledger
-	// Connect makes a tenant's broker client. It fails with [tenant.ErrUnknown] or
+	// Connect makes a tenant's line to its broker. It fails with [tenant.ErrUnknown] or
 	// [tenant.ErrNoCredentials] (package shared/tenant), which block an intent.
-	Connect func(ctx context.Context, tenant string) (broker.Client, error)
+	Connect func(ctx context.Context, tenant string) (broker.Line, error)
+	// Outages sees when all tenants of a broker fail.
+	Outages *outage.Watch
 	Log     zerolog.Logger
 	// Idle is how long a session without work keeps its goroutine and connection.
 	Idle time.Duration
@@ -98,12 +101,18 @@ type Session struct {
 	behind  bool   // the ledger has more than the inbox
 	yield   bool   // others wait for a session
 
-	done  uint64  // every intent up to here has its outcome
-	tip   uint64  // sequence number of the tenant's last outcome
-	under *commit // the outcome on its way to the ledger
-
-	client broker.Client // nil until the first intent that needs it
+	done   uint64       // every intent up to here has its outcome
+	tip    uint64       // sequence number of the tenant's last outcome
+	status order.Status // of that outcome; empty if there is none
+	free   uint64       // the failed outcome that does not hold the tenant: a release stands behind it
+	under  *commit      // the outcome on its way to the ledger
 	reader *ledger.Reader
+
+	client  broker.Client // nil until the first intent that needs it, and with it:
+	limiter limiter
+	breaker breaker
+	member  *outage.Member
+	holds   bool // the tenant's policy: an intent that failed holds the later ones
 }
 
 // New makes a session. Run it.
@@ -146,6 +155,9 @@ func (s *Session) serve(ctx context.Context) error {
 	if err := s.findTip(ctx); err != nil {
 		return err
 	}
+	if err := s.checkHeld(ctx); err != nil {
+		return err
+	}
 	for {
 		it, err := s.next(ctx)
 		if err != nil {
@@ -166,6 +178,9 @@ func (s *Session) serve(ctx context.Context) error {
 		}
 		if s.suspects > 0 {
 			s.suspects--
+		}
+		if err := s.checkHeld(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -223,5 +238,6 @@ const silenceStep = 10 * time.Millisecond
 func (s *Session) hangup() {
 	if s.client != nil {
 		s.client.Hangup()
+		s.member.Leave()
 	}
 }

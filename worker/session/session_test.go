@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/session"
 	"github.com/rs/zerolog"
 	"github.com/shopspring/decimal"
@@ -37,9 +39,15 @@ func newBench(t testing.TB, b broker.Client) *bench {
 
 // run runs a session whose shard remembers no id, until it is drained.
 func (b *bench) run() (ended <-chan error) {
+	outages := outage.New(zerolog.Nop())
+	watching, unwatch := context.WithCancel(context.Background())
+	var watch sync.WaitGroup
+	watch.Go(func() { outages.Run(watching) })
+	b.Cleanup(func() { unwatch(); watch.Wait() })
 	cfg := &session.Config{
 		Worker: "w", Ledger: b.ledger, Log: zerolog.Nop(),
-		Connect: func(context.Context, string) (broker.Client, error) { return b.broker, nil },
+		Connect: func(context.Context, string) (broker.Line, error) { return broker.Line{Client: b.broker}, nil },
+		Outages: outages,
 		Idle:    time.Hour, Settle: time.Millisecond, Grace: time.Second,
 	}
 	s := session.New(cfg, session.Start{Tenant: "acme", Epoch: 1, Inbox: b.inbox, Asks: b.asks, Draining: b.drain, Until: never})

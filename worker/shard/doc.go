@@ -20,6 +20,10 @@
 //	 |    +-> live    ending --- its goroutine returned: due? ---> waiting
 //	 +---------------------------------------------------- no --/
 //
+// A session that ends because its tenant is held gives back what it did not begin. The
+// tenant's intents then wait in the fold, and no session starts until a control comes
+// through the tail.
+//
 // One goroutine owns the fold, the sessions' states and the sending ends of their
 // inboxes. It never waits for a session: a full inbox makes a tenant behind, and a
 // question ([session.Ask]) is answered at once. So one tenant cannot hold up another.

@@ -9,8 +9,15 @@ import (
 // settleInterval is how often a shard works its low watermark out.
 const settleInterval = 5 * time.Second
 
-// settled reports the low watermark: every intent before it has its outcome.
+// settled reports the low watermark.
 func (s *shard) settled() {
+	if low := s.low(); low > s.lease.Low {
+		s.lease.Settled(low)
+	}
+}
+
+// low is the low watermark: every intent before it has its outcome.
+func (s *shard) low() uint64 {
 	low := s.position + 1
 	for _, first := range []uint64{s.fold.First(), s.undone} {
 		if first != 0 {
@@ -22,9 +29,10 @@ func (s *shard) settled() {
 			low = min(low, first)
 		}
 	}
-	if low > s.lease.Low {
-		s.lease.Settled(low)
+	for _, rest := range s.rest {
+		low = min(low, rest[0].Seq)
 	}
+	return low
 }
 
 // given notes intents that the fold forgets because a session gets them.

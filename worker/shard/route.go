@@ -64,10 +64,18 @@ func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 		return // its session wrote it, or will learn of it when it commits
 	}
 	s.apply(e)
-	if e.Class != ledger.Intents {
+	switch e.Class {
+	case ledger.Intents:
+	case ledger.Controls:
+		s.control(ctx, e)
+		return
+	case ledger.Outcomes, ledger.Updates:
 		return
 	}
+	_, held := s.held[e.Tenant]
 	switch {
+	case t == nil && held:
+		// It waits in the fold.
 	case t == nil:
 		s.admit(ctx, e.Tenant)
 	case t.behind || t.ending:
@@ -144,13 +152,19 @@ func (s *shard) answer(q session.Ask) session.Answer {
 	t := s.live[q.Tenant]
 	s.doubt(q.Tenant, q.Suspects)
 	switch {
+	case q.Held > 0 && t.control > q.Held: // it came just now
+		t.control = 0
+		return session.Answer{Verb: session.Live}
+	case q.Held > 0:
+		s.hold(t, q)
+		return session.Answer{Verb: session.End}
 	case q.Idle && len(t.inbox) > 0: // it came just now
 		return session.Answer{Verb: session.Live}
 	case q.Idle, t.hadTurn && s.waiting.len() > 0:
 		t.ending = true
 		return session.Answer{Verb: session.End}
 	}
-	if due := t.given(s.fold.Take(q.Tenant, session.Window)); len(due) > 0 {
+	if due := t.given(s.due(q.Tenant)); len(due) > 0 {
 		t.hadTurn = true
 		return session.Answer{Verb: session.Read, Due: due}
 	}
@@ -169,7 +183,13 @@ func (s *shard) retire(e ended) error {
 	if e.err != nil && !errors.Is(e.err, errTooSlow) {
 		return fmt.Errorf("shard: session of tenant %s: %w", e.tenant, e.err)
 	}
-	if t.ending && s.fold.Waiting(e.tenant) > 0 {
+	if at, held := s.held[e.tenant]; held {
+		if t.control < at {
+			return nil
+		}
+		delete(s.held, e.tenant)
+	}
+	if t.ending && s.fold.Waiting(e.tenant)+len(s.rest[e.tenant]) > 0 {
 		s.waiting.push(e.tenant)
 	}
 	return nil

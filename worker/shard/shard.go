@@ -53,7 +53,12 @@ type shard struct {
 	// earlier owner, and how many intents that are.
 	suspects map[string]int
 
-	live    map[string]*tenant
+	live map[string]*tenant
+	// held are the tenants whose session ended because they are held, and the outcome
+	// since which they are. A control behind it lets the next session look.
+	held map[string]uint64
+	// rest is what held sessions gave back: it comes before what the fold has.
+	rest    map[string][]ledger.Due
 	waiting queue // tenants that have work and no session
 	counted counted
 
@@ -77,6 +82,7 @@ type tenant struct {
 
 	first, taken uint64 // the first and the last intent that its session was given
 	outcome      []byte // the last of its outcomes on the ledger, as it stands there
+	control      uint64 // the last control that came while it had its session
 }
 
 // ended says that a session's goroutine has returned.
@@ -98,6 +104,8 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		fold:     ledger.NewFold(l.Shard, c.Room),
 		suspects: make(map[string]int),
 		live:     make(map[string]*tenant),
+		held:     make(map[string]uint64),
+		rest:     make(map[string][]ledger.Due),
 		entries:  make(chan ledger.Entry, tailBuffer),
 		asks:     make(chan session.Ask),
 		ended:    make(chan ended),

@@ -45,6 +45,7 @@ func Run(t *testing.T, connect Connect) {
 	t.Run("Lookups", func(t *testing.T) { testLookups(t, connect) })
 	t.Run("Rejected", func(t *testing.T) { testRejected(t, connect) })
 	t.Run("RetryAfter", func(t *testing.T) { testRetryAfter(t, connect) })
+	t.Run("Limits", func(t *testing.T) { testLimits(t, connect) })
 	t.Run("Unknown", func(t *testing.T) { testUnknown(t, connect) })
 	t.Run("Unsent", func(t *testing.T) { testUnsent(t, connect) })
 	t.Run("Expired", func(t *testing.T) { testExpired(t, connect) })

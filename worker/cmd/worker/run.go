@@ -108,14 +108,14 @@ func supervise(ended <-chan error, drain chan<- struct{}, abandon context.Cancel
 	return <-ended
 }
 
-// connector makes tenants' broker clients.
-func connector(directory tenant.Directory, s settings, log zerolog.Logger) func(context.Context, string) (broker.Client, error) {
-	return func(ctx context.Context, name string) (broker.Client, error) {
+// connector makes tenants' lines to their brokers.
+func connector(directory tenant.Directory, s settings, log zerolog.Logger) func(context.Context, string) (broker.Line, error) {
+	return func(ctx context.Context, name string) (broker.Line, error) {
 		t, err := directory.Lookup(ctx, name)
 		if err != nil {
-			return nil, err
+			return broker.Line{}, err
 		}
-		return alpaca.New(alpaca.Config{
+		client, err := alpaca.New(alpaca.Config{
 			Tenant:      t.Name,
 			BaseURL:     t.BaseURL,
 			Credentials: t.Credentials,
@@ -124,6 +124,12 @@ func connector(directory tenant.Directory, s settings, log zerolog.Logger) func(
 			},
 			Logger: log,
 		})
+		return broker.Line{
+			Client:       client,
+			Address:      t.BaseURL,
+			PerMinute:    t.RequestsPerMinute,
+			HoldOnFailed: t.HoldOnFailed,
+		}, err
 	}
 }
 

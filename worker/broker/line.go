@@ -1,0 +1,15 @@
+package broker
+
+// Line is a tenant's way to its broker, and what its session has to know of both.
+type Line struct {
+	Client Client
+	// Address is the broker's. Tenants with the same address share its outages, and
+	// nothing else.
+	Address string
+	// PerMinute bounds the tenant's requests a minute; 0 is no bound but the one that
+	// the broker's answers state.
+	PerMinute int
+	// HoldOnFailed says that an intent that failed holds the tenant's later ones until an
+	// operator releases them.
+	HoldOnFailed bool
+}

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// checkHeld ends the session if its tenant is held: the last outcome is a failure, the
+// tenant's policy is to hold after one, and no release stands behind it on the ledger. So
+// whoever owns the shard finds the same.
+func (s *Session) checkHeld(ctx context.Context) error {
+	if s.status != order.Failed || s.free == s.tip {
+		return nil
+	}
+	for s.dial(ctx) == nil && s.holds { // without a line its intents are blocked, each with the reason
+		release, err := s.released(ctx)
+		if err != nil {
+			return err
+		}
+		if release != nil {
+			s.log.Warn().Str("by", release.By).Str("reason", release.Reason).Msg("tenant released: its intents go on")
+			s.free = s.tip
+			return nil
+		}
+		a, err := s.ask(ctx, Ask{Held: s.tip, Rest: s.backlog})
+		if err != nil {
+			return err
+		}
+		if a.Verb == End {
+			s.log.Error().Uint64("outcome_seq", s.tip).Msgf("tenant held: an intent failed, and its later ones wait; look into it, then: fleetctl release %s --reason ...", s.tenant)
+			return errEnd
+		}
+	}
+	return nil
+}
+
+// released is the release behind the tenant's last outcome; nil if there is none. It asks
+// until the ledger answers.
+func (s *Session) released(ctx context.Context) (*order.Control, error) {
+	var b backoff
+	for {
+		c, seq, err := s.cfg.Ledger.LastControl(ctx, s.shard, s.tenant)
+		switch {
+		case err == nil && seq > s.tip && c.Verb == order.Release:
+			return &c, nil
+		case err == nil, errors.Is(err, ledger.ErrNone):
+			return nil, nil
+		}
+		if _, malformed := errors.AsType[*order.FieldError](err); malformed {
+			s.log.Error().Err(err).Msg("a control message makes no sense; the tenant stays held")
+			return nil, nil
+		}
+		s.log.Warn().Err(err).Msg("cannot read the last control message; trying again")
+		if err := s.pause(ctx, b.next()); err != nil {
+			return nil, err
+		}
+	}
+}
