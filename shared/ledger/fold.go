@@ -136,15 +136,14 @@ func (f *Fold) Waiting(tenant string) int {
 	return 0
 }
 
-// First is the smallest sequence number of a waiting intent, 0 if none waits.
-func (f *Fold) First() uint64 {
-	first := uint64(0)
-	for _, w := range f.waiting {
-		if w != nil && (first == 0 || w.first() < first) {
-			first = w.first()
+// Firsts yields the tenants with work, each with the sequence number of its first waiting
+// intent.
+func (f *Fold) Firsts(yield func(tenant string, seq uint64) bool) {
+	for tenant, w := range f.waiting {
+		if w != nil && !yield(tenant, w.first()) {
+			return
 		}
 	}
-	return first
 }
 
 // Tenants is how many tenants the ledger knows.

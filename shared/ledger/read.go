@@ -48,6 +48,12 @@ func (l *Ledger) At(ctx context.Context, shard int, seq uint64) (Entry, error) {
 	return l.leaderGet(ctx, shard, getRequest{Seq: seq})
 }
 
+// NextIntent reads a tenant's first intent with a sequence number of from or more, through
+// the stream's leader; [ErrNone] if there is none.
+func (l *Ledger) NextIntent(ctx context.Context, shard int, tenant string, from uint64) (Entry, error) {
+	return l.leaderGet(ctx, shard, getRequest{Seq: from, NextBySubject: Intents.Subject(shard, tenant)})
+}
+
 // scanBatch is how many messages a scan asks for at once.
 const scanBatch = 256
 
@@ -80,6 +86,7 @@ func (l *Ledger) FindIntent(ctx context.Context, shard int, tenant, id string, b
 type getRequest struct {
 	Seq           uint64 `json:"seq,omitempty"`
 	LastBySubject string `json:"last_by_subj,omitempty"`
+	NextBySubject string `json:"next_by_subj,omitempty"`
 }
 
 // leaderGet asks the stream's leader. The client library would read from any

@@ -153,7 +153,7 @@ func (r *realm) join(name string) *member {
 func (m *member) serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error) {
 	m.begin(m.name, l)
 	defer m.end(l)
-	l.Settled(100 + l.Epoch)
+	l.Settled(fleet.Mark{Low: 100 + l.Epoch, Behind: map[string]uint64{m.name: 7}})
 	select {
 	case <-l.Draining:
 		return fleet.Legacy{Clean: true, Tenants: []string{m.name}}, nil
@@ -229,20 +229,20 @@ func TestHandOver(t *testing.T) {
 	}
 	a := r.join("a")
 	r.await("a serves", r.settled("a"))
-	if l := lease(); l.Legacy.Clean || l.Low != 0 || l.Epoch != 1 {
+	if l := lease(); l.Legacy.Clean || l.Mark.Low != 0 || l.Epoch != 1 {
 		t.Errorf("of nobody: %+v", l)
 	}
 	a.stop()
 	b := r.join("b")
 	r.await("b serves", r.settled("b"))
-	if l := lease(); !l.Legacy.Clean || fmt.Sprint(l.Legacy.Tenants) != "[a]" || l.Low != 101 || l.Epoch != 2 {
+	if l := lease(); !l.Legacy.Clean || fmt.Sprint(l.Legacy.Tenants) != "[a]" || l.Mark.Low != 101 || l.Mark.Behind["a"] != 7 || l.Epoch != 2 {
 		t.Errorf("after a drain: %+v", l)
 	}
 	b.kill()
 	<-b.ended
 	c := r.join("c")
 	r.await("c serves", r.settled("c"))
-	if l := lease(); l.Legacy.Clean || len(l.Legacy.Tenants) != 0 || l.Low != 102 || l.Epoch != 3 {
+	if l := lease(); l.Legacy.Clean || len(l.Legacy.Tenants) != 0 || l.Mark.Low != 102 || l.Epoch != 3 {
 		t.Errorf("after an abandonment: %+v", l)
 	}
 	c.line.Cut()

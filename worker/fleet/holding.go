@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -36,16 +37,16 @@ type holding struct {
 func (t *term) hold(shard int, found entry, cancel context.CancelCauseFunc) *holding {
 	h := &holding{
 		bucket:   t.bucket,
-		record:   Record{Owner: t.id, Epoch: max(found.Epoch, t.newer[shard]) + 1, Low: found.Low},
+		record:   Record{Owner: t.id, Epoch: max(found.Epoch, t.newer[shard]) + 1, Mark: found.Mark},
 		revision: found.revision,
 		draining: make(chan struct{}),
 		cancel:   cancel,
 	}
 	h.lease = Lease{
-		Shard: shard, Epoch: h.record.Epoch, Low: found.Low, Legacy: t.legacy(found),
-		Draining: h.draining, term: t.deadline, low: new(atomic.Uint64),
+		Shard: shard, Epoch: h.record.Epoch, Mark: found.Mark, Legacy: t.legacy(found),
+		Draining: h.draining, term: t.deadline, mark: new(atomic.Pointer[Mark]),
 	}
-	h.lease.low.Store(found.Low)
+	h.lease.mark.Store(&found.Mark)
 	return h
 }
 
@@ -111,11 +112,11 @@ func (h *holding) write(ctx context.Context) error {
 // save writes the low watermark if it has moved. That it could not be written costs the
 // next owner some reading and nothing else.
 func (h *holding) save(ctx context.Context) error {
-	low := h.lease.low.Load()
-	if low == h.record.Low {
+	mark := *h.lease.mark.Load()
+	if mark.Low == h.record.Low && maps.Equal(mark.Behind, h.record.Behind) {
 		return nil
 	}
-	h.record.Low = low
+	h.record.Mark = mark
 	return h.write(ctx)
 }
 
@@ -132,7 +133,7 @@ func (h *holding) release(ctx context.Context, e end) error {
 	if newer, ok := errors.AsType[*NewerError](e.err); ok {
 		h.record.Epoch = max(h.record.Epoch, newer.Epoch)
 	}
-	h.record.Owner, h.record.Low = "", h.lease.low.Load()
+	h.record.Owner, h.record.Mark = "", *h.lease.mark.Load()
 	if e.err == nil && e.left.Clean && len(e.left.Tenants) <= maxLeft {
 		h.record.Clean, h.record.Left = true, e.left.Tenants
 	}

@@ -32,8 +32,8 @@ type Lease struct {
 	Shard int
 	// Epoch is greater than that of every earlier owner of the shard.
 	Epoch uint64
-	// Low is where to begin reading: every intent before it has its outcome.
-	Low uint64
+	// Mark is where to begin reading.
+	Mark Mark
 	// Legacy is what the owner before left behind.
 	Legacy Legacy
 	// Draining is closed when the shard is to be given up in peace: take up nothing
@@ -41,7 +41,7 @@ type Lease struct {
 	Draining <-chan struct{}
 
 	term *deadline
-	low  *atomic.Uint64
+	mark *atomic.Pointer[Mark] // the shard's goroutine writes it, the holding's reads it
 }
 
 // Legacy is what an owner may leave at the broker without an outcome that tells of it.
@@ -65,10 +65,10 @@ func (l Lease) Until() time.Time {
 	return l.term.load()
 }
 
-// Settled says that every intent before low has its outcome. The next owner begins there.
-func (l Lease) Settled(low uint64) {
-	if l.low != nil {
-		l.low.Store(low)
+// Settled says where the next owner may begin to read. Nobody changes m afterwards.
+func (l Lease) Settled(m Mark) {
+	if l.mark != nil {
+		l.mark.Store(&m)
 	}
 }
 

@@ -35,13 +35,21 @@ type Record struct {
 	Owner string `json:"owner,omitempty"`
 	// Epoch grows with every change of owner.
 	Epoch uint64 `json:"epoch"`
-	// Low is the low watermark: every intent of the shard with a smaller sequence number
-	// has its outcome.
-	Low uint64 `json:"low"`
+	Mark
 	// Clean says that the last owner gave the shard up in peace: of no tenant but those in
 	// Left can the broker have a request that no outcome tells of.
 	Clean bool     `json:"clean,omitempty"`
 	Left  []string `json:"left,omitempty"`
+}
+
+// Mark says from where on a shard has to be read.
+type Mark struct {
+	// Low is the low watermark: every intent of the shard with a smaller sequence number
+	// has its outcome, but for those of the tenants in Behind.
+	Low uint64 `json:"low"`
+	// Behind names the few tenants whose work reaches far further back than anybody
+	// else's, each with its first intent that has no outcome.
+	Behind map[string]uint64 `json:"behind,omitempty"`
 }
 
 // The keys of the bucket.

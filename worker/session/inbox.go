@@ -58,6 +58,9 @@ type Ask struct {
 	// Rest is what a held session read and did not begin; the shard takes it back, with
 	// what is in the inbox.
 	Rest []Item
+	// Passed is the sequence number up to which the session has done what it was told to
+	// search, 0 if it was not.
+	Passed uint64
 	// Suspects is how many of the tenant's next intents may have reached the broker
 	// under an earlier owner; the shard keeps the number if the session ends.
 	Suspects int
@@ -74,6 +77,9 @@ const (
 	Live Verb = iota + 1
 	// Read: read Answer.Due from the ledger, do it, and ask again.
 	Read
+	// Search: read the next window of intents from Answer.From on and before Answer.Until
+	// from the ledger, do it, and ask again.
+	Search
 	// End: the shard has forgotten the session; return.
 	End
 )
@@ -82,6 +88,8 @@ const (
 type Answer struct {
 	Verb Verb
 	Due  []ledger.Due // at most Window, at least one with Read
+	// From and Until belong to Search.
+	From, Until uint64
 }
 
 // errEnd says that the session ends in peace: retired, or draining.
@@ -177,6 +185,8 @@ func (s *Session) refill(ctx context.Context) error {
 	case Live:
 		s.behind = false
 		return nil
+	case Search:
+		return s.search(ctx, a.From, a.Until)
 	case Read:
 	}
 	entries, err := s.readBacklog(ctx, a.Due)
@@ -196,6 +206,40 @@ func (s *Session) refill(ctx context.Context) error {
 		s.backlog = append(s.backlog, Item{Intent: e, First: d.First, received: now})
 	}
 	return nil
+}
+
+// search reads the next window of the backlog where nobody has counted it.
+func (s *Session) search(ctx context.Context, from, until uint64) error {
+	s.backlog = s.backlog[:0]
+	for from < until && len(s.backlog) < Window {
+		e, err := s.nextIntent(ctx, from)
+		if err != nil {
+			return err
+		}
+		if e.Seq == 0 || e.Seq >= until {
+			from = until
+			break
+		}
+		s.backlog = append(s.backlog, Item{Intent: e, received: time.Now()})
+		from = e.Seq + 1
+	}
+	s.passed = from - 1
+	return nil
+}
+
+// nextIntent reads until the ledger answers; an empty entry if there is none.
+func (s *Session) nextIntent(ctx context.Context, from uint64) (ledger.Entry, error) {
+	var b backoff
+	for {
+		e, err := s.cfg.Ledger.NextIntent(ctx, s.shard, s.tenant, from)
+		if err == nil || errors.Is(err, ledger.ErrNone) {
+			return e, nil
+		}
+		s.log.Warn().Err(err).Msg("cannot read the backlog; trying again")
+		if err := s.pause(ctx, b.next()); err != nil {
+			return e, err
+		}
+	}
 }
 
 // readBacklog reads the messages that the shard had no room for, until the ledger answers.
@@ -222,7 +266,7 @@ func (s *Session) readBacklog(ctx context.Context, due []ledger.Due) ([]ledger.E
 
 // ask asks the shard what to do next.
 func (s *Session) ask(ctx context.Context, q Ask) (Answer, error) {
-	q.Tenant, q.Suspects, q.Reply = s.tenant, s.suspects, s.reply
+	q.Tenant, q.Suspects, q.Passed, q.Reply = s.tenant, s.suspects, s.passed, s.reply
 	select {
 	case s.asks <- q:
 	case <-ctx.Done():

@@ -95,7 +95,11 @@ func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outco
 		case v.Kind != broker.NotFound && time.Now().After(deadline):
 			return s.failed(t, fmt.Sprintf("it may have been booked, and the broker could not be asked until %s after its expiry", s.cfg.Grace)), nil
 		}
-		if err := s.rest(ctx, &delay, deadline); err != nil {
+		until := deadline
+		if v.Kind == broker.NotFound { // ask once more when that is proof
+			until = earlier(until, t.since.Add(s.cfg.Settle))
+		}
+		if err := s.rest(ctx, &delay, until); err != nil {
 			return nil, err
 		}
 	}

@@ -99,6 +99,7 @@ type Session struct {
 
 	backlog []Item // read from the ledger, not begun
 	behind  bool   // the ledger has more than the inbox
+	passed  uint64 // up to where it was searched, what was found is begun
 	yield   bool   // others wait for a session
 
 	done   uint64       // every intent up to here has its outcome

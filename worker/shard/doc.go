@@ -20,6 +20,9 @@
 //	 |    +-> live    ending --- its goroutine returned: due? ---> waiting
 //	 +---------------------------------------------------- no --/
 //
+// A shard reads its stream from the low watermark on. The few tenants whose work reaches far
+// behind it have a gap there, which their sessions search themselves ([session.Search]).
+//
 // A session that ends because its tenant is held gives back what it did not begin. The
 // tenant's intents then wait in the fold, and no session starts until a control comes
 // through the tail.

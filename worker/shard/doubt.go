@@ -12,7 +12,7 @@ import (
 // broker.
 func (s *shard) suspect() {
 	legacy := s.lease.Legacy
-	for name := range s.fold.Due {
+	for name := range s.tenantsDue {
 		if !legacy.Clean || slices.Contains(legacy.Tenants, name) {
 			s.doubt(name, session.Suspects)
 		}

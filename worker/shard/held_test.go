@@ -19,6 +19,7 @@ func heldShard(t *testing.T) (*shard, *tenant) {
 		live:     make(map[string]*tenant),
 		held:     make(map[string]uint64),
 		rest:     make(map[string][]ledger.Due),
+		left:     make(map[string]uint64),
 		position: 20,
 	}
 	one := &tenant{inbox: make(chan session.Item, session.InboxSize), first: 11, taken: 15}
@@ -51,7 +52,7 @@ func TestHeldGivesBack(t *testing.T) {
 	if s.waiting.len() > 0 || len(s.live) > 0 {
 		t.Error("a held tenant has a session, or waits for one")
 	}
-	if low := s.low(); low != 12 {
+	if low := mark(s.undoneFirst(), s.position).Low; low != 12 {
 		t.Errorf("low watermark %d, and intent 12 waits", low)
 	}
 	var seqs []uint64

@@ -151,6 +151,7 @@ func (s *shard) start(ctx context.Context, name string) {
 func (s *shard) answer(q session.Ask) session.Answer {
 	t := s.live[q.Tenant]
 	s.doubt(q.Tenant, q.Suspects)
+	s.passed(q.Tenant, q.Passed)
 	switch {
 	case q.Held > 0 && t.control > q.Held: // it came just now
 		t.control = 0
@@ -163,6 +164,11 @@ func (s *shard) answer(q session.Ask) session.Answer {
 	case q.Idle, t.hadTurn && s.waiting.len() > 0:
 		t.ending = true
 		return session.Answer{Verb: session.End}
+	}
+	if g := s.gaps[q.Tenant]; g != nil && len(s.rest[q.Tenant]) == 0 {
+		t.hadTurn = true
+		t.spans(g.next, g.end-1)
+		return session.Answer{Verb: session.Search, From: g.next, Until: g.end}
 	}
 	if due := t.given(s.due(q.Tenant)); len(due) > 0 {
 		t.hadTurn = true
@@ -177,8 +183,8 @@ func (s *shard) retire(e ended) error {
 	t := s.live[e.tenant]
 	delete(s.live, e.tenant)
 	s.doubt(e.tenant, e.inDoubt)
-	if first := t.pending(); first != 0 && !t.ending && (s.undone == 0 || first < s.undone) {
-		s.undone = first
+	if first := t.pending(); first != 0 && !t.ending {
+		s.left[e.tenant] = first
 	}
 	if e.err != nil && !errors.Is(e.err, errTooSlow) {
 		return fmt.Errorf("shard: session of tenant %s: %w", e.tenant, e.err)
@@ -189,7 +195,7 @@ func (s *shard) retire(e ended) error {
 		}
 		delete(s.held, e.tenant)
 	}
-	if t.ending && s.fold.Waiting(e.tenant)+len(s.rest[e.tenant]) > 0 {
+	if t.ending && s.hasWork(e.tenant) {
 		s.waiting.push(e.tenant)
 	}
 	return nil

@@ -62,8 +62,10 @@ type shard struct {
 	waiting queue // tenants that have work and no session
 	counted counted
 
-	position uint64 // sequence number of the last message
-	undone   uint64 // the first intent that a drained session left without an outcome; 0 if none
+	// gaps are the parts of tenants' work that lie before what the fold has read.
+	gaps     map[string]*gap
+	position uint64            // sequence number of the last message
+	left     map[string]uint64 // the first intents that drained sessions left without an outcome
 
 	entries chan ledger.Entry // closed when the tail has returned
 	tailErr error             // why; to be read after entries is closed
@@ -106,17 +108,20 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		live:     make(map[string]*tenant),
 		held:     make(map[string]uint64),
 		rest:     make(map[string][]ledger.Due),
+		left:     make(map[string]uint64),
 		entries:  make(chan ledger.Entry, tailBuffer),
 		asks:     make(chan session.Ask),
 		ended:    make(chan ended),
 	}
+	begin := l.Mark.Low - min(l.Mark.Low, memory)
+	s.gaps = gapsOf(l.Mark, begin)
 	ctx, s.abandon = context.WithCancelCause(ctx)
 	defer s.abandon(nil)
 	tailCtx, stopTail := context.WithCancel(ctx)
 	defer stopTail()
 	go func() {
 		defer close(s.entries)
-		s.tailErr = s.tail(tailCtx)
+		s.tailErr = s.tail(tailCtx, begin)
 	}()
 
 	err := s.replay(ctx)
@@ -142,8 +147,7 @@ func lost(err error) error {
 }
 
 // tail feeds the shard with the messages of its stream.
-func (s *shard) tail(ctx context.Context) error {
-	from := s.lease.Low - min(s.lease.Low, memory)
+func (s *shard) tail(ctx context.Context, from uint64) error {
 	return s.cfg.Session.Ledger.Tail(ctx, s.lease.Shard, from, func(e ledger.Entry) error {
 		select {
 		case s.entries <- e:
@@ -178,12 +182,12 @@ func (s *shard) replay(ctx context.Context) error {
 	s.foldEnd, s.folded = end, true
 	s.suspect()
 	due := 0
-	for name := range s.fold.Due {
+	for name := range s.tenantsDue {
 		due++
 		s.admit(ctx, name)
 	}
 	s.count()
-	s.log.Info().Uint64("low", s.lease.Low).Int("messages", messages).Int("tenants", s.fold.Tenants()).
+	s.log.Info().Uint64("low", s.lease.Mark.Low).Int("behind", len(s.gaps)).Int("messages", messages).Int("tenants", s.fold.Tenants()).
 		Int("due", due).Int("in_doubt", len(s.suspects)).Dur("took", time.Since(began)).Msg("shard folded")
 	if s.cfg.Serving != nil {
 		s.cfg.Serving(s.lease.Shard)
