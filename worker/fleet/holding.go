@@ -50,8 +50,8 @@ func (t *term) hold(shard int, found entry, cancel context.CancelCauseFunc) *hol
 	return h
 }
 
-// legacy is what the last owner of a lease left. One whose heartbeat ran out had been
-// silent before.
+// legacy is what the last owner of a lease left. One whose heartbeat ran out had been silent
+// before.
 func (t *term) legacy(found entry) Legacy {
 	now := time.Now()
 	switch found.Owner {
@@ -60,7 +60,11 @@ func (t *term) legacy(found entry) Legacy {
 	case t.id: // its release failed
 		return Legacy{Before: now}
 	}
-	return Legacy{Before: now.Add(-t.silence())}
+	before := now.Add(-t.silence())
+	if since := found.alive.Add(t.quiet()); !found.alive.IsZero() && since.Before(before) {
+		before = since // the server takes its time to remove a key
+	}
+	return Legacy{Before: before}
 }
 
 // run takes the shard, serves it, and gives it back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
@@ -32,7 +33,7 @@ func Look(ctx context.Context, l *ledger.Ledger) (Snapshot, error) {
 		return s, err
 	}
 	err = l.Bucket(ledger.FleetBucket).Watch(ctx, func(c ledger.KeyChange) error {
-		if _, err := v.apply(c); err != nil && !errors.Is(err, errForeign) {
+		if _, err := v.apply(c, time.Now()); err != nil && !errors.Is(err, errForeign) {
 			return err
 		}
 		if v.current {

@@ -184,7 +184,7 @@ func (t *term) watch(ctx context.Context) error {
 
 // see takes a change of the bucket in, and does what follows from it.
 func (t *term) see(ctx context.Context, c ledger.KeyChange) error {
-	matters, err := t.view.apply(c)
+	matters, err := t.view.apply(c, time.Now())
 	if err != nil {
 		t.log.Error().Err(err).Msg("a key of the fleet's bucket makes no sense; going on without it")
 	}

@@ -1,11 +1,16 @@
 package fleet
 
-import "github.com/orderfleet/orderfleet/shared/ledger"
+import (
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+)
 
 // view is the bucket up to some revision. Changes come in their order; until it is current
 // a member may be missing whose leases are there.
 type view struct {
 	members map[string]Member
+	seen    map[string]time.Time // when we learned of each member's last heartbeat
 	shards  []entry
 	current bool // it has been as new as the bucket, once
 }
@@ -14,14 +19,18 @@ type view struct {
 type entry struct {
 	Record
 	revision uint64
+	// alive is when we learned of the last heartbeat of an owner that is gone, zero if we
+	// never did.
+	alive time.Time
 }
 
 func newView(shards int) *view {
-	return &view{members: make(map[string]Member), shards: make([]entry, shards)}
+	return &view{members: make(map[string]Member), seen: make(map[string]time.Time), shards: make([]entry, shards)}
 }
 
-// apply takes a change in, and says whether the assignment may depend on it.
-func (v *view) apply(c ledger.KeyChange) (matters bool, err error) {
+// apply takes a change in of which we learn now, and says whether the assignment may depend
+// on it.
+func (v *view) apply(c ledger.KeyChange, now time.Time) (matters bool, err error) {
 	matters = c.Current && !v.current
 	v.current = v.current || c.Current
 	id, m, shard, r, err := decode(c.Key, c.Value)
@@ -30,16 +39,28 @@ func (v *view) apply(c ledger.KeyChange) (matters bool, err error) {
 		return matters, err
 	case id == "":
 		if shard < len(v.shards) {
-			v.shards[shard] = entry{r, c.Revision}
+			v.shards[shard] = entry{Record: r, revision: c.Revision}
 		}
 		return true, nil
 	case c.Value == nil:
-		delete(v.members, id)
+		v.remove(id)
 		return true, nil
 	}
+	v.seen[id] = now
 	old, known := v.members[id]
 	v.members[id] = m
 	return matters || !known || old.Draining != m.Draining || old.Load.overloaded() != m.Load.overloaded(), nil
+}
+
+// remove takes a member out.
+func (v *view) remove(id string) {
+	for shard := range v.shards {
+		if e := &v.shards[shard]; e.Owner == id {
+			e.alive = v.seen[id]
+		}
+	}
+	delete(v.members, id)
+	delete(v.seen, id)
 }
 
 // candidates are the members that stay.

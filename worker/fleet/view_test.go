@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 )
@@ -23,7 +24,7 @@ func TestViewIsCurrentAtItsEnd(t *testing.T) {
 		{ledger.KeyChange{Key: "member.a_1", Value: []byte(`{"name":"a"}`), Revision: 9, Current: true}, true, false},
 		{ledger.KeyChange{Key: "member.a_1", Revision: 10}, true, true},
 	} {
-		if _, err := v.apply(step.change); err != nil {
+		if _, err := v.apply(step.change, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if v.current != step.current || v.free(0) != step.free {
@@ -51,7 +52,7 @@ func TestOnlySomeChangesMatter(t *testing.T) {
 		if step.value != "" {
 			c.Value = []byte(step.value)
 		}
-		if matters, err := v.apply(c); err != nil || matters != step.matters {
+		if matters, err := v.apply(c, time.Now()); err != nil || matters != step.matters {
 			t.Errorf("%s: matters %v, %v", step.name, matters, err)
 		}
 	}
