@@ -76,11 +76,12 @@ type KeyChange struct {
 }
 
 // Watch calls deliver with the last change of every key, in the order in which they were
-// made, and then with every change. It ends as [Ledger.Tail] does.
+// made, and then with every change. It ends as [Ledger.Tail] does. A cut from the server
+// that lasts longer than the bucket remembers removals, a minute, may hide one.
 func (b *Bucket) Watch(ctx context.Context, deliver func(KeyChange) error) error {
-	cfg := jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{b.subject(">")},
-		DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
+	cfg := jetstream.ConsumerConfig{
+		FilterSubject: b.subject(">"),
+		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 	}
 	prefix := b.subject("")
 	return b.ledger.consume(ctx, "KV_"+b.name, cfg, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
