@@ -45,7 +45,7 @@ const troubledShards = 2
 // programs do.
 func troubled(t *testing.T, servers string, change ...func(*ledger.Settings)) *site {
 	t.Helper()
-	nc := dial(t, servers)
+	nc := dial(t, servers, func(*nats.Conn, *nats.Subscription, error) {})
 	settings := ledger.DefaultSettings()
 	settings.Shards = troubledShards
 	for _, c := range change {
@@ -65,9 +65,9 @@ func troubled(t *testing.T, servers string, change ...func(*ledger.Settings)) *s
 	return &site{assemble(t, nc, paper.Config{NoDuplicateCheck: true}), servers, &lines{}}
 }
 
-func dial(t *testing.T, servers string) *nats.Conn {
+func dial(t *testing.T, servers string, trouble nats.ErrHandler) *nats.Conn {
 	t.Helper()
-	nc, err := natsconn.Dial(t.Context(), "a test", natsconn.Options{URL: servers}, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	nc, err := natsconn.Dial(t.Context(), "a test", natsconn.Options{URL: servers}, nats.ErrorHandler(trouble))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,8 @@ func dial(t *testing.T, servers string) *nats.Conn {
 // before.
 func (s *site) work() {
 	s.Helper()
-	nc := dial(s.T, s.servers)
+	log := zerolog.New(s.log).Level(zerolog.WarnLevel)
+	nc := dial(s.T, s.servers, func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn().Err(err).Msg("NATS") })
 	serving, drain, ended := make(chan int, troubledShards), make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- worker.Run(context.Background(), drain, nc, worker.Config{
@@ -93,7 +94,7 @@ func (s *site) work() {
 				default:
 				}
 			},
-			Log: zerolog.New(s.log).Level(zerolog.WarnLevel),
+			Log: log,
 		})
 	}()
 	s.Cleanup(func() {

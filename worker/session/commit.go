@@ -91,7 +91,7 @@ func (s *Session) settle(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if !ledger.IsConflict(err) {
-			s.log.Warn().Err(err).Uint64("intent_seq", s.under.outcome.IntentSeq).Msg("outcome not acknowledged; reading the ledger")
+			s.complain(err)
 			if err := sleep(ctx, b.next()); err != nil {
 				return err
 			}
@@ -101,6 +101,16 @@ func (s *Session) settle(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// complain says why the tenant waits.
+func (s *Session) complain(err error) {
+	log := s.log.With().Err(err).Uint64("intent_seq", s.under.outcome.IntentSeq).Logger()
+	if ledger.IsFull(err) {
+		log.Error().Msg("the ledger has no room for an outcome; the tenant waits. Raise ORDERFLEET_LEDGER_MAX_BYTES and run worker provision, or give the NATS server more storage")
+		return
+	}
+	log.Warn().Msg("outcome not acknowledged; reading the ledger")
 }
 
 // acknowledged waits for the acknowledgement of the outcome under way.
