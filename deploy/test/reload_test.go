@@ -111,7 +111,8 @@ func TestPermissionTakenAway(t *testing.T) {
 			c.Deny["worker"] = tc.deny
 			c.reload()
 			s.until("the worker says what is missing", func() bool { return strings.Contains(s.log.String(), tc.says) })
-			l.acknowledged(50) // its producers do not mind
+			pause(t, 1500*time.Millisecond) // longer than a lease
+			l.acknowledged(50)              // its producers do not mind
 			c.Deny["worker"] = anything
 			c.reload()
 			l.acknowledged(50)

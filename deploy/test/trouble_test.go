@@ -37,6 +37,7 @@ type site struct {
 	*system
 	servers string // addresses
 	log     *lines // of the workers
+	loads   int    // so far; no two use the same ids
 }
 
 const troubledShards = 2
@@ -62,7 +63,7 @@ func troubled(t *testing.T, servers string, change ...func(*ledger.Settings)) *s
 			t.Fatal(err)
 		}
 	}
-	return &site{assemble(t, nc, paper.Config{NoDuplicateCheck: true}), servers, &lines{}}
+	return &site{assemble(t, nc, paper.Config{NoDuplicateCheck: true}), servers, &lines{}, 0}
 }
 
 func dial(t *testing.T, servers string, trouble nats.ErrHandler) *nats.Conn {
@@ -140,6 +141,7 @@ func (l *lines) String() string {
 // each again under its id until its fate is known.
 type load struct {
 	site     *site
+	ids      string // format of intents' ids
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 	mu       sync.Mutex
@@ -149,7 +151,8 @@ type load struct {
 
 func (s *site) load(tenants int) *load {
 	ctx, cancel := context.WithCancel(s.Context())
-	l := &load{site: s, cancel: cancel}
+	s.loads++
+	l := &load{site: s, ids: fmt.Sprintf("%d-", s.loads) + "%05d", cancel: cancel}
 	for t := range tenants {
 		l.running.Go(func() { l.publish(ctx, fmt.Sprintf("t%02d", t)) })
 	}
@@ -166,7 +169,7 @@ func (l *load) publish(ctx context.Context, tenant string) {
 			return
 		}
 		for known := false; !known; {
-			r, err := l.site.producer.Publish(l.site.Context(), tenant, rest(fmt.Sprintf("%05d", n)))
+			r, err := l.site.producer.Publish(l.site.Context(), tenant, rest(fmt.Sprintf(l.ids, n)))
 			l.mu.Lock()
 			switch {
 			case err == nil:
@@ -267,16 +270,22 @@ type server struct {
 
 func newServer(t *testing.T) *server {
 	s := &server{T: t, options: natsserver.Options{Dir: t.TempDir(), Shards: troubledShards}}
+	s.begin()
+	return s
+}
+
+// begin starts the server for the first time, on the port that it keeps.
+func (s *server) begin() {
+	s.Helper()
 	s.start()
 	u, err := url.Parse(s.running.URL())
 	if err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
 	if s.options.Port, err = strconv.Atoi(u.Port()); err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
-	t.Cleanup(func() { s.running.Stop() })
-	return s
+	s.Cleanup(func() { s.running.Stop() })
 }
 
 func (s *server) start() {
