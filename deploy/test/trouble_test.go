@@ -52,14 +52,16 @@ func troubled(t *testing.T, servers string, change ...func(*ledger.Settings)) *s
 	for _, c := range change {
 		c(&settings)
 	}
+	patience, enough := context.WithTimeout(t.Context(), time.Minute)
+	defer enough()
 	for { // a cluster elects its leaders in its own time
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(patience, 2*time.Second)
 		_, err := ledger.Provision(ctx, nc, settings)
 		cancel()
 		if err == nil {
 			break
 		}
-		if !ledger.Transient(err) {
+		if !ledger.Transient(err) || patience.Err() != nil {
 			t.Fatal(err)
 		}
 	}
