@@ -47,6 +47,13 @@ const troubledShards = 2
 func troubled(t *testing.T, servers string, change ...func(*ledger.Settings)) *site {
 	t.Helper()
 	nc := dial(t, servers, func(*nats.Conn, *nats.Subscription, error) {})
+	provision(t, nc, change...)
+	return &site{assemble(t, nc, paper.Config{NoDuplicateCheck: true}), servers, &lines{}, 0}
+}
+
+// provision makes a ledger.
+func provision(t testing.TB, nc *nats.Conn, change ...func(*ledger.Settings)) {
+	t.Helper()
 	settings := ledger.DefaultSettings()
 	settings.Shards = troubledShards
 	for _, c := range change {
@@ -65,10 +72,9 @@ func troubled(t *testing.T, servers string, change ...func(*ledger.Settings)) *s
 			t.Fatal(err)
 		}
 	}
-	return &site{assemble(t, nc, paper.Config{NoDuplicateCheck: true}), servers, &lines{}, 0}
 }
 
-func dial(t *testing.T, servers string, trouble nats.ErrHandler) *nats.Conn {
+func dial(t testing.TB, servers string, trouble nats.ErrHandler) *nats.Conn {
 	t.Helper()
 	nc, err := natsconn.Dial(t.Context(), "a test", natsconn.Options{URL: servers}, nats.ErrorHandler(trouble))
 	if err != nil {
