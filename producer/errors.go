@@ -20,7 +20,7 @@ var (
 	// ledger.
 	ErrRefused = errors.New("the ledger refused it")
 	// ErrFull: an [ErrRefused] for want of room.
-	ErrFull = errors.New("it has no room: raise ORDERFLEET_LEDGER_MAX_BYTES and run worker provision, or give the NATS server more storage")
+	ErrFull = ledger.ErrFull
 	// ErrUnknown: no acknowledgement came in time. Whether the intent is on the ledger is
 	// not known; publishing it again with the same id is safe.
 	ErrUnknown = errors.New("no acknowledgement; it may be on the ledger: publish it again with the same id")

@@ -154,25 +154,23 @@ func TestProducerPermissionTakenAway(t *testing.T) {
 	s.settle([]producer.Receipt{first, second})
 }
 
-// TestLedgerFull: a stream comes to its limit. Intents are refused, and outcomes too: their
-// tenants wait, and go on when an operator has made room.
+// TestLedgerFull: the intents that nobody worked on have filled a stream to its limit: none
+// of their outcomes has room. Their tenants wait, and go on when an operator has made some.
 func TestLedgerFull(t *testing.T) {
 	t.Parallel()
 	c := newConfigured(t)
 	c.start()
-	small := func(s *ledger.Settings) { s.MaxBytes = 64 << 10 }
-	s := troubled(t, c.url("admin", "a"), small)
+	s := troubled(t, c.url("admin", "a"), func(s *ledger.Settings) { s.MaxBytes = 32 << 10 })
+	l := s.load(4)
+	s.awaitRefusals(l)
 	s.work()
-	s.goesFull(func() {
-		settings := ledger.DefaultSettings()
-		settings.Shards, settings.MaxBytes = troubledShards, 64<<20
-		if _, err := ledger.Provision(t.Context(), dial(t, s.servers, nil), settings); err != nil {
-			t.Error(err)
-		}
+	s.goesOn(l, func() {
+		provision(t, dial(t, s.servers, nil), func(s *ledger.Settings) { s.MaxBytes = 64 << 20 })
 	})
 }
 
-// TestServerFull: the server comes to its limit. Heartbeats are refused as well.
+// TestServerFull: the server comes to its limit, and refuses the worker's heartbeats as
+// well.
 func TestServerFull(t *testing.T) {
 	t.Parallel()
 	c := newConfigured(t)
@@ -180,26 +178,35 @@ func TestServerFull(t *testing.T) {
 	c.start()
 	s := troubled(t, c.url("admin", "a"))
 	s.work()
-	s.goesFull(func() {
+	l := s.load(4)
+	s.awaitRefusals(l)
+	s.goesOn(l, func() {
 		c.MaxStore = "1GB"
 		c.reload()
 	})
 }
 
-// goesFull publishes until there is no room, and goes on when there is.
-func (s *site) goesFull(makeRoom func()) {
+// awaitRefusals waits until there is no room for any tenant's intents.
+func (s *site) awaitRefusals(l *load) {
 	s.Helper()
-	l := s.load(4)
-	s.until("an intent is refused", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return len(l.refused) > 20 })
+	s.until("intents are refused", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.refused) > 20
+	})
+}
+
+// goesOn ends a load that was refused for want of room, and another one when there is some.
+func (s *site) goesOn(l *load, makeRoom func()) {
+	s.Helper()
 	s.until("the worker says what to do", func() bool { return strings.Contains(s.log.String(), "ORDERFLEET_LEDGER_MAX_BYTES") })
-	pause(s.T, time.Second)
 	receipts, refused := l.stop()
 	for _, err := range refused {
 		if !errors.Is(err, producer.ErrFull) || !errors.Is(err, producer.ErrRefused) {
 			s.Fatalf("refused with %v", err)
 		}
 	}
-	s.Logf("%d acknowledged before the ledger was full, %d outcomes; then %d refused, the first: %v", len(receipts), s.outcomes(), len(refused), refused[0])
+	s.Logf("%d acknowledged before there was no room, %d outcomes; then %d refused, the first: %v", len(receipts), s.outcomes(), len(refused), refused[0])
 	makeRoom()
 	more := s.load(4)
 	more.acknowledged(50)

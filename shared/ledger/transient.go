@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/nats-io/nats.go"
@@ -53,6 +54,9 @@ func Transient(err error) bool {
 	return false
 }
 
+// ErrFull says what to do about a write for which [IsFull] is true.
+var ErrFull = errors.New("there is no room: raise ORDERFLEET_LEDGER_MAX_BYTES and run worker provision, or give the NATS server more storage")
+
 // IsFull says that a stream, its account, or the server has no room for a message. Nothing
 // was written.
 func IsFull(err error) bool {
@@ -67,4 +71,12 @@ func incurable(err error) bool {
 		return api.Code < 500 && !Transient(err) && !IsFull(err)
 	}
 	return errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBadRequest)
+}
+
+// advised adds to an error what to do about it.
+func advised(err error) error {
+	if IsFull(err) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -105,12 +106,12 @@ func (s *Session) settle(ctx context.Context) error {
 
 // complain says why the tenant waits.
 func (s *Session) complain(err error) {
-	log := s.log.With().Err(err).Uint64("intent_seq", s.under.outcome.IntentSeq).Logger()
+	seq := s.under.outcome.IntentSeq
 	if ledger.IsFull(err) {
-		log.Error().Msg("the ledger has no room for an outcome; the tenant waits. Raise ORDERFLEET_LEDGER_MAX_BYTES and run worker provision, or give the NATS server more storage")
+		s.log.Error().Err(fmt.Errorf("%w: %w", ledger.ErrFull, err)).Uint64("intent_seq", seq).Msg("outcome refused; the tenant waits")
 		return
 	}
-	log.Warn().Msg("outcome not acknowledged; reading the ledger")
+	s.log.Warn().Err(err).Uint64("intent_seq", seq).Msg("outcome not acknowledged; reading the ledger")
 }
 
 // acknowledged waits for the acknowledgement of the outcome under way.
