@@ -31,8 +31,9 @@ type Result struct {
 // stop it.
 //
 // A tenant's intents are published one after the other's acknowledgement, so that none
-// overtakes another. If what became of one is not known ([ErrUnknown]), the later ones of
-// its tenant are not published: they end with [ErrHeldBack]. A refused intent holds back
+// overtakes another. If what became of one is not known ([ErrUnknown]), or it could not be
+// sent ([ErrUnsent]), the later ones of its tenant are not published: they end with
+// [ErrHeldBack]. A refused intent holds back
 // nobody.
 func (p *Producer) PublishAll(ctx context.Context, items iter.Seq[Item]) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
@@ -61,7 +62,7 @@ type batch struct {
 	added    int
 	window   []*job          // in the order of the items
 	last     map[string]*job // each tenant's last job in the window
-	inDoubt  map[string]bool // tenants of which the fate of an intent is not known
+	inDoubt  map[string]bool // tenants of which the fate of an intent is not known, or nothing could be sent
 }
 
 // job is an item in the window.
@@ -103,7 +104,7 @@ func (b *batch) oldest(ctx context.Context) Result {
 	switch {
 	case j.begun:
 		j.result.Receipt, j.result.Err = b.producer.await(ctx, j.message, j.attempt)
-		b.inDoubt[tenant] = errors.Is(j.result.Err, ErrUnknown)
+		b.inDoubt[tenant] = errors.Is(j.result.Err, ErrUnknown) || errors.Is(j.result.Err, ErrUnsent)
 	case j.message != nil:
 		j.result.Err = fmt.Errorf("producer: intent %s of tenant %s: %w", j.message.id, tenant, ErrHeldBack)
 	}

@@ -129,32 +129,63 @@ func (p *Producer) begin(m *message) attempt {
 func (p *Producer) await(ctx context.Context, m *message, a attempt) (Receipt, error) {
 	ack, err := a.wait(ctx) // no longer than ackTimeout
 	a.end()
-	if err != nil && transient(err) {
-		ack, err = p.again(ctx, m, err)
+	inDoubt := false
+	if err != nil {
+		ack, inDoubt, err = p.again(ctx, m, err)
 	}
 	if err != nil {
-		return Receipt{Tenant: m.tenant, ID: m.id}, explain(m.tenant, m.id, err)
+		return Receipt{Tenant: m.tenant, ID: m.id}, explain(m.tenant, m.id, err, inDoubt)
 	}
 	return p.receipt(m, ack)
 }
 
-// again publishes again under the same id, until it works or the time is over.
-func (p *Producer) again(ctx context.Context, m *message, err error) (*jetstream.PubAck, error) {
+// again publishes again under the same id, until it works, cannot work, or the time is
+// over. inDoubt says that one of the tries may have arrived.
+func (p *Producer) again(ctx context.Context, m *message, err error) (ack *jetstream.PubAck, inDoubt bool, _ error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, DefaultPatience)
 		defer cancel()
 	}
-	for pause := firstPause; transient(err) && sleep(ctx, pause/2+rand.N(pause/2)); pause = min(2*pause, lastPause) {
+	lasting := 0 // tries in a row that ended as if for good
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		inDoubt = inDoubt || mayHaveArrived(err)
+		switch {
+		case ledger.Transient(err):
+			lasting = 0
+		case p.lasting(ctx, m, err):
+			lasting++
+		case noResponders(err): // between two leaders
+		default:
+			return nil, inDoubt, err
+		}
+		if lasting == 2 || !sleep(ctx, pause/2+rand.N(pause/2)) {
+			return nil, inDoubt, err
+		}
 		a := p.begin(m)
-		var ack *jetstream.PubAck
+		last := err
 		ack, err = a.wait(ctx)
 		a.end()
-		if err == nil {
-			return ack, nil
+		switch {
+		case err == nil:
+			return ack, false, nil
+		case ctx.Err() != nil:
+			return nil, true, fmt.Errorf("%w (before that: %w)", err, last)
 		}
 	}
-	return nil, err
+}
+
+// lasting says that a failure is one that lasts, as far as one look can tell: a stream
+// without room, since a server that stops says the same; or no stream to take it, though
+// its stream is there and has a leader.
+func (p *Producer) lasting(ctx context.Context, m *message, err error) bool {
+	if !noResponders(err) {
+		return ledger.IsFull(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	led, err := p.ledger.Led(ctx, p.ledger.ShardOf(m.tenant))
+	return err == nil && led
 }
 
 func (a *attempt) wait(ctx context.Context) (*jetstream.PubAck, error) {

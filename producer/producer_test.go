@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
+	"github.com/orderfleet/orderfleet/shared/natsserver"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/shopspring/decimal"
 )
@@ -181,6 +185,92 @@ func TestPermission(t *testing.T) {
 	}
 	if err := <-others; !errors.Is(err, nats.ErrPermissionViolation) {
 		t.Errorf("the handler got %v", err)
+	}
+}
+
+// lossyDialer cuts the connection in place of the next answer, when it is told to.
+type lossyDialer struct{ armed atomic.Bool }
+
+func (d *lossyDialer) Dial(network, address string) (net.Conn, error) {
+	c, err := net.Dial(network, address)
+	return &lossyConn{c, &d.armed}, err
+}
+
+type lossyConn struct {
+	net.Conn
+	armed *atomic.Bool
+}
+
+func (c *lossyConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == nil && c.armed.CompareAndSwap(true, false) {
+		return 0, errors.Join(io.ErrUnexpectedEOF, c.Close())
+	}
+	return n, err
+}
+
+// TestLostAcknowledgement: the ledger has the intent, and the producer does not hear of it.
+// It publishes again under the same id, and learns that it is there.
+func TestLostAcknowledgement(t *testing.T) {
+	_, admin := start(t)
+	dialer := &lossyDialer{}
+	p, err := producer.New(t.Context(), ledgertest.Connect(t, admin.ConnectedUrl(), nats.SetCustomDialer(dialer), nats.ReconnectWait(time.Millisecond)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := p.Publish(t.Context(), "acme", buy("a"))
+	if err != nil || first.Duplicate {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	dialer.armed.Store(true)
+	second, err := p.Publish(t.Context(), "acme", buy("b"))
+	if err != nil || !second.Duplicate || second.Seq != first.Seq+1 {
+		t.Errorf("%+v, %v", second, err)
+	}
+	if end, err := p.Ledger().End(t.Context(), first.Shard); err != nil || end != second.Seq {
+		t.Errorf("the ledger ends at %d: %v", end, err)
+	}
+}
+
+// TestDeadline: a server that is away for the time of a publish: the error says whether the
+// intent can have arrived.
+func TestDeadline(t *testing.T) {
+	for name, tc := range map[string]struct {
+		opts []nats.Option
+		want error
+	}{
+		"kept to be sent later":       {nil, producer.ErrUnknown},
+		"not sent without connection": {[]nats.Option{nats.ReconnectBufSize(-1)}, producer.ErrUnsent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv, err := natsserver.Start(natsserver.Options{Dir: t.TempDir(), Shards: shards})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { srv.Stop() }()
+			lost := make(chan struct{})
+			nc := ledgertest.Connect(t, srv.URL(), append(tc.opts, nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+				if err != nil { // not the end of the test
+					close(lost)
+				}
+			}))...)
+			s := ledger.DefaultSettings()
+			s.Shards = shards
+			if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
+				t.Fatal(err)
+			}
+			p, err := producer.New(t.Context(), nc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			srv.Stop()
+			<-lost
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
+			if _, err := p.Publish(ctx, "acme", buy("a")); !errors.Is(err, tc.want) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/deploy/proof"
@@ -45,7 +46,12 @@ type system struct {
 
 func boot(t *testing.T, cfg paper.Config) *system {
 	t.Helper()
-	nc := ledgertest.Provision(t, 4)
+	return assemble(t, ledgertest.Provision(t, 4), cfg)
+}
+
+// assemble is boot on a NATS server that has a ledger already.
+func assemble(t *testing.T, nc *nats.Conn, cfg paper.Config) *system {
+	t.Helper()
 	p, err := producer.New(t.Context(), nc)
 	if err != nil {
 		t.Fatal(err)

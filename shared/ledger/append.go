@@ -11,7 +11,9 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
-// codeWrongLastSequence is the server's error code for a lost compare-and-set.
+// codeWrongLastSequence is the server's error code for a lost compare-and-set. It has
+// another one for a compare-and-set while a write to the same subject is on its way, which
+// may yet come to nothing: that one is [Transient].
 const codeWrongLastSequence jetstream.ErrorCode = 10071
 
 // Append starts to publish an outcome. The stream takes it only if after is the
@@ -65,6 +67,6 @@ func (l *Ledger) Control(ctx context.Context, tenant string, c order.Control) (u
 // outcome is another one than expected. It may still be our own, if its
 // acknowledgement was lost: read it before believing anything.
 func IsConflict(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode == codeWrongLastSequence
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && api.ErrorCode == codeWrongLastSequence
 }

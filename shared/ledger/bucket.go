@@ -36,7 +36,7 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte, after uint64
 	}
 	ack, err := b.ledger.js.PublishMsg(ctx, &nats.Msg{Subject: b.subject(key), Data: value}, opts...)
 	if err != nil {
-		return 0, fmt.Errorf("ledger: write %s of bucket %s: %w", key, b.name, err)
+		return 0, fmt.Errorf("ledger: write %s of bucket %s: %w", key, b.name, advised(err))
 	}
 	return ack.Sequence, nil
 }
@@ -45,7 +45,7 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte, after uint64
 func (b *Bucket) Delete(ctx context.Context, key string, after uint64) error {
 	msg := &nats.Msg{Subject: b.subject(key), Header: nats.Header{operationHeader: []string{operationDelete}}}
 	if _, err := b.ledger.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after)); err != nil {
-		return fmt.Errorf("ledger: delete %s of bucket %s: %w", key, b.name, err)
+		return fmt.Errorf("ledger: delete %s of bucket %s: %w", key, b.name, advised(err))
 	}
 	return nil
 }
@@ -76,11 +76,12 @@ type KeyChange struct {
 }
 
 // Watch calls deliver with the last change of every key, in the order in which they were
-// made, and then with every change. It ends as [Ledger.Tail] does.
+// made, and then with every change. It ends as [Ledger.Tail] does. A cut from the server
+// that lasts longer than the bucket remembers removals, a minute, may hide one.
 func (b *Bucket) Watch(ctx context.Context, deliver func(KeyChange) error) error {
-	cfg := jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{b.subject(">")},
-		DeliverPolicy:  jetstream.DeliverLastPerSubjectPolicy,
+	cfg := jetstream.ConsumerConfig{
+		FilterSubject: b.subject(">"),
+		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 	}
 	prefix := b.subject("")
 	return b.ledger.consume(ctx, "KV_"+b.name, cfg, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {

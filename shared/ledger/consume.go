@@ -4,50 +4,183 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// tailHeartbeat is how often the server shows a quiet consumer that it lives. Two
-// missed ones start the consumer anew from where it was: a dead server, or a lost
-// consumer, is noticed within about a second.
-const tailHeartbeat = 500 * time.Millisecond
+const (
+	// tailHeartbeat is how often the server shows a quiet consumer that it lives. Two
+	// missed ones start the consumer anew from where it was: a dead server, or a lost
+	// consumer, is noticed within about a second.
+	tailHeartbeat = 500 * time.Millisecond
+	// pullExpiry is how long the server waits for us to ask for more.
+	pullExpiry = 30 * time.Second
+	// inactive is how long the server keeps a consumer that nobody reads any more.
+	inactive = time.Minute
+
+	// The time for making a consumer: little, so that a request that was lost with its
+	// server costs little, and more each time, for a server that is merely slow.
+	firstPatience, lastPatience = 2 * time.Second, 30 * time.Second
+	// The pause before the next try.
+	firstPause, lastPause = 50 * time.Millisecond, time.Second
+)
 
 // consume reads a stream's messages in their order and then whatever comes, and calls
-// deliver for each, from one goroutine. It goes on through server restarts and cuts. It
-// ends with ctx's error, or deliver's, or the first one that waiting cannot cure.
-func (l *Ledger) consume(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig, deliver func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
-	cons, err := l.js.OrderedConsumer(ctx, stream, cfg)
-	if err != nil {
-		return fmt.Errorf("ledger: read %s: %w", stream, err)
+// deliver for each, from one goroutine. All waiting for a server, a leader or a permission
+// that is away is here: it goes on however long that takes. It ends with ctx's error, or
+// deliver's, or the first one that waiting cannot cure.
+func (l *Ledger) consume(ctx context.Context, stream string, cfg jetstream.ConsumerConfig, deliver deliverer) error {
+	status := l.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.CLOSED)
+	defer l.nc.RemoveStatusListener(status)
+	r := &reading{ledger: l, stream: stream, cfg: cfg, deliver: deliver, status: status, pause: firstPause, patience: firstPatience}
+	r.cfg.AckPolicy = jetstream.AckNonePolicy
+	r.cfg.MemoryStorage, r.cfg.Replicas = true, 1
+	r.cfg.InactiveThreshold = inactive
+	for {
+		err := r.run(ctx)
+		switch {
+		case r.refused != nil:
+			return r.refused
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case incurable(err):
+			return fmt.Errorf("ledger: read %s: %w", stream, err)
+		}
+		select {
+		case <-time.After(r.pause/2 + rand.N(r.pause/2)):
+		case <-ctx.Done():
+		}
+		r.pause = min(2*r.pause, lastPause)
 	}
+}
+
+type deliverer func(jetstream.Msg, *jetstream.MsgMetadata) error
+
+// reading is one consume: a consumer, and after each trouble another one that begins where
+// the last one was. The client library's ordered consumer does the same, but waits up to
+// ten seconds at a time for an answer that was lost, and begins a tail of new messages at
+// their end again.
+type reading struct {
+	ledger  *Ledger
+	stream  string
+	cfg     jetstream.ConsumerConfig // of the next consumer
+	deliver deliverer
+	refused error // what deliver ended with
+
+	status          <-chan nats.Status
+	pause, patience time.Duration
+}
+
+// run reads until there is trouble.
+func (r *reading) run(ctx context.Context) error {
+	if err := r.connected(ctx); err != nil {
+		return err
+	}
+	cons, err := r.create(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.forget(cons)
 	msgs, err := cons.Messages(
 		jetstream.PullMaxMessages(1000),
-		jetstream.PullExpiry(30*time.Second),
-		jetstream.PullHeartbeat(tailHeartbeat))
+		jetstream.PullExpiry(pullExpiry),
+		jetstream.PullHeartbeat(tailHeartbeat),
+		jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
-		return fmt.Errorf("ledger: read %s: %w", stream, err)
+		return err
 	}
 	defer msgs.Stop()
-	defer context.AfterFunc(ctx, msgs.Stop)() // Next does not heed ctx while it starts anew
-	for {
+	ctx, cut := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { r.awaitCut(ctx, cut) })
+	defer watching.Wait()
+	defer cut()
+	for last := uint64(0); ; last++ {
 		m, err := msgs.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if errors.Is(err, jetstream.ErrNoHeartbeat) {
-				continue
-			}
-			return fmt.Errorf("ledger: read %s: %w", stream, err)
+			return err
 		}
 		meta, err := m.Metadata()
 		if err != nil {
-			return fmt.Errorf("ledger: read %s: %w", stream, err)
-		}
-		if err := deliver(m, meta); err != nil {
 			return err
 		}
+		if meta.Sequence.Consumer != last+1 {
+			return errGap
+		}
+		if r.refused = r.deliver(m, meta); r.refused != nil {
+			return r.refused
+		}
+		r.begin(meta.Sequence.Stream + 1)
+		r.pause, r.patience = firstPause, firstPatience
+	}
+}
+
+// errGap says that messages of a consumer did not arrive.
+var errGap = errors.New("messages were lost on their way")
+
+// connected waits for the connection.
+func (r *reading) connected(ctx context.Context) error {
+	for {
+		switch r.ledger.nc.Status() {
+		case nats.CONNECTED:
+			return nil
+		case nats.CLOSED:
+			return nats.ErrConnectionClosed
+		default:
+		}
+		select {
+		case <-r.status:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// awaitCut ends a consumer whose connection is lost: what was on its way to us is lost with
+// it, and if nothing follows, no gap would show that.
+func (r *reading) awaitCut(ctx context.Context, cut func()) {
+	for {
+		select {
+		case s := <-r.status:
+			if s != nats.CONNECTED {
+				cut()
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// create makes the next consumer.
+func (r *reading) create(ctx context.Context) (jetstream.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	r.patience = min(2*r.patience, lastPatience)
+	cons, err := r.ledger.js.CreateConsumer(ctx, r.stream, r.cfg)
+	if err != nil {
+		return nil, err
+	}
+	if p := r.cfg.DeliverPolicy; p == jetstream.DeliverNewPolicy || p == jetstream.DeliverByStartTimePolicy {
+		// Now it is settled where that is, also for the next consumer.
+		r.begin(cons.CachedInfo().Delivered.Stream + 1)
+	}
+	return cons, nil
+}
+
+// begin makes the next consumer begin at a sequence number.
+func (r *reading) begin(seq uint64) {
+	r.cfg.DeliverPolicy, r.cfg.OptStartSeq, r.cfg.OptStartTime = jetstream.DeliverByStartSequencePolicy, seq, nil
+}
+
+// forget tells the server, if it hears us, that a consumer is no longer needed. It would
+// find out by itself.
+func (r *reading) forget(cons jetstream.Consumer) {
+	if r.ledger.nc.IsConnected() {
+		_ = r.ledger.nc.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+cons.CachedInfo().Name, nil)
 	}
 }

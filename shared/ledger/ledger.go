@@ -16,10 +16,15 @@ var ErrNotProvisioned = errors.New("ledger: there is no stream ORDERS_0 on this 
 
 // ackTimeout is how long an append waits for its acknowledgement before its fate
 // is unknown and has to be read from the ledger.
-const ackTimeout = 5 * time.Second
+const ackTimeout = 2 * time.Second
 
-// requestTimeout bounds one read.
-const requestTimeout = 5 * time.Second
+const (
+	// requestTimeout bounds one read.
+	requestTimeout = 5 * time.Second
+	// leaderTimeout bounds one that only the stream's leader answers. Between two leaders
+	// nobody does, and the request is lost.
+	leaderTimeout = 2 * time.Second
+)
 
 // Ledger is an open ledger. Safe for concurrent use.
 type Ledger struct {

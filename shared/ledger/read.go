@@ -96,7 +96,7 @@ func (l *Ledger) leaderGet(ctx context.Context, shard int, r getRequest) (Entry,
 	if err != nil {
 		return Entry{}, fmt.Errorf("ledger: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
 	msg, err := l.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+StreamName(shard), body)
 	if err != nil {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,12 +23,26 @@ func (l *Ledger) End(ctx context.Context, shard int) (uint64, error) {
 	return state.LastSeq, nil
 }
 
+// Led says whether a shard's stream has a leader, without which it takes nothing, or is not
+// there at all and never will.
+func (l *Ledger) Led(ctx context.Context, shard int) (bool, error) {
+	stream, err := l.js.Stream(ctx, StreamName(shard))
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+	}
+	cluster := stream.CachedInfo().Cluster
+	return cluster == nil || cluster.Leader != "", nil
+}
+
 // Tail reads a shard's stream from a sequence number on, and then whatever comes,
 // and calls deliver for each message in order, from one goroutine. It goes on
 // through server restarts and cuts. It ends with ctx's error, or deliver's, or
 // the first one that waiting cannot cure.
 func (l *Ledger) Tail(ctx context.Context, shard int, from uint64, deliver func(Entry) error) error {
-	return l.tail(ctx, shard, jetstream.OrderedConsumerConfig{
+	return l.tail(ctx, shard, jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:   max(from, 1),
 	}, deliver)
@@ -43,9 +58,9 @@ type Start struct {
 // over all others of the shard, which costs it about as much as reading them.
 func (l *Ledger) Follow(ctx context.Context, class Class, tenant string, start Start, deliver func(Entry) error) error {
 	shard := l.ShardOf(tenant)
-	cfg := jetstream.OrderedConsumerConfig{
-		FilterSubjects: []string{class.Subject(shard, tenant)},
-		DeliverPolicy:  jetstream.DeliverNewPolicy,
+	cfg := jetstream.ConsumerConfig{
+		FilterSubject: class.Subject(shard, tenant),
+		DeliverPolicy: jetstream.DeliverNewPolicy,
 	}
 	switch {
 	case start.Seq > 0:
@@ -56,7 +71,7 @@ func (l *Ledger) Follow(ctx context.Context, class Class, tenant string, start S
 	return l.tail(ctx, shard, cfg, deliver)
 }
 
-func (l *Ledger) tail(ctx context.Context, shard int, cfg jetstream.OrderedConsumerConfig, deliver func(Entry) error) error {
+func (l *Ledger) tail(ctx context.Context, shard int, cfg jetstream.ConsumerConfig, deliver func(Entry) error) error {
 	return l.consume(ctx, StreamName(shard), cfg, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		e, ok := entry(m.Subject(), meta.Sequence.Stream, meta.Timestamp, m.Data())
 		if !ok {

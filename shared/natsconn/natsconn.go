@@ -15,7 +15,9 @@ import (
 const connectTimeout = 5 * time.Second
 
 // Dial connects, and then stays connected: it reconnects for ever, with jitter, until the
-// connection is closed. ctx bounds the first connection only. name is shown in the
+// connection is closed, whatever the server says meanwhile. Between two connections nothing
+// is kept to be sent later: a publish fails at once, with [nats.ErrReconnectBufExceeded].
+// ctx bounds the first connection only. name is shown in the
 // server's list of connections; extra options go over Dial's own, as
 // [nats.ErrorHandler]. Close what it returns.
 func Dial(ctx context.Context, name string, o Options, extra ...nats.Option) (*nats.Conn, error) {
@@ -37,6 +39,9 @@ func Dial(ctx context.Context, name string, o Options, extra ...nats.Option) (*n
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.ReconnectJitter(500*time.Millisecond, time.Second),
+		nats.IgnoreAuthErrorAbort(), // a server that does not know us may again
+		nats.PermissionErrOnSubscribe(true),
+		nats.ReconnectBufSize(-1), // what cannot be sent now is not sent behind our back later
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
 	}, credentials...)
@@ -50,6 +55,10 @@ func Dial(ctx context.Context, name string, o Options, extra ...nats.Option) (*n
 		return nil, fmt.Errorf("natsconn: connecting to %s: %w", redact(o.URL), context.Cause(ctx))
 	case err != nil:
 		return nil, fmt.Errorf("natsconn: cannot connect to %s: %w (%s)", redact(o.URL), err, advice(err))
+	}
+	if err := watchInbox(nc); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("natsconn: %w", err)
 	}
 	return nc, nil
 }

@@ -323,3 +323,36 @@ func ExampleOptions() {
 	fmt.Printf("%+v\n", o)
 	// Output: nats://xxxxx@nats:4222 as NATS_USER
 }
+
+// A server that no longer knows us, again and again, may know us later: the client would
+// close the connection for ever at the second refusal.
+func TestReconnectsThroughRefusals(t *testing.T) {
+	srv := serve(t, server.Options{Username: "u", Password: "right"})
+	port := srv.Addr().(*net.TCPAddr).Port
+	refused, back := make(chan error, 1000), make(chan struct{}, 1)
+	nc, err := natsconn.Dial(t.Context(), "a test", natsconn.Options{URL: srv.ClientURL(), User: "u", Password: "right"},
+		nats.ReconnectWait(time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }),
+		nats.ReconnectHandler(func(*nats.Conn) { back <- struct{}{} }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	stop := func(s *server.Server) { s.Shutdown(); s.WaitForShutdown() }
+	stop(srv)
+	other := serve(t, server.Options{Port: port, Username: "u", Password: "wrong"})
+	for range 5 {
+		if err := <-refused; !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("got %v", err)
+		}
+	}
+	stop(other)
+	if err := nc.Publish("a", nil); !errors.Is(err, nats.ErrReconnectBufExceeded) {
+		t.Errorf("a publish without a connection: %v", err)
+	}
+	serve(t, server.Options{Port: port, Username: "u", Password: "right"})
+	<-back
+	if err := nc.Flush(); err != nil {
+		t.Error(err)
+	}
+}

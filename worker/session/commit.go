@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -91,7 +92,7 @@ func (s *Session) settle(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if !ledger.IsConflict(err) {
-			s.log.Warn().Err(err).Uint64("intent_seq", s.under.outcome.IntentSeq).Msg("outcome not acknowledged; reading the ledger")
+			s.complain(err)
 			if err := sleep(ctx, b.next()); err != nil {
 				return err
 			}
@@ -101,6 +102,16 @@ func (s *Session) settle(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// complain says why the tenant waits.
+func (s *Session) complain(err error) {
+	seq := s.under.outcome.IntentSeq
+	if ledger.IsFull(err) {
+		s.log.Error().Err(fmt.Errorf("%w: %w", ledger.ErrFull, err)).Uint64("intent_seq", seq).Msg("outcome refused; the tenant waits")
+		return
+	}
+	s.log.Warn().Err(err).Uint64("intent_seq", seq).Msg("outcome not acknowledged; reading the ledger")
 }
 
 // acknowledged waits for the acknowledgement of the outcome under way.

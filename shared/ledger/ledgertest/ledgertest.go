@@ -15,9 +15,7 @@ import (
 func VerifyMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*Server).startGoRoutine.func1"),
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*ocspResponseCache).start"),
-		// A stopped ordered consumer is deleted behind our back.
-		goleak.IgnoreAnyFunction("github.com/nats-io/nats.go/jetstream.(*orderedConsumer).reset.func1"))
+		goleak.IgnoreAnyFunction("github.com/nats-io/nats-server/v2/server.(*ocspResponseCache).start"))
 }
 
 // Serve runs a NATS server until the test ends. Its account maps intents to shards; with 0
