@@ -29,6 +29,19 @@ func Spawn(ctx context.Context, ready any, role string, args ...string) (*Proces
 	}
 	cmd := exec.CommandContext(ctx, self, append([]string{Arg, role}, args...)...)
 	cmd.Stderr = os.Stderr
+	p, err := Start(ctx, role, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Read(ready); err != nil {
+		return nil, errors.Join(err, p.Stop())
+	}
+	return p, nil
+}
+
+// Start starts another program as a part, by the name that errors give it. ctx is that of
+// the command. It does not outlive this process either, on Linux, be it frozen.
+func Start(ctx context.Context, name string, cmd *exec.Cmd) (*Process, error) {
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("parts: %w", err)
@@ -37,14 +50,11 @@ func Spawn(ctx context.Context, ready any, role string, args ...string) (*Proces
 	if err != nil {
 		return nil, fmt.Errorf("parts: %w", err)
 	}
+	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("parts: start %s: %w", role, err)
+		return nil, fmt.Errorf("parts: start %s: %w", name, err)
 	}
-	p := &Process{ctx, role, cmd, stdin, bufio.NewScanner(stdout)}
-	if err := p.Read(ready); err != nil {
-		return nil, errors.Join(err, p.Stop())
-	}
-	return p, nil
+	return &Process{ctx, name, cmd, stdin, bufio.NewScanner(stdout)}, nil
 }
 
 // Read reads the next line of JSON that the process says.
@@ -70,6 +80,23 @@ func (p *Process) Kill() error {
 		return fmt.Errorf("parts: kill %s: %w", p.name, err)
 	}
 	p.cmd.Wait() //nolint:errcheck // it was killed
+	return nil
+}
+
+// Signal sends the process a signal and waits for nothing.
+func (p *Process) Signal(sig os.Signal) error {
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		return fmt.Errorf("parts: signal %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// Wait waits until the process has ended by itself or by a signal, and says how. Call one
+// of Wait, Kill and Stop, once.
+func (p *Process) Wait() error {
+	if err := p.cmd.Wait(); err != nil {
+		return fmt.Errorf("parts: %s: %w", p.name, err)
+	}
 	return nil
 }
 

@@ -69,16 +69,29 @@ type NATSReady struct{ URL string }
 
 func runNATS(ctx context.Context, args []string) error {
 	var (
-		dir    string
-		shards int
+		o       natsserver.Options
+		cluster natsserver.Cluster
 	)
 	if err := parse(NATS, args, func(f *flag.FlagSet) {
-		f.StringVar(&dir, "dir", "", "")
-		f.IntVar(&shards, "shards", 0, "")
+		f.StringVar(&o.Dir, "dir", "", "")
+		f.IntVar(&o.Shards, "shards", 0, "")
+		f.IntVar(&o.Port, "port", 0, "")
+		f.BoolVar(&o.SyncAlways, "sync-always", false, "")
+		f.StringVar(&o.Name, "name", "", "")
+		f.StringVar(&cluster.Name, "cluster", "", "")
+		f.IntVar(&cluster.Port, "cluster-port", 0, "")
+		f.StringVar(&cluster.Advertise, "cluster-advertise", "", "")
+		f.Func("route", "", func(s string) error {
+			cluster.Routes = append(cluster.Routes, s)
+			return nil
+		})
 	}); err != nil {
 		return err
 	}
-	srv, err := natsserver.Start(natsserver.Options{Dir: dir, Shards: shards})
+	if cluster.Name != "" {
+		o.Cluster = &cluster
+	}
+	srv, err := natsserver.Start(o)
 	if err != nil {
 		return err
 	}

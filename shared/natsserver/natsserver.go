@@ -4,8 +4,10 @@
 package natsserver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -24,6 +26,26 @@ type Options struct {
 	Shards int
 	// SyncAlways makes JetStream sync every write to disk before it acknowledges.
 	SyncAlways bool
+	// Name of the server; "orderfleet" by default. Members of a cluster need names of
+	// their own.
+	Name string
+	// Cluster that the server is a member of, if it is of one.
+	Cluster *Cluster
+}
+
+// Cluster is a server's place among its peers. Clients are not told of the peers: they
+// reach those servers whose addresses they were given.
+type Cluster struct {
+	// Name is the same on all members.
+	Name string
+	// Port where the peers connect to this one, on its Host.
+	Port int
+	// Routes to the other members, as nats://127.0.0.1:6223.
+	Routes []string
+	// Advertise is where the peers are told that this one can be reached, host:port; by
+	// default where it listens. With something between the members that must not be
+	// passed by, name an address where nobody listens: then only Routes lead anywhere.
+	Advertise string
 }
 
 // Server is a running NATS server. Stop it.
@@ -40,16 +62,22 @@ func Start(o Options) (*Server, error) {
 	if o.Port == 0 {
 		o.Port = server.RANDOM_PORT
 	}
-	srv, err := server.NewServer(&server.Options{
+	options := &server.Options{
 		Host:       o.Host,
 		Port:       o.Port,
-		ServerName: "orderfleet",
+		ServerName: cmp.Or(o.Name, "orderfleet"),
 		JetStream:  true,
 		StoreDir:   o.Dir,
 		SyncAlways: o.SyncAlways,
 		NoLog:      true,
 		NoSigs:     true,
-	})
+	}
+	if o.Cluster != nil {
+		if err := o.Cluster.join(options); err != nil {
+			return nil, err
+		}
+	}
+	srv, err := server.NewServer(options)
 	if err != nil {
 		return nil, fmt.Errorf("natsserver: %w", err)
 	}
@@ -65,6 +93,25 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("natsserver: not ready on %s:%d after 10 s; is the port taken?", o.Host, o.Port)
 	}
 	return &Server{srv}, nil
+}
+
+// join makes a server with these options a member.
+func (c *Cluster) join(options *server.Options) error {
+	options.Cluster = server.ClusterOpts{
+		Name:        c.Name,
+		Host:        options.Host,
+		Port:        c.Port,
+		Advertise:   c.Advertise,
+		NoAdvertise: true,
+	}
+	for _, route := range c.Routes {
+		u, err := url.Parse(route)
+		if err != nil {
+			return fmt.Errorf("natsserver: route to a peer: %w", err)
+		}
+		options.Routes = append(options.Routes, u)
+	}
+	return nil
 }
 
 // URL is where clients connect.
