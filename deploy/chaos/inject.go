@@ -110,8 +110,8 @@ func (st *storming) note(e *Event) {
 // fault says.
 func (st *storming) worker(ctx context.Context, f *Fault, e *Event) error {
 	w := st.pool.choose(f.Pick)
-	if w == nil {
-		return st.pool.fill(ctx, f.Workers)
+	if w == nil || f.Kind == Join {
+		return st.pool.fill(f.Workers)
 	}
 	e.Target, e.before = w.name, st.leases.holders()
 	for shard, holder := range e.before {
@@ -133,7 +133,7 @@ func (st *storming) worker(ctx context.Context, f *Fault, e *Event) error {
 		sleep(ctx, f.For)
 	}
 	e.after = st.leases.holders()
-	return errors.Join(err, st.pool.fill(ctx, f.Workers))
+	return errors.Join(err, st.pool.fill(f.Workers))
 }
 
 // freeze stops a worker where it stands, for a while, unless it ends meanwhile.
@@ -167,7 +167,7 @@ func (st *storming) server(ctx context.Context, f *Fault, e *Event) error {
 			return err
 		}
 		sleep(ctx, f.For)
-		return v.start(ctx)
+		return v.start()
 	case FreezeLeader:
 		st.note(e)
 		if err := v.proc.Freeze(); err != nil {
@@ -183,7 +183,7 @@ func (st *storming) server(ctx context.Context, f *Fault, e *Event) error {
 		errs = append(errs, v.kill())
 	}
 	for _, v := range st.nats {
-		errs = append(errs, v.start(ctx))
+		errs = append(errs, v.start())
 	}
 	return errors.Join(errs...)
 }
@@ -208,7 +208,7 @@ func (st *storming) leader(ctx context.Context, shard int) int {
 func (st *storming) recover(ctx context.Context) error {
 	errs := []error{heal(ctx, st.wires.all), st.behave(ctx), st.setClock(ctx, 0)}
 	for _, v := range st.nats {
-		errs = append(errs, v.start(ctx))
+		errs = append(errs, v.start())
 	}
-	return errors.Join(append(errs, st.pool.fill(ctx, minWorkers))...)
+	return errors.Join(append(errs, st.pool.fill(minWorkers))...)
 }

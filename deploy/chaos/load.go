@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/shopspring/decimal"
 )
@@ -53,9 +54,9 @@ func (s *system) newLoad(ctx context.Context) (*load, error) {
 			}
 			urls = append(urls, "nats://"+at)
 		}
-		nc, err := nats.Connect(strings.Join(urls, ","), nats.Name("orderfleet chaos producer"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+		nc, err := natsconn.Dial(ctx, "orderfleet chaos producer", natsconn.Options{URL: strings.Join(urls, ",")}, nats.ErrorHandler(overlook))
 		if err != nil {
-			return l, fmt.Errorf("chaos: producer: %w", err)
+			return l, err
 		}
 		l.conns = append(l.conns, nc)
 		p, err := producer.New(ctx, nc)

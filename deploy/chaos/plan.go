@@ -53,9 +53,9 @@ func (f *Fault) Name() string {
 // leaves when all has settled. A run shorter than a period is one storm.
 const (
 	period  = 30 * time.Second
-	storm   = 19 * time.Second
-	calmed  = 23500 * time.Millisecond // when the worker leaves
-	observe = 5 * time.Second          // how long its tenants are watched
+	storm   = 16 * time.Second
+	calmed  = 24 * time.Second // when the worker leaves
+	observe = 5 * time.Second  // how long its tenants are watched
 )
 
 // The kinds of faults of a worker.
@@ -63,6 +63,8 @@ const (
 	Kill   = "killed"
 	Freeze = "frozen"
 	Drain  = "drained"
+	// Join is no fault: workers are started.
+	Join = "joined"
 )
 
 // The kinds of faults of NATS.
@@ -113,10 +115,13 @@ func Plan(seed uint64, d time.Duration) []Fault {
 	}
 	r := rand.New(rand.NewPCG(seed, uint64(len(patterns))))
 	for n, begin := 0, time.Duration(0); begin+period <= d; n, begin = n+1, begin+period {
-		plan = append(plan, Fault{
-			At: begin + calmed, For: observe, Lane: Workers, Alone: true,
-			Kind: []string{Kill, Drain}[n%2], Pick: r.Uint64(), Workers: 3 + r.IntN(maxWorkers-2),
-		})
+		workers := minWorkers + 1 + r.IntN(maxWorkers-minWorkers)
+		plan = append(plan,
+			Fault{At: begin + storm, Lane: Workers, Kind: Join, Workers: workers},
+			Fault{
+				At: begin + calmed, For: observe, Lane: Workers, Alone: true,
+				Kind: []string{Kill, Drain, Freeze}[n%3], Pick: r.Uint64(), Workers: workers,
+			})
 	}
 	slices.SortStableFunc(plan, func(a, b Fault) int { return int(a.At - b.At) })
 	return plan

@@ -17,6 +17,7 @@ import (
 // pool is the workers. Its lock guards what the worker lane and the ends of processes
 // change.
 type pool struct {
+	alive   context.Context
 	command string
 	planted string
 	dir     string
@@ -45,8 +46,8 @@ type worker struct {
 }
 
 // newPool makes room for workers.
-func (s *system) newPool(context.Context) (*pool, error) {
-	p := &pool{command: s.Worker, planted: s.Planted, dir: s.dir}
+func (s *system) newPool() (*pool, error) {
+	p := &pool{alive: s.alive, command: s.Worker, planted: s.Planted, dir: s.dir}
 	broker := strings.TrimPrefix(s.broker.URL, "http://")
 	for k := range p.slots {
 		name := fmt.Sprintf("worker%d", k)
@@ -72,7 +73,7 @@ func (s *system) newPool(context.Context) (*pool, error) {
 }
 
 // fill starts workers until there are so many.
-func (p *pool) fill(ctx context.Context, want int) error {
+func (p *pool) fill(want int) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for k := range p.workers {
@@ -80,7 +81,7 @@ func (p *pool) fill(ctx context.Context, want int) error {
 			break
 		}
 		if p.workers[k] == nil {
-			if err := p.start(ctx, k); err != nil {
+			if err := p.start(k); err != nil {
 				return err
 			}
 		}
@@ -105,7 +106,7 @@ const (
 )
 
 // start starts a worker in a slot. The caller holds the lock.
-func (p *pool) start(ctx context.Context, k int) error {
+func (p *pool) start(k int) error {
 	p.serial++
 	w := &worker{name: fmt.Sprintf("worker%d-%d", k, p.serial), slot: k, ended: make(chan struct{})}
 	log, err := os.Create(filepath.Join(p.dir, w.name+".log"))
@@ -113,7 +114,7 @@ func (p *pool) start(ctx context.Context, k int) error {
 		return fmt.Errorf("chaos: %w", err)
 	}
 	defer log.Close() //nolint:errcheck // the process has its own
-	cmd := exec.CommandContext(ctx, p.command)
+	cmd := exec.CommandContext(p.alive, p.command)
 	cmd.Stderr = log
 	cmd.Env = []string{
 		"NATS_URL=" + p.slots[k].natsURL,
@@ -125,11 +126,11 @@ func (p *pool) start(ctx context.Context, k int) error {
 	if p.planted != "" {
 		cmd.Env = append(cmd.Env, "ORDERFLEET_PLANTED="+p.planted)
 	}
-	if w.proc, err = parts.Start(ctx, w.name, cmd); err != nil {
+	if w.proc, err = parts.Start(p.alive, w.name, cmd); err != nil {
 		return err
 	}
 	p.workers[k] = w
-	p.running.Go(func() { p.await(ctx, w) })
+	p.running.Go(func() { p.await(w) })
 	return nil
 }
 
@@ -138,24 +139,24 @@ func (p *pool) start(ctx context.Context, k int) error {
 const restartDelay = 300 * time.Millisecond
 
 // await waits for a worker's end, and starts another in its place if nobody told it to.
-func (p *pool) await(ctx context.Context, w *worker) {
+func (p *pool) await(w *worker) {
 	err := w.proc.Wait()
 	close(w.ended)
 	p.mu.Lock()
 	p.workers[w.slot] = nil
-	again := !w.told && !p.closing && ctx.Err() == nil
+	again := !w.told && !p.closing && p.alive.Err() == nil
 	if again {
 		p.restart++
 		p.lastErr = fmt.Sprintf("%v: %s", err, lastLine(filepath.Join(p.dir, w.name+".log")))
 	}
 	p.mu.Unlock()
-	if !again || !sleep(ctx, restartDelay) {
+	if !again || !sleep(p.alive, restartDelay) {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closing && p.workers[w.slot] == nil {
-		if err := p.start(ctx, w.slot); err != nil {
+		if err := p.start(w.slot); err != nil {
 			p.lastErr = err.Error()
 		}
 	}

@@ -68,5 +68,8 @@ func (r *Report) printVerdict(w io.Writer) {
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, "  "+f)
 	}
+	for _, f := range r.Failures {
+		fmt.Fprintln(w, "  failed: "+f)
+	}
 	fmt.Fprintf(w, "\nthe same schedule again: %s\n", r.Command)
 }

@@ -62,6 +62,9 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	return st.judge(ctx, l)
 }
 
+// errSilent ends a run whose NATS servers do not come back.
+var errSilent = fmt.Errorf("chaos: NATS did not answer for %s although everything was healed", bootPatience)
+
 // interrupted prefers the end of ctx to what follows from it.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -88,10 +91,12 @@ func (s *system) awaitQuiet(ctx context.Context) error {
 	last, since := -1, time.Now()
 	for {
 		var intents, outcomes int
-		err := retry(ctx, func(ctx context.Context) (err error) {
+		once, cancel := context.WithTimeoutCause(ctx, bootPatience, errSilent)
+		err := retry(once, func(ctx context.Context) (err error) {
 			intents, outcomes, err = s.count(ctx)
 			return err
 		})
+		cancel()
 		if err != nil {
 			return err
 		}
@@ -133,6 +138,8 @@ func (s *system) count(ctx context.Context) (intents, outcomes int, err error) {
 // judge reads both ledgers and draws the report from them.
 func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 	st.progress("judging", 0, 1)
+	ctx, cancel := context.WithTimeoutCause(ctx, bootPatience, errSilent)
+	defer cancel()
 	defer st.progress("judging", 1, 1)
 	h := proof.History{Slack: 2 * time.Second}
 	var unknown int

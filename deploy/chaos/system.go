@@ -17,6 +17,7 @@ import (
 // system is the running parts and the wires between them.
 type system struct {
 	Options
+	alive  context.Context // whose end kills every process
 	dir    string
 	wires  *wires
 	nats   [servers]*server
@@ -34,7 +35,7 @@ const dedup = 5 * time.Second
 
 // boot starts everything but the producers.
 func boot(ctx context.Context, o Options) (_ *system, err error) {
-	s := &system{Options: o, dir: o.Dir, wires: newWires(), leases: newLeases(o.Shards)}
+	s := &system{Options: o, alive: ctx, dir: o.Dir, wires: newWires(), leases: newLeases(o.Shards)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
@@ -60,17 +61,18 @@ func boot(ctx context.Context, o Options) (_ *system, err error) {
 	if err := s.provision(ctx); err != nil {
 		return nil, err
 	}
-	if s.pool, err = s.newPool(ctx); err != nil {
+	if s.pool, err = s.newPool(); err != nil {
 		return nil, err
 	}
-	return s, s.pool.fill(ctx, (minWorkers+maxWorkers)/2)
+	return s, s.pool.fill((minWorkers + maxWorkers) / 2)
 }
 
 // server is a NATS server. The NATS lane owns it once the lanes run.
 type server struct {
-	args []string
-	proc *parts.Process // nil while it is down
-	at   string         // where clients connect, host:port
+	alive context.Context
+	args  []string
+	proc  *parts.Process // nil while it is down
+	at    string         // where clients connect, host:port
 }
 
 // bootNATS starts a cluster of three. Each route between two of them is a wire.
@@ -82,7 +84,7 @@ func (s *system) bootNATS(ctx context.Context) error {
 	client, cluster := ports[:servers], ports[servers:]
 	urls := make([]string, servers)
 	for i := range servers {
-		s.nats[i] = &server{at: fmt.Sprintf("127.0.0.1:%d", client[i])}
+		s.nats[i] = &server{alive: ctx, at: fmt.Sprintf("127.0.0.1:%d", client[i])}
 		urls[i] = "nats://" + s.nats[i].at
 		s.nats[i].args = []string{
 			"--dir", filepath.Join(s.dir, serverName(i)), "--shards", fmt.Sprint(s.Shards), fmt.Sprintf("--sync-always=%t", !s.LazySync),
@@ -102,26 +104,29 @@ func (s *system) bootNATS(ctx context.Context) error {
 		}
 	}
 	for i := range servers {
-		if err := s.nats[i].start(ctx); err != nil {
+		if err := s.nats[i].start(); err != nil {
 			return err
 		}
 	}
-	s.nc, err = nats.Connect(strings.Join(urls, ","), nats.Name("orderfleet chaos"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+	s.nc, err = nats.Connect(strings.Join(urls, ","), nats.Name("orderfleet chaos"), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ErrorHandler(overlook))
 	if err != nil {
 		return fmt.Errorf("chaos: %w", err)
 	}
 	return nil
 }
 
+// overlook keeps the client library from printing what we do to its connections.
+func overlook(*nats.Conn, *nats.Subscription, error) {}
+
 func serverName(i int) string { return fmt.Sprintf("nats%d", i) }
 
 // start starts a server that is down.
-func (v *server) start(ctx context.Context) error {
+func (v *server) start() error {
 	if v.proc != nil {
 		return nil
 	}
 	var err error
-	v.proc, err = parts.Spawn(ctx, &parts.NATSReady{}, parts.NATS, v.args...)
+	v.proc, err = parts.Spawn(v.alive, &parts.NATSReady{}, parts.NATS, v.args...)
 	return err
 }
 

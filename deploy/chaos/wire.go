@@ -30,7 +30,7 @@ const (
 	Hole     = "hole"      // nothing arrives, nothing ends
 	HalfHole = "half hole" // nothing arrives in one direction
 	Slow     = "slow"      // everything takes a while
-	Thin     = "thin"      // a few kilobytes a second
+	Thin     = "thin"      // some sixty bytes a millisecond, in pieces
 )
 
 // toxics are what the proxy does for each kind. No delay reaches how long a worker waits
@@ -49,7 +49,10 @@ var toxics = map[string][]string{
 		`{"name":"up","type":"latency","stream":"upstream","attributes":{"latency":150,"jitter":120}}`,
 		`{"name":"down","type":"latency","stream":"downstream","attributes":{"latency":150,"jitter":120}}`,
 	},
-	Thin: {`{"name":"down","type":"bandwidth","stream":"downstream","attributes":{"rate":20}}`},
+	Thin: {
+		`{"name":"up","type":"slicer","stream":"upstream","attributes":{"average_size":64,"size_variation":32,"delay":1000}}`,
+		`{"name":"down","type":"slicer","stream":"downstream","attributes":{"average_size":64,"size_variation":32,"delay":1000}}`,
+	},
 }
 
 // wire is a TCP proxy between two parts. One fault disturbs it at a time.

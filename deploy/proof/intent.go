@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -35,7 +36,9 @@ func (c *checker) checkIntent(in *Intent) {
 			c.find(Touched, "intent %d of %s ended as %s, but the broker got a request for it", in.Seq, in.Tenant, o.Status)
 		}
 	case order.Failed:
-		c.Failed++
+		if c.Failed++; len(c.Failures) < maxFindings {
+			c.Failures = append(c.Failures, fmt.Sprintf("intent %d of %s (%s %s): %s", in.Seq, in.Tenant, in.Kind, in.ID, o.Message))
+		}
 	case order.Expired, order.Duplicate: // an order of theirs is denied, see explain
 	}
 }

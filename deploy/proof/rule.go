@@ -87,8 +87,9 @@ type Report struct {
 	Outcomes     int `json:"outcomes"`
 	Orders       int `json:"orders"` // at the broker, with an id of the fleet's
 	// Failed is how many intents ended as failed: somebody must look at them. It is no
-	// violation.
-	Failed int `json:"failed"`
+	// violation. Failures are the first hundred of them.
+	Failed   int      `json:"failed"`
+	Failures []string `json:"failures,omitempty"`
 
 	Lost         int `json:"lost"`
 	Duplicated   int `json:"duplicated"`
