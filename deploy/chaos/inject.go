@@ -109,11 +109,12 @@ func (st *storming) note(e *Event) {
 // worker makes a worker leave, or freezes it. At the end there are as many workers as the
 // fault says.
 func (st *storming) worker(ctx context.Context, f *Fault, e *Event) error {
-	w := st.pool.choose(f.Pick)
+	holders := st.leases.holders()
+	w := st.pool.choose(f.Pick, holders)
 	if w == nil || f.Kind == Join {
 		return st.pool.fill(f.Workers)
 	}
-	e.Target, e.before = w.name, st.leases.holders()
+	e.Target, e.before = w.name, holders
 	for shard, holder := range e.before {
 		if holder == w.name {
 			e.held = append(e.held, shard)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -172,25 +173,28 @@ func lastLine(path string) string {
 	return lines[len(lines)-1]
 }
 
-// choose picks a worker that was not told to end; nil if it would leave nobody.
-func (p *pool) choose(pick uint64) *worker {
+// choose picks one of the workers that were not told to end, by preference one that holds
+// shards; nil if that would leave nobody.
+func (p *pool) choose(pick uint64, holders []string) *worker {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := p.live()
-	if n < minWorkers {
+	if p.live() < minWorkers {
 		return nil
 	}
-	at := int(pick % uint64(n))
+	var busy, idle []*worker
 	for _, w := range p.workers {
-		if w == nil || w.told {
-			continue
+		switch {
+		case w == nil || w.told:
+		case slices.Contains(holders, w.name):
+			busy = append(busy, w)
+		default:
+			idle = append(idle, w)
 		}
-		if at == 0 {
-			return w
-		}
-		at--
 	}
-	return nil
+	if len(busy) == 0 {
+		busy = idle
+	}
+	return busy[pick%uint64(len(busy))]
 }
 
 // tell marks a worker as one that ends because we want it to, and sends the signal.
