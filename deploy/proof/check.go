@@ -19,7 +19,7 @@ type checker struct {
 
 // claim is all there is about one client order id.
 type claim struct {
-	intents  []*Intent // in their order; more than one if the tenant used the id again
+	intents  []*Intent // in their order; more than one if the id was used again, or driven again
 	arrivals []*Arrival
 	bookings []*Booking
 }
@@ -50,7 +50,7 @@ func (c *checker) index() {
 		in := &c.h.Intents[i]
 		c.published[key{in.Tenant, in.Seq}] = in
 		if in.ID != "" {
-			cl := c.claim(order.ClientOrderID(in.Tenant, in.ID))
+			cl := c.claim(in.ClientOrderID(in.Tenant))
 			cl.intents = append(cl.intents, in)
 		}
 	}
@@ -65,6 +65,17 @@ func (c *checker) index() {
 		cl := c.claim(b.ClientOrderID)
 		cl.bookings = append(cl.bookings, b)
 	}
+}
+
+// turn is the intent whose place the order of an id has; nil if an operator drove it again,
+// at another time.
+func (cl *claim) turn() *Intent {
+	for _, in := range cl.intents {
+		if in.RetryOf != "" {
+			return nil
+		}
+	}
+	return cl.intents[0]
 }
 
 func (c *checker) claim(id string) *claim {
@@ -128,7 +139,7 @@ func (c *checker) checkBookings() {
 		if !c.explain(cl, b) {
 			continue
 		}
-		if in := cl.intents[0]; order.behind(in) {
+		if in := cl.turn(); order.behind(in) {
 			c.find(BookingOrder, "the order of intent %d of %s was booked behind that of %d", in.Seq, in.Tenant, order.last[in.Tenant])
 		}
 	}
@@ -169,7 +180,7 @@ func (c *checker) checkArrivals() {
 		if late := a.Time.Sub(cl.expires()); late > c.h.Slack && !cl.expires().IsZero() {
 			c.find(Stale, "a request for %s arrived %s after it had expired", a.ClientOrderID, late)
 		}
-		if in := cl.intents[0]; a == cl.arrivals[0] && order.behind(in) {
+		if in := cl.turn(); a == cl.arrivals[0] && order.behind(in) {
 			c.find(ArrivalOrder, "the request for intent %d of %s arrived behind that for %d", in.Seq, in.Tenant, order.last[in.Tenant])
 		}
 	}
@@ -182,6 +193,9 @@ func newSequence() *sequence { return &sequence{make(map[string]uint64)} }
 
 // behind says whether an intent comes behind a later one.
 func (s *sequence) behind(in *Intent) bool {
+	if in == nil {
+		return false
+	}
 	if in.Seq < s.last[in.Tenant] {
 		return true
 	}

@@ -201,6 +201,25 @@ func TestFailedIsNoViolation(t *testing.T) {
 	}
 }
 
+// An operator drives a failed intent again, much later: its order bears the first one's id.
+func TestDrivenAgain(t *testing.T) {
+	h := history()
+	h.Outcomes[2].Status = order.Failed // y, without an order
+	again := h.Intents[2]
+	again.Seq, again.ID, again.RetryOf, again.ExpiresAt = 9, "y-again", "y", after(2000)
+	h.Intents = append(h.Intents, again)
+	h.Arrivals = append(h.Arrivals, Arrival{Account: "a", ClientOrderID: "a.y", Status: 200, Time: after(1500)})
+	booking := h.Bookings[0]
+	booking.ClientOrderID, booking.OrderID, booking.Received = "a.y", "at-broker-ay", after(1500)
+	h.Bookings = append(h.Bookings, booking)
+	o := Outcome{Tenant: "a", Seq: 1600, At: after(1600)}
+	o.IntentID, o.IntentSeq, o.Status, o.Epoch, o.ClientOrderID, o.BrokerOrderID = "y-again", 9, order.Accepted, 2, "a.y", "at-broker-ay"
+	h.Outcomes = append(h.Outcomes, o)
+	if r := Check(*h); !r.OK() || r.Failed != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // Findings stay few, counts do not.
 func TestManyFindings(t *testing.T) {
 	h := &History{}

@@ -18,7 +18,7 @@ func (c *checker) checkIntent(in *Intent) {
 		return
 	}
 	c.checkNames(in, o)
-	cl := c.claims[order.ClientOrderID(in.Tenant, in.ID)]
+	cl := c.claims[in.ClientOrderID(in.Tenant)]
 	if cl == nil {
 		cl = &claim{} // without an id
 	}
@@ -48,7 +48,7 @@ func (c *checker) checkNames(in *Intent, o *Outcome) {
 	if o.IntentID != in.ID {
 		c.find(Misnamed, "outcome %d of %s names %q; intent %d is %q", o.Seq, o.Tenant, o.IntentID, in.Seq, in.ID)
 	}
-	if id := order.ClientOrderID(in.Tenant, in.ID); books(in.Kind) && o.Status == order.Accepted && o.ClientOrderID != id {
+	if id := in.ClientOrderID(in.Tenant); books(in.Kind) && o.Status == order.Accepted && o.ClientOrderID != id {
 		c.find(Misnamed, "outcome %d of %s names the order %q, not %q", o.Seq, o.Tenant, o.ClientOrderID, id)
 	}
 	if o.Status == order.Duplicate {
@@ -62,11 +62,12 @@ func (c *checker) checkNames(in *Intent, o *Outcome) {
 // checkAccepted: the broker has the order, before the outcome, and it is what was asked.
 func (c *checker) checkAccepted(in *Intent, o *Outcome, cl *claim) {
 	if len(cl.bookings) == 0 {
-		c.find(MissingOrder, "intent %d of %s was accepted, but the broker has no order %s.%s", in.Seq, in.Tenant, in.Tenant, in.ID)
+		c.find(MissingOrder, "intent %d of %s was accepted, but the broker has no order %s", in.Seq, in.Tenant, in.ClientOrderID(in.Tenant))
 		return
 	}
 	for _, other := range cl.intents {
-		if before := c.answered[key{other.Tenant, other.Seq}]; other.Seq < in.Seq && before != nil && before.Status == order.Accepted && books(other.Kind) {
+		before := c.answered[key{other.Tenant, other.Seq}]
+		if other.Seq < in.Seq && in.RetryOf == "" && before != nil && before.Status == order.Accepted && books(other.Kind) {
 			c.find(SharedOrder, "intents %d and %d of %s were both accepted for %s", other.Seq, in.Seq, in.Tenant, cl.bookings[0].ClientOrderID)
 		}
 	}
