@@ -53,7 +53,7 @@ func (f *Fault) Name() string {
 // leaves when all has settled. A run shorter than a period is one storm.
 const (
 	period  = 30 * time.Second
-	storm   = 16 * time.Second
+	storm   = 14 * time.Second
 	calmed  = 24 * time.Second // when the worker leaves
 	observe = 5 * time.Second  // how long its tenants are watched
 )
@@ -93,9 +93,9 @@ func ms(from, to int) span {
 }
 
 var patterns = []pattern{
-	{Workers, ms(500, 1400), ms(300, 3500), drawWorker},
-	{Network, ms(200, 700), ms(400, 2500), drawNetwork},
-	{Broker, ms(200, 700), ms(500, 2500), drawBroker},
+	{Workers, ms(300, 1000), ms(300, 3000), drawWorker},
+	{Network, ms(100, 500), ms(300, 2200), drawNetwork},
+	{Broker, ms(100, 500), ms(400, 2000), drawBroker},
 	{NATS, ms(5000, 9000), ms(500, 3000), drawNATS},
 	{Clock, ms(4000, 8000), ms(500, 3000), drawClock},
 }
