@@ -41,6 +41,14 @@ bench: ## Run every benchmark, then the stress test beside the bare SDK loop
 	go test -run '^$$' -bench . -benchmem $(PACKAGES) $(ARGS)
 	go run ./deploy/cmd/stress --compare
 
+# How long `make chaos` breaks things.
+DURATION ?= 5m
+
+.PHONY: chaos
+chaos: ## Kill, freeze, cut and confuse the running fleet for DURATION (default 5m); check every order
+	@mkdir -p .bin && go build -o .bin/ ./deploy/cmd/chaos ./worker/cmd/worker
+	@exec .bin/chaos --duration $(DURATION) $(ARGS)
+
 .PHONY: lint
 lint: ## Check formatting, go vet, golangci-lint, module files, known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }

@@ -84,9 +84,9 @@ func (s *System) compare(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	var bookings []proof.Booking
-	for _, b := range s.Broker.Ledger().Booked(0) {
-		bookings = append(bookings, proof.Booking{ClientOrderID: b.ClientOrderID, OrderID: b.OrderID, Received: b.Received})
+	arrivals, bookings, err := proof.ReadBroker(ctx, s.AdminURL)
+	if err != nil {
+		return nil, err
 	}
-	return newReport(intents, outcomes, bookings), nil
+	return newReport(proof.History{Intents: intents, Outcomes: outcomes, Arrivals: arrivals, Bookings: bookings}), nil
 }

@@ -30,8 +30,8 @@ type Row struct {
 }
 
 // newReport compares the ledgers and sums them up.
-func newReport(intents []proof.Intent, outcomes []proof.Outcome, bookings []proof.Booking) *Report {
-	r := &Report{Report: proof.Check(intents, outcomes, bookings)}
+func newReport(h proof.History) *Report {
+	r := &Report{Report: proof.Check(h)}
 	rows, answers := map[string]*Row{}, map[string][]time.Duration{}
 	row := func(tenant string) *Row {
 		if rows[tenant] == nil {
@@ -39,10 +39,10 @@ func newReport(intents []proof.Intent, outcomes []proof.Outcome, bookings []proo
 		}
 		return rows[tenant]
 	}
-	for _, in := range intents {
+	for _, in := range h.Intents {
 		row(in.Tenant).Published++
 	}
-	for _, o := range outcomes {
+	for _, o := range h.Outcomes {
 		row(o.Tenant).Outcomes[o.Status]++
 		if !o.Answered.IsZero() {
 			answers[o.Tenant] = append(answers[o.Tenant], o.Answered.Sub(o.Published))
@@ -94,8 +94,8 @@ func (r *Report) Print(w io.Writer) {
 	if !r.OK() {
 		verdict = "THE BROKER'S OWN LEDGER DISAGREES"
 	}
-	fmt.Fprintf(w, "\n%s: %d intents, %d outcomes, %d orders; %d lost, %d duplicated, %d reordered\n",
-		verdict, r.Intents, r.Outcomes, r.Orders, r.Lost, r.Duplicated, r.Reordered)
+	fmt.Fprintf(w, "\n%s: %d intents, %d outcomes, %d orders; %d lost, %d duplicated, %d reordered, %d contradicted\n",
+		verdict, r.Intents, r.Outcomes, r.Orders, r.Lost, r.Duplicated, r.Reordered, r.Contradicted)
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, "  "+f)
 	}

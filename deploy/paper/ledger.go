@@ -33,7 +33,8 @@ type Booking struct {
 
 // Ledger is the broker's own record of what reached it and what it booked. It only
 // grows, and nothing of the broker's other state is derived from it or the reverse.
-// It is safe for concurrent use.
+// Its times are those of the clock, whatever the broker's time was set to. It is safe for
+// concurrent use.
 type Ledger struct {
 	mu       sync.Mutex
 	arrivals journal[Arrival]

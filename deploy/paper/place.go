@@ -140,7 +140,7 @@ func (b *Broker) book(c *call, o *order) {
 	b.ledger.book(Booking{
 		Account: a.key, ClientOrderID: o.clientID, OrderID: o.id, Symbol: o.symbol(),
 		Side: o.side, Type: o.typ, Qty: text(o.qty), Notional: text(o.notional),
-		Replaces: o.replaces, Received: c.received.time(),
+		Replaces: o.replaces, Received: c.read,
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 )
 
 // call is one request, read whole.
@@ -15,8 +16,9 @@ type call struct {
 	query        url.Values
 	account      *account
 	body         []byte
-	received     stamp
-	arrival      int // its sequence number on the ledger; 0 if it cannot book
+	received     stamp     // by the time that the broker goes by
+	read         time.Time // by its clock, whatever the time was set to
+	arrival      int       // its sequence number on the ledger; 0 if it cannot book
 }
 
 // Handler serves the trading API.
@@ -47,7 +49,8 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 		write(w, refuse(http.StatusBadRequest, codeBody, "request body format is invalid"))
 		return
 	}
-	c := &call{method: r.Method, path: r.URL.Path, account: a, body: *body, received: stampOf(b.now())}
+	read := b.clock()
+	c := &call{method: r.Method, path: r.URL.Path, account: a, body: *body, received: stampOf(b.session.now(read)), read: read}
 	if r.URL.RawQuery != "" {
 		c.query = r.URL.Query()
 	}
@@ -89,7 +92,7 @@ func (b *Broker) arrive(c *call) {
 		c.path = ordersPath // one string for all, not a piece of each request
 	}
 	c.arrival = b.ledger.arrive(Arrival{
-		Time: c.received.time(), Account: c.account.key, Method: c.method, Path: c.path,
+		Time: c.read, Account: c.account.key, Method: c.method, Path: c.path,
 		ClientOrderID: peekClientOrderID(c.body), Digest: digest(c.body),
 	})
 }

@@ -18,6 +18,8 @@ type Process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
 	lines *bufio.Scanner
+	// release lets go of what ties the process to us. Called once it has ended.
+	release func()
 }
 
 // Spawn starts this program in a role and reads the line in which it says, in JSON, that
@@ -50,11 +52,11 @@ func Start(ctx context.Context, name string, cmd *exec.Cmd) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parts: %w", err)
 	}
-	dieWithParent(cmd)
-	if err := cmd.Start(); err != nil {
+	release, err := startTied(cmd)
+	if err != nil {
 		return nil, fmt.Errorf("parts: start %s: %w", name, err)
 	}
-	return &Process{ctx, name, cmd, stdin, bufio.NewScanner(stdout)}, nil
+	return &Process{ctx, name, cmd, stdin, bufio.NewScanner(stdout), release}, nil
 }
 
 // Read reads the next line of JSON that the process says.
@@ -79,7 +81,7 @@ func (p *Process) Kill() error {
 	if err := p.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("parts: kill %s: %w", p.name, err)
 	}
-	p.cmd.Wait() //nolint:errcheck // it was killed
+	p.await() //nolint:errcheck // it was killed
 	return nil
 }
 
@@ -94,7 +96,7 @@ func (p *Process) Signal(sig os.Signal) error {
 // Wait waits until the process has ended by itself or by a signal, and says how. Call one
 // of Wait, Kill and Stop, once.
 func (p *Process) Wait() error {
-	if err := p.cmd.Wait(); err != nil {
+	if err := p.await(); err != nil {
 		return fmt.Errorf("parts: %s: %w", p.name, err)
 	}
 	return nil
@@ -104,10 +106,15 @@ func (p *Process) Wait() error {
 // context is no error.
 func (p *Process) Stop() error {
 	p.stdin.Close() //nolint:errcheck // it ends either way
-	if err := p.cmd.Wait(); err != nil && p.ctx.Err() == nil {
+	if err := p.await(); err != nil && p.ctx.Err() == nil {
 		return fmt.Errorf("parts: %s: %w", p.name, err)
 	}
 	return nil
+}
+
+func (p *Process) await() error {
+	defer p.release()
+	return p.cmd.Wait()
 }
 
 // AwaitParent waits until the parent ends this part, or is gone, or ctx ends.

@@ -1,11 +1,17 @@
-// Package proof compares two ledgers that know nothing of each other: the fleet's and
-// the broker's. It shares the message types with the fleet and no code with the worker.
+// Package proof judges a run of the system by its history: what producers were told, what
+// the fleet's ledger holds, and what the broker's own ledger holds. It has a model of its
+// own of what may happen, and shares the message types with the fleet and no code with the
+// worker.
 //
-//	fleet's ledger:   intents -> outcomes      one each, in order
-//	broker's ledger:  orders                   at most one a client order id, in the order
-//	                                           of their intents
+//	producers:        receipts                  each is on the ledger
+//	fleet's ledger:   intents -> outcomes       one each, in order, of growing epochs
+//	broker's ledger:  arrivals -> orders        at most one order a client order id, in the
+//	                                            order of their intents; none that no outcome
+//	                                            answers for, none that one denies
 //
-// An intent without an outcome, an accepted one without its order, and an order that
-// no accepted outcome answers for are lost; a second outcome or order is duplicated;
-// an order or outcome behind one of a later intent of its tenant is reordered.
+// [Rules] lists what must hold. A violation is of one of four classes: lost, duplicated,
+// reordered, contradicted.
+//
+// What it cannot judge: whether a cancel took effect (the broker's ledger has orders, not
+// what became of them), and the prices of an order (it does not record them).
 package proof

@@ -1,9 +1,12 @@
 package proof
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -22,11 +25,7 @@ func Read(ctx context.Context, l *ledger.Ledger) (intents []Intent, outcomes []O
 		err = l.Tail(ctx, shard, 1, func(e ledger.Entry) error {
 			switch e.Class {
 			case ledger.Intents:
-				in := Intent{Tenant: e.Tenant, Seq: e.Seq, At: e.Time}
-				if decoded, err := order.DecodeIntent(e.Data); err == nil {
-					in.ID, in.Kind = decoded.ID, decoded.Kind
-				}
-				intents = append(intents, in)
+				intents = append(intents, readIntent(e))
 			case ledger.Outcomes:
 				o, err := order.DecodeOutcome(e.Data)
 				if err != nil {
@@ -49,3 +48,51 @@ func Read(ctx context.Context, l *ledger.Ledger) (intents []Intent, outcomes []O
 
 // errEnd ends a reading at the ledger's end.
 var errEnd = errors.New("proof: end")
+
+func readIntent(e ledger.Entry) Intent {
+	in := Intent{Tenant: e.Tenant, Seq: e.Seq, At: e.Time}
+	var err error
+	if in.Intent, err = order.DecodeIntent(e.Data); err != nil {
+		in.Intent, in.Unreadable = order.Intent{}, true
+	}
+	in.ID = order.PeekID(e.Data) // an id that cannot be one is none
+	return in
+}
+
+// ReadBroker reads the ledger of a paper broker at its admin address.
+func ReadBroker(ctx context.Context, admin string) (arrivals []Arrival, bookings []Booking, err error) {
+	if arrivals, err = readLines[Arrival](ctx, admin+"/ledger?kind=arrived"); err != nil {
+		return nil, nil, err
+	}
+	bookings, err = readLines[Booking](ctx, admin+"/ledger?kind=booked")
+	return arrivals, bookings, err
+}
+
+// readLines reads lines of JSON.
+func readLines[T any](ctx context.Context, url string) ([]T, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("proof: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("proof: read the broker's ledger: %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("proof: the broker shows no ledger at %s: %s", url, resp.Status)
+	}
+	var all []T
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		var line T
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			return nil, fmt.Errorf("proof: the broker's ledger: %w", err)
+		}
+		all = append(all, line)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("proof: read the broker's ledger: %w", err)
+	}
+	return all, nil
+}

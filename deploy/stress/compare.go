@@ -1,11 +1,7 @@
 package stress
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -23,11 +19,13 @@ func (s *system) compare(ctx context.Context, o Options) (*Report, error) {
 	}
 	intents = slices.DeleteFunc(intents, func(in proof.Intent) bool { return strings.HasPrefix(in.Tenant, idlePrefix) })
 	outcomes = slices.DeleteFunc(outcomes, func(o proof.Outcome) bool { return strings.HasPrefix(o.Tenant, idlePrefix) })
-	bookings, err := readBookings(ctx, s.broker.Admin)
+	arrivals, bookings, err := proof.ReadBroker(ctx, s.broker.Admin)
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Clients: o.Clients, Tenants: o.Tenants, Report: proof.Check(intents, outcomes, bookings)}
+	r := &Report{Clients: o.Clients, Tenants: o.Tenants, Report: proof.Check(proof.History{
+		Intents: intents, Outcomes: outcomes, Arrivals: arrivals, Bookings: bookings,
+	})}
 	if missing := o.total() - len(bookings); missing > 0 && r.Lost < missing {
 		// Every order of this load is one that the broker takes.
 		r.Lost = missing
@@ -35,36 +33,6 @@ func (s *system) compare(ctx context.Context, o Options) (*Report, error) {
 	measureTimes(r, intents, outcomes, bookings)
 	o.progress("comparing the ledgers", o.total(), o.total())
 	return r, nil
-}
-
-// readBookings reads the broker's own ledger.
-func readBookings(ctx context.Context, admin string) ([]proof.Booking, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, admin+"/ledger?kind=booked", http.NoBody)
-	if err != nil {
-		return nil, fmt.Errorf("stress: %w", err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("stress: read the broker's ledger: %w", err)
-	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
-	var bookings []proof.Booking
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		var line struct {
-			ClientOrderID string    `json:"client_order_id"`
-			OrderID       string    `json:"order_id"`
-			Received      time.Time `json:"received"`
-		}
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return nil, fmt.Errorf("stress: the broker's ledger: %w", err)
-		}
-		bookings = append(bookings, proof.Booking(line))
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("stress: read the broker's ledger: %w", err)
-	}
-	return bookings, nil
 }
 
 // measureTimes fills in throughput and latencies, all of them from the times that the

@@ -143,7 +143,7 @@ func (s *system) receipts(ctx context.Context, o Options, round int) ([]time.Dur
 		if time.Since(began) > o.Patience {
 			return nil, fmt.Errorf("stress: the broker has %d of %d orders after %s", len(received), (round+1)*o.total(), o.Patience)
 		}
-		bookings, err := readBookings(ctx, s.broker.Admin)
+		_, bookings, err := proof.ReadBroker(ctx, s.broker.Admin)
 		if err != nil {
 			return nil, err
 		}

@@ -40,6 +40,7 @@ func Print(w io.Writer, reports []Report) {
 	row("lost", "%d", func(r Report) any { return r.Lost })
 	row("duplicated", "%d", func(r Report) any { return r.Duplicated })
 	row("reordered", "%d", func(r Report) any { return r.Reordered })
+	row("contradicted", "%d", func(r Report) any { return r.Contradicted })
 	table.Flush() //nolint:errcheck // as any print to w
 	if i := first.Idle; i != nil {
 		fmt.Fprintf(w, "\n%d tenants without work: %.1f MiB, %d goroutines more; the worker uses %.2f%% of a core\n", i.Tenants, i.RSS, i.Goroutines, i.CPU)

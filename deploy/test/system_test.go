@@ -41,6 +41,7 @@ type system struct {
 	nats     string
 	broker   *paper.Broker
 	url      string
+	admin    string
 	producer *producer.Producer
 }
 
@@ -62,18 +63,22 @@ func assemble(t *testing.T, nc *nats.Conn, cfg paper.Config) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
+	admin, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg.RateLimit, cfg.Tick = paper.Unlimited, -1
 	broker := paper.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- broker.Run(ctx, api, nil) }()
+	go func() { ended <- broker.Run(ctx, api, admin) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	return &system{t, nc.ConnectedUrl(), broker, "http://" + api.Addr().String(), p}
+	return &system{t, nc.ConnectedUrl(), broker, "http://" + api.Addr().String(), "http://" + admin.Addr().String(), p}
 }
 
 // worker starts a worker process that serves every shard when this returns.
@@ -146,23 +151,29 @@ func (s *system) await(n int) {
 	}
 }
 
+// history is what both ledgers hold.
+func (s *system) history() (h proof.History) {
+	s.Helper()
+	var err error
+	if h.Intents, h.Outcomes, err = proof.Read(s.Context(), s.producer.Ledger()); err != nil {
+		s.Fatal(err)
+	}
+	if h.Arrivals, h.Bookings, err = proof.ReadBroker(s.Context(), s.admin); err != nil {
+		s.Fatal(err)
+	}
+	return h
+}
+
 // judge compares the ledgers; every intent must have been accepted.
 func (s *system) judge(n int) proof.Report {
 	s.Helper()
-	intents, outcomes, err := proof.Read(s.Context(), s.producer.Ledger())
-	if err != nil {
-		s.Fatal(err)
-	}
-	var bookings []proof.Booking
-	for _, b := range s.broker.Ledger().Booked(0) {
-		bookings = append(bookings, proof.Booking{ClientOrderID: b.ClientOrderID, OrderID: b.OrderID, Received: b.Received})
-	}
-	r := proof.Check(intents, outcomes, bookings)
+	h := s.history()
+	r := proof.Check(h)
 	if !r.OK() || r.Intents != n || r.Outcomes != n || r.Orders != n {
 		s.Errorf("wanted %d of each: %+v", n, r)
 	}
 	recovered := 0
-	for _, o := range outcomes {
+	for _, o := range h.Outcomes {
 		if o.Status != order.Accepted {
 			s.Errorf("intent %s of %s: %s: %s", o.IntentID, o.Tenant, o.Status, o.Message)
 		}
@@ -267,15 +278,7 @@ func TestJudgeSeesASecondOrder(t *testing.T) {
 	if err := errors.Join(w.Stop(), placeAgain(t.Context(), s.url, "t00", "t00.0000")); err != nil {
 		t.Fatal(err)
 	}
-	intents, outcomes, err := proof.Read(t.Context(), s.producer.Ledger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var bookings []proof.Booking
-	for _, b := range s.broker.Ledger().Booked(0) {
-		bookings = append(bookings, proof.Booking{ClientOrderID: b.ClientOrderID})
-	}
-	if r := proof.Check(intents, outcomes, bookings); r.Duplicated != 1 || r.OK() {
+	if r := proof.Check(s.history()); r.Duplicated != 1 || r.OK() {
 		t.Errorf("not seen: %+v", r)
 	}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // errViolated says that the check failed; the report has said how.
-var errViolated = errors.New("orders were lost, duplicated or reordered")
+var errViolated = errors.New("orders were lost, duplicated, reordered or contradicted")
 
 func main() {
 	// A part ends when its parent says so; Ctrl-C reaches the whole group.
@@ -47,7 +47,7 @@ func newRoot() *cobra.Command {
 		Short: "Send many orders of many tenants through the whole system and check every one",
 		Long: `Starts a NATS server, the paper broker and a worker as processes of their own,
 publishes all orders at once, and compares the broker's ledger with the fleet's:
-orders lost, duplicated or reordered make the exit code 1. Beside it the bare SDK
+orders lost, duplicated, reordered or contradicted make the exit code 1. Beside it the bare SDK
 loop runs, with no queue at all, as the yardstick of this machine.`,
 		Example: `  stress                                   # 100 tenants, 1000 orders each
   stress --tenants 1000 --orders 100 -o json

@@ -32,6 +32,7 @@ func TestShow(t *testing.T) {
 		{"lost", proof.Report{Lost: 1}, errViolated},
 		{"duplicated", proof.Report{Duplicated: 1}, errViolated},
 		{"reordered", proof.Report{Reordered: 1}, errViolated},
+		{"contradicted", proof.Report{Contradicted: 1}, errViolated},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			reports := []stress.Report{{}, {Report: test.Report}}

@@ -1,0 +1,26 @@
+// Package chaos runs the whole system as it would run for real, breaks it on a seeded
+// schedule, and has package proof judge what is left.
+//
+//	producers ──wires──> NATS x 3 <──wires── worker x 2..6 ──wires──> paper broker
+//	                     └─wires─┘
+//	            every wire is a TCP proxy that can be cut, stalled or slowed
+//
+// A run goes through these phases; whatever ends it early ends every process, too:
+//
+//	boot --> storm <--> calm --> heal --> quiet --> judged
+//
+// In a storm several lanes of faults run beside each other, each one fault at a time:
+// workers are killed, frozen and drained, wires fail, NATS servers die or restart, the
+// broker misbehaves, its clock steps. In a calm one worker leaves and nothing else happens:
+// recovery times at default settings come from there. At the end everything is healed, and
+// when no intent waits any more the ledgers are read.
+//
+// The schedule is a pure function of seed and duration ([Plan]); which parts a fault hits
+// depends on who lives by then. What the processes do meanwhile no seed decides.
+//
+// The run's goroutine owns the system. Each lane has a goroutine; workers, which the
+// worker lane and their own ends change, are behind the pool's lock.
+//
+// What it does not do: step the clocks of workers and servers (that takes the machine's),
+// fill disks, or lose what was written but not synced (that takes the machine's power).
+package chaos

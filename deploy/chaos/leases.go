@@ -1,0 +1,85 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+)
+
+// leases follows which worker holds which shard. Safe for concurrent use.
+type leases struct {
+	mu      sync.Mutex
+	names   map[string]string // of members, by id; those that are gone, too
+	owners  []string          // ids, by shard
+	changes int
+}
+
+func newLeases(shards int) *leases {
+	return &leases{names: make(map[string]string), owners: make([]string, shards)}
+}
+
+// follow reads the fleet's bucket until ctx ends.
+func (l *leases) follow(ctx context.Context, led *ledger.Ledger) {
+	for ctx.Err() == nil {
+		// It ends only with trouble that a new beginning cures.
+		_ = led.Bucket(ledger.FleetBucket).Watch(ctx, func(c ledger.KeyChange) error {
+			l.see(c)
+			return nil
+		})
+		sleep(ctx, 200*time.Millisecond)
+	}
+}
+
+// see takes a change of the bucket in.
+func (l *leases) see(c ledger.KeyChange) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if id, ok := strings.CutPrefix(c.Key, "member."); ok && c.Value != nil {
+		var member struct{ Name string }
+		if json.Unmarshal(c.Value, &member) == nil {
+			l.names[id] = member.Name
+		}
+		return
+	}
+	key, _ := strings.CutPrefix(c.Key, "shard.")
+	shard, err := strconv.Atoi(key)
+	if err != nil || shard < 0 || shard >= len(l.owners) {
+		return
+	}
+	var lease struct{ Owner string }
+	if c.Value == nil || json.Unmarshal(c.Value, &lease) != nil {
+		lease.Owner = ""
+	}
+	if l.owners[shard] != lease.Owner && lease.Owner != "" {
+		l.changes++
+	}
+	l.owners[shard] = lease.Owner
+}
+
+// holders are the names of the workers that hold the shards, by shard.
+func (l *leases) holders() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	names := make([]string, len(l.owners))
+	for shard, id := range l.owners {
+		names[shard] = l.names[id]
+	}
+	return names
+}
+
+// served says that every shard has an owner.
+func (l *leases) served() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range l.owners {
+		if id == "" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,75 @@
+package chaos
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/orderfleet/orderfleet/deploy/proof"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// Print writes a report for people.
+func (r *Report) Print(w io.Writer) {
+	fmt.Fprintf(w, "%d faults in %s over %d tenants, seed %d\n\n", r.Injected, r.Duration, r.Tenants, r.Seed)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
+		fmt.Fprintf(table, "  %s\t%d\n", kind, r.Faults[kind])
+	}
+	table.Flush() //nolint:errcheck // as any print to w
+
+	fmt.Fprintf(w, "\n%d publishes acknowledged (%d tried again, %d given up), %d intents, %d outcomes: ", r.Acknowledged, r.Refused, r.Unknown, r.Intents, r.Outcomes)
+	var ends []string
+	for _, s := range []order.Status{order.Accepted, order.Rejected, order.Expired, order.Duplicate, order.Blocked, order.Invalid, order.Failed} {
+		if n := r.Statuses[s]; n > 0 {
+			ends = append(ends, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	fmt.Fprintf(w, "%s; %d recovered\n", strings.Join(ends, ", "), r.Recovered)
+	fmt.Fprintf(w, "%d orders; %d requests beyond the first of their id: %.3f%% of orders were attempted again\n", r.Orders, r.SecondRequests, 100*r.SecondAttempts)
+	fmt.Fprintf(w, "%d workers started, %d of them after one ended by itself", r.Started, r.Restarted)
+	if r.LastEnd != "" {
+		fmt.Fprintf(w, " (the last said: %s)", r.LastEnd)
+	}
+	fmt.Fprintln(w)
+	r.printRecoveries(w)
+	r.printVerdict(w)
+}
+
+func (r *Report) printRecoveries(w io.Writer) {
+	fmt.Fprintln(w, "\nhow long tenants' orders waited when their worker left, ms from the fault or their own publish to the broker:")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "worker\tamid\tevents\ttenants\twait p50\tp99\tmost\tsilence p50\tp99\t")
+	for _, c := range r.Recoveries {
+		amid := "faults"
+		if c.Alone {
+			amid = "calm"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t\n", c.Kind, amid, c.Events, c.Tenants, c.WaitP50, c.WaitP99, c.WaitMax, c.SilenceP50, c.SilenceP99)
+	}
+	table.Flush() //nolint:errcheck // as any print to w
+	fmt.Fprintf(w, "in calms: worst wait of an unaffected tenant %.0f ms; shards moved %d, held by those that left %d\n", r.UnaffectedWorst, r.Moved, r.Held)
+}
+
+func (r *Report) printVerdict(w io.Writer) {
+	verdict := "every rule holds"
+	if !r.OK() {
+		verdict = "RULES WERE BROKEN"
+	}
+	fmt.Fprintf(w, "\n%s: %d lost, %d duplicated, %d reordered, %d contradicted; %d failed\n", verdict, r.Lost, r.Duplicated, r.Reordered, r.Contradicted, r.Failed)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, law := range proof.Rules {
+		fmt.Fprintf(table, "  %s\t%d\t%s\n", law.Class, r.Violations[law.Rule], law.Says)
+	}
+	table.Flush() //nolint:errcheck // as any print to w
+	for _, f := range r.Findings {
+		fmt.Fprintln(w, "  "+f)
+	}
+	for _, f := range r.Failures {
+		fmt.Fprintln(w, "  failed: "+f)
+	}
+	fmt.Fprintf(w, "\nthe same schedule again: %s\n", r.Command)
+}

@@ -1,0 +1,92 @@
+package chaos
+
+import (
+	"time"
+
+	"github.com/orderfleet/orderfleet/deploy/proof"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// Report is what a run found out. Its names in JSON are part of the contract.
+type Report struct {
+	Seed     uint64         `json:"seed"`
+	Command  string         `json:"command"` // that runs the schedule again
+	Duration time.Duration  `json:"duration_ns"`
+	Tenants  int            `json:"tenants"`
+	Faults   map[string]int `json:"faults"` // injected, by kind
+	Injected int            `json:"injected"`
+	proof.Report
+	Statuses map[order.Status]int `json:"statuses"` // of outcomes
+	// Recovered is how many intents were found at the broker after an answer, or a worker,
+	// was lost.
+	Recovered int `json:"recovered"`
+	// SecondRequests is how many requests the broker got for an id beyond the first, and
+	// SecondAttempts the share of ids that are so. With its duplicate check off, only the
+	// lookups keep them from becoming second orders.
+	SecondRequests int     `json:"second_requests"`
+	SecondAttempts float64 `json:"second_attempts"`
+
+	Refused int `json:"publishes_refused"` // and tried again
+	Unknown int `json:"publishes_unknown"` // given up without an acknowledgement
+
+	// Started is how many workers were started, Restarted how many of them in the place
+	// of one that ended by itself, LastEnd what the last of those said.
+	Started   int    `json:"workers_started"`
+	Restarted int    `json:"workers_restarted"`
+	LastEnd   string `json:"last_end,omitempty"`
+
+	// Recoveries by kind of fault: those in calms first.
+	Recoveries []Recovery `json:"recoveries"`
+	// UnaffectedWorst is the longest wait, in milliseconds, of an order of a tenant whose
+	// worker stayed, after another left in a calm.
+	UnaffectedWorst float64 `json:"unaffected_worst_ms"`
+	// Moved shards changed their worker when one left in a calm, Held is how many it had.
+	Moved int `json:"shards_moved"`
+	Held  int `json:"shards_held"`
+}
+
+// newReport draws a report from a history and the faults in it.
+func newReport(o Options, h proof.History, events []*Event, shardOf func(string) int) *Report {
+	r := &Report{
+		Seed: o.Seed, Command: o.Command(), Duration: o.Duration, Tenants: o.Tenants,
+		Faults: make(map[string]int), Injected: len(events),
+		Report:   proof.Check(h),
+		Statuses: make(map[order.Status]int),
+	}
+	for _, e := range events {
+		r.Faults[e.Fault]++
+	}
+	for _, out := range h.Outcomes {
+		r.Statuses[out.Status]++
+		if out.Recovered {
+			r.Recovered++
+		}
+	}
+	requests, repeated := make(map[string]int), 0
+	for _, a := range h.Arrivals {
+		if requests[a.ClientOrderID]++; requests[a.ClientOrderID] == 2 {
+			repeated++
+		}
+	}
+	r.SecondRequests = len(h.Arrivals) - len(requests)
+	if len(requests) > 0 {
+		r.SecondAttempts = float64(repeated) / float64(len(requests))
+	}
+	t := newTimeline(h, shardOf)
+	r.Recoveries = t.recoveries(events)
+	for _, e := range events {
+		if !e.Alone {
+			continue
+		}
+		r.Held += len(e.held)
+		for shard := range e.before {
+			if e.after[shard] != e.before[shard] {
+				r.Moved++
+			}
+		}
+		r.UnaffectedWorst = max(r.UnaffectedWorst, millis(t.worstOfOthers(e)))
+	}
+	return r
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,163 @@
+package chaos
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/orderfleet/orderfleet/deploy/proof"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// Recovery is how the tenants of workers fared that left in some way, in milliseconds.
+type Recovery struct {
+	Kind    string `json:"kind"`  // killed, frozen, drained
+	Alone   bool   `json:"alone"` // in calms, or amid everything else
+	Events  int    `json:"events"`
+	Tenants int    `json:"tenants"` // affected ones, over all events
+	// Wait is the longest that an order of a tenant waited, from the fault, or its own
+	// publish if that was later, until it reached the broker.
+	WaitP50 float64 `json:"wait_p50_ms"`
+	WaitP99 float64 `json:"wait_p99_ms"`
+	WaitMax float64 `json:"wait_max_ms"`
+	// Silence is from a tenant's last request before the fault to its first one after it:
+	// the wait, and the time in which the tenant had nothing to send.
+	SilenceP50 float64 `json:"silence_p50_ms"`
+	SilenceP99 float64 `json:"silence_p99_ms"`
+}
+
+// timeline is when each tenant's orders were published and reached the broker.
+type timeline struct {
+	tenants map[string][]moment // in the order of publishing
+	shards  map[int][]string    // the tenants of each
+}
+
+// moment is an order's publish, and its first arrival at the broker.
+type moment struct{ published, reached time.Time }
+
+func newTimeline(h proof.History, shardOf func(string) int) *timeline {
+	arrived := make(map[string]time.Time, len(h.Arrivals))
+	for _, a := range h.Arrivals {
+		if _, again := arrived[a.ClientOrderID]; !again {
+			arrived[a.ClientOrderID] = a.Time
+		}
+	}
+	t := &timeline{make(map[string][]moment), make(map[int][]string)}
+	for _, in := range h.Intents {
+		at, ok := arrived[order.ClientOrderID(in.Tenant, in.ID)]
+		if !ok || at.Before(in.At) {
+			continue // it never got there, or its id was used before
+		}
+		if t.tenants[in.Tenant] == nil {
+			shard := shardOf(in.Tenant)
+			t.shards[shard] = append(t.shards[shard], in.Tenant)
+		}
+		t.tenants[in.Tenant] = append(t.tenants[in.Tenant], moment{in.At, at})
+	}
+	return t
+}
+
+// What belongs to a fault: orders that were published so long before it, and so long
+// after it.
+const (
+	reachBack  = 5 * time.Second
+	reachAhead = 2 * time.Second
+	// healthy tenants had nothing older than this waiting when a fault struck alone.
+	healthy = 300 * time.Millisecond
+)
+
+// fate is how a tenant fared when something happened.
+type fate struct{ wait, silence time.Duration }
+
+// fateOf says how a tenant fared; false if it had no order to send, or, for a fault alone,
+// was waiting already.
+func (t *timeline) fateOf(tenant string, at time.Time, alone bool) (f fate, ok bool) {
+	var last, next time.Time // its requests before and after
+	for _, m := range t.tenants[tenant] {
+		if m.reached.Before(at) {
+			last = latest(last, m.reached)
+			continue
+		}
+		if next.IsZero() || m.reached.Before(next) {
+			next = m.reached
+		}
+		if m.published.Before(at.Add(-reachBack)) || m.published.After(at.Add(reachAhead)) {
+			continue
+		}
+		if alone && m.published.Before(at.Add(-healthy)) {
+			return f, false
+		}
+		f.wait, ok = max(f.wait, m.reached.Sub(latest(at, m.published))), true
+	}
+	if !last.IsZero() && !next.IsZero() {
+		f.silence = next.Sub(last)
+	}
+	return f, ok
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// recoveries sums up how the tenants of leaving workers fared.
+func (t *timeline) recoveries(events []*Event) []Recovery {
+	type group struct {
+		Recovery
+		waits, silences []time.Duration
+	}
+	groups := make(map[Recovery]*group)
+	for _, e := range events {
+		if len(e.before) == 0 {
+			continue // not a worker's
+		}
+		k := Recovery{Kind: e.kind, Alone: e.Alone}
+		g := groups[k]
+		if g == nil {
+			g = &group{Recovery: k}
+			groups[k] = g
+		}
+		g.Events++
+		for _, shard := range e.held {
+			for _, tenant := range t.shards[shard] {
+				if f, ok := t.fateOf(tenant, e.At, e.Alone); ok {
+					g.Tenants++
+					g.waits, g.silences = append(g.waits, f.wait), append(g.silences, f.silence)
+				}
+			}
+		}
+	}
+	var all []Recovery
+	for _, g := range groups {
+		w, s := proof.Percentiles(g.waits, 0.5, 0.99, 1), proof.Percentiles(g.silences, 0.5, 0.99)
+		g.WaitP50, g.WaitP99, g.WaitMax, g.SilenceP50, g.SilenceP99 = w[0], w[1], w[2], s[0], s[1]
+		all = append(all, g.Recovery)
+	}
+	slices.SortFunc(all, func(a, b Recovery) int {
+		if a.Alone != b.Alone {
+			if a.Alone {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Kind, b.Kind)
+	})
+	return all
+}
+
+// worstOfOthers is the longest wait of a tenant whose worker stayed.
+func (t *timeline) worstOfOthers(e *Event) (worst time.Duration) {
+	for shard, tenants := range t.shards {
+		if slices.Contains(e.held, shard) {
+			continue
+		}
+		for _, tenant := range tenants {
+			if f, ok := t.fateOf(tenant, e.At, true); ok {
+				worst = max(worst, f.wait)
+			}
+		}
+	}
+	return worst
+}

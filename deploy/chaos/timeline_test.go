@@ -1,0 +1,54 @@
+package chaos
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/orderfleet/orderfleet/deploy/proof"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+var noon = time.Date(2026, 6, 17, 12, 0, 0, 0, time.UTC)
+
+func at(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
+
+// lived is a history in which tenants published and were served at these milliseconds.
+func lived(of map[string][][2]int) proof.History {
+	var h proof.History
+	for tenant, orders := range of {
+		for n, o := range orders {
+			in := proof.Intent{Tenant: tenant, At: at(o[0])}
+			in.ID = fmt.Sprint(n)
+			h.Intents = append(h.Intents, in)
+			h.Arrivals = append(h.Arrivals, proof.Arrival{ClientOrderID: order.ClientOrderID(tenant, in.ID), Time: at(o[1])})
+		}
+	}
+	return h
+}
+
+// TestRecoveries: a worker that holds shard 0 is killed at second 10, in a calm.
+func TestRecoveries(t *testing.T) {
+	shards := map[string]int{"a": 0, "b": 0, "stuck": 0, "idle": 0, "other": 1}
+	h := lived(map[string][][2]int{
+		"a":     {{9000, 9001}, {9990, 11000}, {10500, 11001}}, // waits a second from the kill on
+		"b":     {{9500, 9501}, {10800, 11000}},                // its order waits 200 ms
+		"stuck": {{8000, 15000}},                               // was waiting before
+		"idle":  {{2000, 2001}, {14000, 14001}},                // had nothing to send
+		"other": {{10100, 10400}},
+	})
+	e := &Event{At: at(10000), kind: Kill, Alone: true, held: []int{0}, before: []string{"w", "x"}, after: []string{"x", "x"}}
+	timeline := newTimeline(h, func(tenant string) int { return shards[tenant] })
+	all := timeline.recoveries([]*Event{e, {At: at(10000), kind: Hole}})
+	want := Recovery{Kind: Kill, Alone: true, Events: 1, Tenants: 2, WaitP50: 1000, WaitP99: 1000, WaitMax: 1000, SilenceP50: 1999, SilenceP99: 1999}
+	if len(all) != 1 || all[0] != want {
+		t.Errorf("got  %+v\nwant %+v", all, want)
+	}
+	if worst := timeline.worstOfOthers(e); worst != 300*time.Millisecond {
+		t.Errorf("the worst of the others is %s", worst)
+	}
+	r := newReport(Options{}, h, []*Event{e}, func(tenant string) int { return shards[tenant] })
+	if r.Moved != 1 || r.Held != 1 || r.UnaffectedWorst != 300 || r.Injected != 1 {
+		t.Errorf("%+v", r)
+	}
+}

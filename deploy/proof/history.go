@@ -1,0 +1,75 @@
+package proof
+
+import (
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// History is what is known of a run. What is left out is not judged: without receipts,
+// only the ledgers are compared.
+type History struct {
+	// Receipts are the acknowledgements that producers got.
+	Receipts []Receipt
+	// Intents and outcomes are the fleet's ledger, in its order within each tenant.
+	Intents  []Intent
+	Outcomes []Outcome
+	// Arrivals and bookings are the broker's ledger, in its order.
+	Arrivals []Arrival
+	Bookings []Booking
+	// Slack is how long a request may be on its way to the broker: one that arrives no
+	// later than that after its intent expired may have been written in time.
+	Slack time.Duration
+}
+
+// Receipt says that the ledger took an intent.
+type Receipt struct {
+	Tenant, ID string
+	Seq        uint64 // in its shard
+}
+
+// Intent is an intent on the fleet's ledger.
+type Intent struct {
+	Tenant string
+	Seq    uint64 // in its shard
+	At     time.Time
+	order.Intent
+	// Unreadable intents have, at most, an id.
+	Unreadable bool
+}
+
+// Outcome is an outcome on the fleet's ledger.
+type Outcome struct {
+	Tenant string
+	Seq    uint64
+	At     time.Time
+	order.Outcome
+}
+
+// Arrival is a request that could book an order, as it reached the broker.
+type Arrival struct {
+	Account       string    `json:"account"`
+	Method        string    `json:"method"`
+	Path          string    `json:"path"`
+	ClientOrderID string    `json:"client_order_id"`
+	Status        int       `json:"status"` // of the answer that was given; 0 without one
+	Time          time.Time `json:"time"`   // when it had been read
+}
+
+// Booking is an order on the broker's ledger.
+type Booking struct {
+	Account       string    `json:"account"`
+	ClientOrderID string    `json:"client_order_id"`
+	OrderID       string    `json:"order_id"`
+	Symbol        string    `json:"symbol"` // empty for several legs
+	Side          string    `json:"side"`
+	Type          string    `json:"type"`
+	Qty           string    `json:"qty"`
+	Notional      string    `json:"notional"`
+	Received      time.Time `json:"received"` // when its request had been read
+}
+
+// books says whether an accepted intent of a kind makes an order at the broker.
+func books(k order.Kind) bool {
+	return k == order.KindOrder || k == order.KindReplace || k == order.KindClosePosition
+}

@@ -1,0 +1,141 @@
+package proof
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/shopspring/decimal"
+)
+
+// checkIntent holds the outcome of an intent against what the broker has.
+func (c *checker) checkIntent(in *Intent) {
+	o := c.answered[key{in.Tenant, in.Seq}]
+	if o == nil {
+		c.find(MissingOutcome, "intent %d of %s (%s) has no outcome", in.Seq, in.Tenant, in.ID)
+		return
+	}
+	c.checkNames(in, o)
+	cl := c.claims[in.ClientOrderID(in.Tenant)]
+	if cl == nil {
+		cl = &claim{} // without an id
+	}
+	switch o.Status {
+	case order.Accepted:
+		if books(in.Kind) {
+			c.checkAccepted(in, o, cl)
+		}
+	case order.Rejected:
+		if in.Kind == order.KindOrder && len(c.h.Arrivals) > 0 && !refused(cl, o) {
+			c.find(NeverRefused, "intent %d of %s ended as rejected (%d %s), but the broker refused no request so", in.Seq, in.Tenant, o.HTTPStatus, o.Message)
+		}
+	case order.Blocked, order.Invalid:
+		if in.Kind == order.KindOrder && len(cl.intents) == 1 && len(cl.arrivals) > 0 {
+			c.find(Touched, "intent %d of %s ended as %s, but the broker got a request for it", in.Seq, in.Tenant, o.Status)
+		}
+	case order.Failed:
+		if c.Failed++; len(c.Failures) < maxFindings {
+			c.Failures = append(c.Failures, fmt.Sprintf("intent %d of %s (%s %s): %s", in.Seq, in.Tenant, in.Kind, in.ID, o.Message))
+		}
+	case order.Expired, order.Duplicate: // an order of theirs is denied, see explain
+	}
+}
+
+// checkNames holds the names in an outcome against its intent.
+func (c *checker) checkNames(in *Intent, o *Outcome) {
+	if o.IntentID != in.ID {
+		c.find(Misnamed, "outcome %d of %s names %q; intent %d is %q", o.Seq, o.Tenant, o.IntentID, in.Seq, in.ID)
+	}
+	if id := in.ClientOrderID(in.Tenant); books(in.Kind) && o.Status == order.Accepted && o.ClientOrderID != id {
+		c.find(Misnamed, "outcome %d of %s names the order %q, not %q", o.Seq, o.Tenant, o.ClientOrderID, id)
+	}
+	if o.Status == order.Duplicate {
+		first := c.published[key{in.Tenant, o.DuplicateOf}]
+		if first == nil || first.Seq >= in.Seq || first.ID != in.ID {
+			c.find(Misnamed, "outcome %d of %s says that intent %d has the id of %d", o.Seq, o.Tenant, in.Seq, o.DuplicateOf)
+		}
+	}
+}
+
+// checkAccepted: the broker has the order, before the outcome, and it is what was asked.
+func (c *checker) checkAccepted(in *Intent, o *Outcome, cl *claim) {
+	if len(cl.bookings) == 0 {
+		c.find(MissingOrder, "intent %d of %s was accepted, but the broker has no order %s", in.Seq, in.Tenant, in.ClientOrderID(in.Tenant))
+		return
+	}
+	for _, other := range cl.intents {
+		before := c.answered[key{other.Tenant, other.Seq}]
+		if other.Seq < in.Seq && in.RetryOf == "" && before != nil && before.Status == order.Accepted && books(other.Kind) {
+			c.find(SharedOrder, "intents %d and %d of %s were both accepted for %s", other.Seq, in.Seq, in.Tenant, cl.bookings[0].ClientOrderID)
+		}
+	}
+	b := cl.bookings[0]
+	if o.At.Before(b.Received) && !o.At.IsZero() {
+		c.find(Premature, "intent %d of %s was accepted %s before its request arrived", in.Seq, in.Tenant, b.Received.Sub(o.At))
+	}
+	if len(cl.bookings) == 1 && o.BrokerOrderID != b.OrderID {
+		c.find(OtherOrder, "intent %d of %s was accepted as order %s, but the broker has %s", in.Seq, in.Tenant, o.BrokerOrderID, b.OrderID)
+	}
+	if diff := differences(in, b); diff != "" {
+		c.find(OtherOrder, "intent %d of %s was accepted, but the broker booked it with another %s", in.Seq, in.Tenant, diff)
+	}
+}
+
+// differences names a field in which the broker booked something else than was asked.
+func differences(in *Intent, b *Booking) string {
+	asked := in.Order
+	if asked == nil {
+		return ""
+	}
+	switch {
+	case in.Kind != order.KindReplace && b.Symbol != "" && !sameSymbol(asked.Symbol, b.Symbol):
+		return "symbol: " + b.Symbol
+	case in.Kind == order.KindOrder && asked.Side != "" && string(asked.Side) != b.Side:
+		return "side: " + b.Side
+	case in.Kind == order.KindOrder && string(asked.Type) != b.Type:
+		return "type: " + b.Type
+	case asked.Qty != nil && !sameNumber(asked.Qty, b.Qty):
+		return "qty: " + b.Qty
+	case asked.Notional != nil && !sameNumber(asked.Notional, b.Notional):
+		return "notional: " + b.Notional
+	}
+	return ""
+}
+
+// sameSymbol: pairs go with and without a slash, and an asset may be asked for by its id.
+func sameSymbol(asked, booked string) bool {
+	plain := func(s string) string { return strings.ReplaceAll(s, "/", "") }
+	return strings.Count(asked, "-") == 4 || strings.EqualFold(plain(asked), plain(booked))
+}
+
+func sameNumber(asked *decimal.Decimal, booked string) bool {
+	d, err := decimal.NewFromString(booked)
+	return err == nil && asked.Equal(d)
+}
+
+// refused says whether the broker refused a request in the way that the outcome says. It
+// keeps no record of requests whose keys it does not know.
+func refused(cl *claim, o *Outcome) bool {
+	switch o.HTTPStatus {
+	case 0, http.StatusUnauthorized, http.StatusForbidden:
+		return true
+	}
+	for _, a := range cl.arrivals {
+		if a.Status == o.HTTPStatus {
+			return true
+		}
+	}
+	return false
+}
+
+// expires is when the last intent of an id expired; zero if that cannot be read.
+func (cl *claim) expires() (last time.Time) {
+	for _, in := range cl.intents {
+		if in.ExpiresAt.After(last) {
+			last = in.ExpiresAt
+		}
+	}
+	return last
+}

@@ -1,0 +1,234 @@
+package proof
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/shopspring/decimal"
+	"pgregory.net/rapid"
+)
+
+// model is a fleet and a broker that do what is promised, under whatever trouble is drawn:
+// lost answers, second requests, new owners, ids that are used again.
+type model struct {
+	*rapid.T
+	History
+	now    time.Time
+	seq    uint64
+	epoch  map[string]uint64
+	booked map[string]string // order id by client order id
+	first  map[string]uint64 // the first intent with a client order id
+	queue  []int             // intents without an outcome
+}
+
+// drawHistory draws a clean history.
+func drawHistory(t *rapid.T) *model {
+	m := &model{T: t, now: noon, epoch: make(map[string]uint64), booked: make(map[string]string), first: make(map[string]uint64)}
+	for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		m.now = m.now.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "ms")) * time.Millisecond)
+		if len(m.queue) == 0 || rapid.Bool().Draw(t, "publish") {
+			m.publish()
+			continue
+		}
+		m.settle(rapid.IntRange(0, len(m.queue)-1).Draw(t, "which"))
+	}
+	for len(m.queue) > 0 {
+		m.settle(0)
+	}
+	return m
+}
+
+func (m *model) publish() {
+	m.seq++
+	tenant := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(m.T, "tenant")
+	in := Intent{Tenant: tenant, Seq: m.seq, At: m.now}
+	in.ID = fmt.Sprint(rapid.IntRange(1, 20).Draw(m.T, "id"))
+	in.Kind = rapid.SampledFrom([]order.Kind{order.KindOrder, order.KindOrder, order.KindReplace, order.KindCancel}).Draw(m.T, "kind")
+	in.ExpiresAt = m.now.Add(time.Duration(rapid.IntRange(1, 20).Draw(m.T, "seconds")) * time.Second)
+	if books(in.Kind) {
+		in.Order = buy(fmt.Sprint(rapid.IntRange(1, 9).Draw(m.T, "qty")))
+	}
+	if rapid.Bool().Draw(m.T, "acknowledged") {
+		m.Receipts = append(m.Receipts, Receipt{tenant, in.ID, in.Seq})
+	}
+	m.Intents = append(m.Intents, in)
+	m.queue = append(m.queue, len(m.Intents)-1)
+}
+
+// settle gives the oldest waiting intent of some waiting intent's tenant its outcome.
+func (m *model) settle(which int) {
+	tenant := m.Intents[m.queue[which]].Tenant
+	for i, n := range m.queue {
+		if m.Intents[n].Tenant == tenant {
+			m.queue = append(m.queue[:i:i], m.queue[i+1:]...)
+			m.decide(&m.Intents[n])
+			return
+		}
+	}
+}
+
+func (m *model) decide(in *Intent) {
+	if rapid.Bool().Draw(m.T, "new owner") {
+		m.epoch[in.Tenant]++
+	}
+	o := Outcome{Tenant: in.Tenant}
+	o.IntentID, o.IntentSeq, o.Kind, o.Epoch = in.ID, in.Seq, in.Kind, m.epoch[in.Tenant]
+	id := order.ClientOrderID(in.Tenant, in.ID)
+	switch first, used := m.first[id]; {
+	case used:
+		o.Status, o.DuplicateOf = order.Duplicate, first
+	case !books(in.Kind):
+		o.Status = order.Accepted
+	default:
+		m.drive(in, &o, id)
+	}
+	if _, used := m.first[id]; !used {
+		m.first[id] = in.Seq
+	}
+	m.seq++
+	m.now = m.now.Add(time.Millisecond)
+	o.Seq, o.At = m.seq, m.now
+	m.Outcomes = append(m.Outcomes, o)
+}
+
+// drive sends requests until one has an answer, or the time is over.
+func (m *model) drive(in *Intent, o *Outcome, id string) {
+	for {
+		m.now = m.now.Add(time.Duration(rapid.IntRange(1, 500).Draw(m.T, "wait")) * time.Millisecond)
+		if m.now.After(in.ExpiresAt) {
+			o.Status = order.Expired
+			return
+		}
+		a := Arrival{Account: in.Tenant, Method: "POST", ClientOrderID: id, Time: m.now}
+		switch rapid.SampledFrom([]string{"booked", "booked, answer lost", "refused", "error", "undecided"}).Draw(m.T, "fate") {
+		case "booked", "booked, answer lost": // a lookup finds it
+			a.Status = 200
+			m.Arrivals = append(m.Arrivals, a)
+			o.Status, o.ClientOrderID, o.BrokerOrderID = order.Accepted, id, "order of "+id
+			m.Bookings = append(m.Bookings, Booking{
+				Account: in.Tenant, ClientOrderID: id, OrderID: o.BrokerOrderID, Symbol: in.Order.Symbol,
+				Side: string(in.Order.Side), Type: string(in.Order.Type), Qty: in.Order.Qty.String(), Received: m.now,
+			})
+			return
+		case "refused":
+			a.Status = 422
+			m.Arrivals = append(m.Arrivals, a)
+			o.Status, o.HTTPStatus = order.Rejected, 422
+			return
+		case "undecided":
+			m.Arrivals = append(m.Arrivals, a)
+			o.Status = order.Failed
+			return
+		}
+		a.Status = 503
+		m.Arrivals = append(m.Arrivals, a)
+	}
+}
+
+// TestCleanHistoriesAreClean: whatever happens within the rules, nothing is found.
+func TestCleanHistoriesAreClean(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		if r := Check(drawHistory(t).History); !r.OK() {
+			t.Errorf("%v", r.Findings)
+		}
+	})
+}
+
+// TestBrokenHistoriesAreNot: one violation somewhere in a long history is found.
+func TestBrokenHistoriesAreNot(t *testing.T) {
+	breaks := []struct {
+		rule  Rule
+		plant func(m *model) bool // false: this history offers no place for it
+	}{
+		{MissingIntent, func(m *model) bool {
+			return some(m, m.Receipts, func(i int) bool { m.Receipts[i].Seq += 1000; return true })
+		}},
+		{MissingOutcome, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool { drop(&m.Outcomes, i); return true })
+		}},
+		{SecondOutcome, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool { m.Outcomes = append(m.Outcomes, m.Outcomes[i]); return true })
+		}},
+		{SecondOrder, func(m *model) bool {
+			return some(m, m.Bookings, func(i int) bool { m.Bookings = append(m.Bookings, m.Bookings[i]); return true })
+		}},
+		{MissingOrder, func(m *model) bool {
+			return some(m, m.Bookings, func(i int) bool { drop(&m.Bookings, i); return true })
+		}},
+		{OtherOrder, func(m *model) bool {
+			return some(m, m.Bookings, func(i int) bool {
+				m.Bookings[i].Qty = decimal.RequireFromString(m.Bookings[i].Qty).Add(decimal.New(1, 0)).String()
+				return true
+			})
+		}},
+		{DeniedOrder, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool {
+				o := &m.Outcomes[i]
+				if o.Status != order.Accepted || !books(o.Kind) {
+					return false
+				}
+				o.Status = order.Expired
+				return true
+			})
+		}},
+		{OutcomeOrder, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool {
+				for j := range i {
+					if m.Outcomes[j].Tenant == m.Outcomes[i].Tenant {
+						m.Outcomes[i], m.Outcomes[j] = m.Outcomes[j], m.Outcomes[i]
+						return true
+					}
+				}
+				return false
+			})
+		}},
+		{BookingOrder, func(m *model) bool {
+			return some(m, m.Bookings, func(i int) bool {
+				for j := range i {
+					if m.Bookings[j].Account == m.Bookings[i].Account {
+						m.Bookings[i], m.Bookings[j] = m.Bookings[j], m.Bookings[i]
+						return true
+					}
+				}
+				return false
+			})
+		}},
+		{Stale, func(m *model) bool {
+			return some(m, m.Arrivals, func(i int) bool { m.Arrivals[i].Time = m.now.Add(time.Hour); return true })
+		}},
+	}
+	for _, tc := range breaks {
+		t.Run(string(tc.rule), func(t *testing.T) {
+			planted := 0
+			rapid.Check(t, func(t *rapid.T) {
+				m := drawHistory(t)
+				if !tc.plant(m) {
+					return
+				}
+				planted++
+				if r := Check(m.History); r.Violations[tc.rule] == 0 {
+					t.Errorf("not found, but %v", r.Findings)
+				}
+			})
+			if planted == 0 {
+				t.Error("no history offered a place for it")
+			}
+		})
+	}
+}
+
+// some tries elements from a drawn one on until one suits.
+func some[T any](m *model, all []T, do func(i int) bool) bool {
+	if len(all) == 0 {
+		return false
+	}
+	from := rapid.IntRange(0, len(all)-1).Draw(m.T, "from")
+	for n := range all {
+		if do((from + n) % len(all)) {
+			return true
+		}
+	}
+	return false
+}
