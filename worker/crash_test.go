@@ -186,7 +186,10 @@ func TestDrain(t *testing.T) {
 		return nil
 	}
 	states := make(chan string, 100)
-	w := r.work(func(c *worker.Config) { c.Ready = func(why string) { states <- why } })
+	w := r.work(func(c *worker.Config) {
+		c.LeaseTTL = 10 * time.Second // a busy machine is no death
+		c.Ready = func(why string) { states <- why }
+	})
 	const intents = 100
 	for i := range intents {
 		r.publish("acme", buy(fmt.Sprintf("%03d", i)))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -23,7 +24,8 @@ func TestElastic(t *testing.T) {
 			lookups++
 		}
 	})
-	first := r.work()
+	patient := func(c *worker.Config) { c.LeaseTTL = 10 * time.Second } // a busy machine is no death
+	first := r.work(patient)
 	var load sync.WaitGroup
 	step := make(chan struct{}, each)
 	load.Go(func() {
@@ -42,7 +44,7 @@ func TestElastic(t *testing.T) {
 	workers := []*running{first}
 	for n := range most - 1 {
 		await(5)
-		workers = append(workers, r.join(fmt.Sprintf("w%d", n)))
+		workers = append(workers, r.join(fmt.Sprintf("w%d", n), patient))
 	}
 	for _, w := range workers[:most-1] { // the first one goes first
 		await(5)
@@ -68,18 +70,18 @@ func TestElastic(t *testing.T) {
 }
 
 // join starts a worker on a connection of its own, and returns when it is ready.
-func (r *rig) join(name string) *running {
+func (r *rig) join(name string, change ...func(*worker.Config)) *running {
 	r.Helper()
 	ready := make(chan struct{})
 	once := sync.OnceFunc(func() { close(ready) })
-	w := r.start(ledgertest.Connect(r, r.nc.ConnectedUrl()), func(c *worker.Config) {
+	w := r.start(ledgertest.Connect(r, r.nc.ConnectedUrl()), append(change, func(c *worker.Config) {
 		c.Name = name
 		c.Ready = func(why string) {
 			if why == "" {
 				once()
 			}
 		}
-	})
+	})...)
 	<-ready
 	return w
 }

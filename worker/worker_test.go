@@ -325,6 +325,46 @@ func TestUndecidable(t *testing.T) {
 	}
 }
 
+// TestDrivenAgain: an intent that failed is driven again under its own client order id: what
+// is there after all is found, and nothing is booked twice.
+func TestDrivenAgain(t *testing.T) {
+	for _, booked := range []bool{true, false} {
+		t.Run(fmt.Sprintf("booked=%v", booked), func(t *testing.T) {
+			r := newRig(t)
+			away := true
+			r.books.meddle = func(call, _ string, book func()) *broker.Verdict {
+				if !away {
+					return nil
+				}
+				if call == "place" && booked {
+					book()
+				}
+				return &broker.Verdict{Kind: broker.Unknown, Message: "no answer"}
+			}
+			r.work()
+			in := buy("one")
+			in.ExpiresAt = time.Now().Add(200 * time.Millisecond)
+			r.publish("acme", in)
+			if o := r.outcomes("acme", 1)[0]; o.Status != order.Failed {
+				t.Fatalf("outcome %+v", o)
+			}
+			r.books.mu.Lock()
+			away = false
+			r.books.mu.Unlock()
+			again := buy("two")
+			again.RetryOf = "one"
+			r.publish("acme", again)
+			o := r.outcomes("acme", 2)[1]
+			if o.Status != order.Accepted || o.Recovered != booked || o.IntentID != "two" || o.ClientOrderID != "acme.one" || o.BrokerOrderID != "broker-1" {
+				t.Errorf("outcome %+v", o)
+			}
+			if ids := fmt.Sprint(r.books.ids("acme")); ids != "[one]" {
+				t.Errorf("booked %s", ids)
+			}
+		})
+	}
+}
+
 // TestExpiry: what is too old is not sent, whether it was old when it came or became
 // so while the broker was away.
 func TestExpiry(t *testing.T) {

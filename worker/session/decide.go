@@ -85,8 +85,11 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 	if first != 0 {
 		return t.duplicateOf(first), nil
 	}
-	if s.suspects > 0 && it.Intent.Seq <= s.foldEnd {
+	switch {
+	case s.suspects > 0 && it.Intent.Seq <= s.foldEnd:
 		t.lost(s.before)
+	case t.intent.RetryOf != "" && t.id != "":
+		t.lost(it.Intent.Time) // the order may be there since the first try
 	}
 	if !t.ambiguous && t.expired(time.Now()) {
 		return t.end(order.Expired, "its time ran out before it was taken up"), nil
@@ -134,7 +137,7 @@ func (s *Session) read(t *task, data []byte) error {
 	}
 	t.outcome.Kind = in.Kind
 	if in.Kind != order.KindCancel && in.Kind != order.KindCancelAll {
-		t.id = order.ClientOrderID(s.tenant, in.ID)
+		t.id = in.ClientOrderID(s.tenant)
 		t.outcome.ClientOrderID = t.id
 	}
 	return nil

@@ -27,6 +27,8 @@ func TestCommands(t *testing.T) {
 		{"a retry without reason", []string{"failed", "retry", "acme", "x", "--server", server}, 2, "--reason"},
 		{"no time", []string{"failed", "list", "--since", "yesterday", "--server", server}, 2, "--since"},
 		{"no tenant's name", []string{"failed", "list", "a.b", "--server", server}, 2, "a.b"},
+		{"a release", []string{"release", "acme", "--reason", "looked", "--server", server}, 0, "acme is released"},
+		{"a release without reason", []string{"release", "acme", "--server", server}, 2, "--reason"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},
 	} {

@@ -23,7 +23,7 @@ func newRoot() *cobra.Command {
 	c := &common{}
 	cmd := cli.Command(&cobra.Command{
 		Use:   "fleetctl",
-		Short: "See the fleet, and drive failed intents again",
+		Short: "See the fleet, drive failed intents again, release held tenants",
 		Long: `Shows who serves which shards, and which intents ended as failed: those of which the
 broker could not be asked in time what became of them. It reads the ledger and the
 fleet's bucket, and disturbs nobody. The server and who we are come from the NATS_*
@@ -32,7 +32,8 @@ variables or from flags.
 Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line.`,
 		Example: `  fleetctl status
   fleetctl failed list --since 24h
-  fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes`,
+  fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
+  fleetctl release acme --reason "the order is not at the broker"`,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			env, err := natsconn.FromEnv()
 			if err != nil {
@@ -46,7 +47,7 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
 	flags.StringVar(&c.nats.URL, "server", "", "NATS server (NATS_URL)")
 	flags.StringVar(&c.nats.Creds, "creds", "", "credentials file (NATS_CREDS)")
 	cli.AddOutput(cmd, &c.output)
-	cmd.AddCommand(newStatus(c), newFailed(c))
+	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c))
 	return cmd
 }
 
