@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -41,8 +42,8 @@ func Dial(ctx context.Context, name string, o Options, extra ...nats.Option) (*n
 		nats.ReconnectJitter(500*time.Millisecond, time.Second),
 		nats.IgnoreAuthErrorAbort(), // a server that does not know us may again
 		nats.PermissionErrOnSubscribe(true),
-		nats.ReconnectBufSize(-1), // what cannot be sent now is not sent behind our back later
-		nats.PingInterval(10 * time.Second),
+		nats.ReconnectBufSize(-1),          // what cannot be sent now is not sent behind our back later
+		nats.PingInterval(2 * time.Second), // a server that is gone without a word is left for another soon
 		nats.MaxPingsOutstanding(2),
 	}, credentials...)
 	nc, err := nats.Connect(o.URL, append(opts, extra...)...)
@@ -54,7 +55,11 @@ func Dial(ctx context.Context, name string, o Options, extra ...nats.Option) (*n
 		}
 		return nil, fmt.Errorf("natsconn: connecting to %s: %w", redact(o.URL), context.Cause(ctx))
 	case err != nil:
-		return nil, fmt.Errorf("natsconn: cannot connect to %s: %w (%s)", redact(o.URL), err, advice(err))
+		why, passing := advice(err)
+		if passing {
+			err = unreachable{err}
+		}
+		return nil, fmt.Errorf("natsconn: cannot connect to %s: %w (%s)", redact(o.URL), err, why)
 	}
 	if err := watchInbox(nc); err != nil {
 		nc.Close()
@@ -63,16 +68,41 @@ func Dial(ctx context.Context, name string, o Options, extra ...nats.Option) (*n
 	return nc, nil
 }
 
-// advice says what to do about a connection that failed.
-func advice(err error) string {
+// Await is Dial for those who have time: while no server can be reached, it tells waiting
+// why, and tries again, until ctx ends. Whatever only a person can mend ends it at once.
+func Await(ctx context.Context, name string, o Options, waiting func(error), extra ...nats.Option) (*nats.Conn, error) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		nc, err := Dial(ctx, name, o, extra...)
+		if _, passing := errors.AsType[unreachable](err); !passing {
+			return nc, err
+		}
+		waiting(err)
+		select {
+		case <-time.After(pause/2 + rand.N(pause)):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// The bounds of the pause between two first connections.
+const firstPause, lastPause = 250 * time.Millisecond, 2 * time.Second
+
+// unreachable is a failure to connect that may pass by itself.
+type unreachable struct{ error }
+
+func (u unreachable) Unwrap() error { return u.error }
+
+// advice says what to do about a connection that failed, and whether it may pass by itself.
+func advice(err error) (what string, passing bool) {
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
-		return "the server does not know us: set NATS_CREDS, NATS_NKEY, NATS_TOKEN, or NATS_USER and NATS_PASSWORD"
+		return "the server does not know us: set NATS_CREDS, NATS_NKEY, NATS_TOKEN, or NATS_USER and NATS_PASSWORD", false
 	case untrusted:
-		return "set NATS_CA to the authority that signed the server's certificate"
+		return "set NATS_CA to the authority that signed the server's certificate", false
 	case errors.Is(err, nats.ErrSecureConnWanted), errors.Is(err, nats.ErrSecureConnRequired):
-		return "one side wants TLS and the other does not: look at NATS_URL, NATS_CA and NATS_CERT"
+		return "one side wants TLS and the other does not: look at NATS_URL, NATS_CA and NATS_CERT", false
 	}
-	return "is a server running there? Set NATS_URL to where it is"
+	return "is a server running there? Set NATS_URL to where it is", true
 }

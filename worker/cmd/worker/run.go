@@ -33,7 +33,10 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 	if err != nil {
 		return cli.Usagef("%s_TENANTS_FILE: %w", prefix, err)
 	}
-	nc, err := natsconn.Dial(ctx, "orderfleet worker", options, connectionLog(log)...)
+	nc, err := natsconn.Await(ctx, "orderfleet worker", options, func(err error) {
+		probes.ready("waiting for NATS")
+		log.Warn().Err(err).Msg("waiting for NATS")
+	}, connectionLog(log)...)
 	if err != nil {
 		return err
 	}
@@ -59,11 +62,9 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 	return supervise(ended, drain, abandon, s.DrainTimeout, log)
 }
 
-// connectionLog tells what becomes of the connection. Nothing is kept for later while it
-// is down: the worker itself knows what to write again.
+// connectionLog tells what becomes of the connection.
 func connectionLog(log zerolog.Logger) []nats.Option {
 	return []nats.Option{
-		nats.ReconnectBufSize(-1),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.Warn().Err(err).Msg("NATS")
 		}),
