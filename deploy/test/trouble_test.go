@@ -97,7 +97,7 @@ func (s *site) work() {
 				client, err := alpaca.New(alpaca.Config{Tenant: name, BaseURL: s.url, Credentials: tenant.Credentials{KeyID: name, Secret: "parts"}, Logger: zerolog.Nop()})
 				return broker.Line{Client: client, Address: s.url}, err
 			},
-			Settle: 200 * time.Millisecond,
+			Settle: time.Second,
 			Serving: func(shard int) { // again after each trouble
 				select {
 				case serving <- shard:
