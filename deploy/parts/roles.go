@@ -14,9 +14,9 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/natsserver"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker"
@@ -159,9 +159,9 @@ func runWorker(ctx context.Context, args []string) error {
 	}); err != nil {
 		return err
 	}
-	nc, err := nats.Connect(natsURL)
+	nc, err := natsconn.Dial(ctx, "orderfleet worker", natsconn.Options{URL: natsURL})
 	if err != nil {
-		return fmt.Errorf("parts: %w", err)
+		return err
 	}
 	defer nc.Close()
 	l, err := ledger.Open(ctx, nc)

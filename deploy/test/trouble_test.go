@@ -97,7 +97,7 @@ func (s *site) work() {
 				client, err := alpaca.New(alpaca.Config{Tenant: name, BaseURL: s.url, Credentials: tenant.Credentials{KeyID: name, Secret: "parts"}, Logger: zerolog.Nop()})
 				return broker.Line{Client: client, Address: s.url}, err
 			},
-			Settle: 200 * time.Millisecond,
+			Settle: time.Second,
 			Serving: func(shard int) { // again after each trouble
 				select {
 				case serving <- shard:
@@ -146,7 +146,7 @@ func (l *lines) String() string {
 	return l.buf.String()
 }
 
-// load is producers at work: each tenant publishes an intent every few milliseconds, and
+// load is producers at work: each tenant publishes fifty intents a second, and
 // each again under its id until its fate is known.
 type load struct {
 	site     *site
@@ -169,7 +169,7 @@ func (s *site) load(tenants int) *load {
 }
 
 func (l *load) publish(ctx context.Context, tenant string) {
-	ticker := time.NewTicker(5 * time.Millisecond)
+	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for n := 0; ; n++ {
 		select {
@@ -219,7 +219,7 @@ func (s *site) until(what string, true func() bool) {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	defer cancel()
-	ticker := time.NewTicker(10 * time.Millisecond)
+	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for !true() {
 		select {
