@@ -279,7 +279,7 @@ func TestAdmin(t *testing.T) {
 
 // An order that was booked behind an error is not found at first, and then is.
 func TestUnseen(t *testing.T) {
-	b := run(t, paper.Config{})
+	b := run(t, paper.Config{RateLimit: paper.Unlimited})
 	if err := b.SetFault(paper.Fault{Kind: paper.Unseen, Operation: paper.Place, Count: 1, Delay: 50 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
 // The rules that block an intent.
@@ -85,7 +86,7 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 	if first != 0 {
 		return t.duplicateOf(first), nil
 	}
-	if s.suspects > 0 && it.Intent.Seq <= s.foldEnd {
+	if s.suspects > 0 && it.Intent.Seq <= s.foldEnd && !plant.Is(plant.Suspects) {
 		t.lost(s.before)
 	}
 	if !t.ambiguous && t.expired(time.Now()) {
@@ -193,7 +194,11 @@ func (s *Session) dial(ctx context.Context) error {
 	if s.client != nil {
 		return nil
 	}
-	line, err := s.cfg.Connect(ctx, s.tenant)
+	name := s.tenant
+	if plant.Is(plant.Account) {
+		name = "planted"
+	}
+	line, err := s.cfg.Connect(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -251,11 +256,16 @@ func (s *Session) failed(t *task, why string) *order.Outcome {
 	return t.end(order.Failed, why)
 }
 
-func (t *task) expired(now time.Time) bool { return !now.Before(t.intent.ExpiresAt) }
+func (t *task) expired(now time.Time) bool {
+	return !now.Before(t.intent.ExpiresAt) && !plant.Is(plant.Expiry)
+}
 
 // notAfter is the last moment at which a request for the intent may be written: before it
 // expires, and while the shard is surely ours.
 func (s *Session) notAfter(t *task) time.Time {
+	if plant.Is(plant.Expiry) || plant.Is(plant.Fence) {
+		return time.Time{}
+	}
 	if until := s.until(); !until.IsZero() && until.Before(t.intent.ExpiresAt) {
 		return until
 	}
