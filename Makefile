@@ -49,6 +49,14 @@ chaos: ## Kill, freeze, cut and confuse the running fleet for DURATION (default 
 	@mkdir -p .bin && go build -o .bin/ ./deploy/cmd/chaos ./worker/cmd/worker
 	@exec .bin/chaos --duration $(DURATION) $(ARGS)
 
+# The bugs that `make planted` plants; all if it is empty.
+BUGS ?=
+
+.PHONY: planted
+planted: ## Plant bugs in the workers, one at a time, and see that the judge of make chaos finds each
+	@mkdir -p .bin && go build -o .bin/ ./deploy/cmd/chaos && go build -tags planted -o .bin/worker-planted ./worker/cmd/worker
+	@exec .bin/chaos planted $(BUGS) $(ARGS)
+
 .PHONY: lint
 lint: ## Check formatting, go vet, golangci-lint, module files, known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }

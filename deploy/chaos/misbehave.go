@@ -28,8 +28,8 @@ type Misbehaviour struct {
 // there are two. No latency reaches how long a worker waits for a trace of a lost order
 // before it sends it again: a broker slower than that breaks what the fleet relies on.
 var misbehaviours = []Misbehaviour{
-	{Kind: "latency", When: "before", Probability: 0.7, Min: "20ms", Max: "700ms"},
-	{Kind: "latency", When: "after", Probability: 0.7, Min: "20ms", Max: "700ms"},
+	{Kind: "latency", When: "before", Probability: 0.7, Min: "20ms", Max: "400ms"},
+	{Kind: "latency", When: "after", Probability: 0.7, Min: "20ms", Max: "400ms"},
 	{Kind: "rate_limit", Probability: 0.5},
 	{Kind: "rate_limit", Probability: 0.3, RetryAfter: "1s"},
 	{Kind: "error", When: "before", Probability: 0.5, Status: 500},
@@ -47,6 +47,7 @@ var misbehaviours = []Misbehaviour{
 	{Kind: "empty", When: "after", Probability: 0.3},
 	{Kind: "garbage", When: "before", Probability: 0.3},
 	{Kind: "garbage", When: "after", Probability: 0.3},
+	{Kind: "unseen", Probability: 0.3, Delay: "400ms"},
 }
 
 func drawBroker(r *rand.Rand, f *Fault) {

@@ -44,7 +44,7 @@ func TestPlanHasEverything(t *testing.T) {
 			t.Errorf("the broker never does %s %s", m.Kind, m.When)
 		}
 	}
-	if len(kinds) < 3+5+3+9+1 {
+	if len(kinds) < 3+5+3+10+1 {
 		t.Errorf("only %q", slices.Sorted(maps.Keys(kinds)))
 	}
 }

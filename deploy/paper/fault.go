@@ -27,6 +27,7 @@ const (
 	SlowBody  FaultKind = "slow_body"  // the answer trickles in, a byte a Delay
 	Empty     FaultKind = "empty"      // 200 without a body
 	Garbage   FaultKind = "garbage"    // 200 with a body that is no JSON
+	Unseen    FaultKind = "unseen"     // a 500, but booked; lookups show no trace of it for a Delay
 )
 
 // When says on which side of the booking a fault strikes.
@@ -62,8 +63,8 @@ type Fault struct {
 	Operation Operation // which requests
 	Path      string    // which paths begin so; empty for all
 	Kind      FaultKind
-	// When it strikes; empty means After for SlowBody, Empty and Garbage, else
-	// Before. A rate limit is always before, a slow body always after.
+	// When it strikes; empty means After for SlowBody, Empty, Garbage and Unseen, else
+	// Before. A rate limit is always before, a slow body and an unseen order always after.
 	When When
 	// Count is how often it strikes; 0 is without end.
 	Count int
@@ -74,7 +75,8 @@ type Fault struct {
 	Status int
 	// RetryAfter of a rate limit, in whole seconds; 0 sends no such header.
 	RetryAfter time.Duration
-	// Delay is a fixed latency, or the time between the bytes of a slow body.
+	// Delay is a fixed latency, the time between the bytes of a slow body, or how long an
+	// order is unseen.
 	Delay time.Duration
 	// Min and Max bound a latency that is drawn uniformly.
 	Min, Max time.Duration
@@ -87,7 +89,7 @@ type Fault struct {
 var errFault = errors.New("paper: bad fault")
 
 func (f *Fault) check() error {
-	kinds := []FaultKind{Latency, RateLimit, Error, HTML, Reset, Silence, SlowBody, Empty, Garbage}
+	kinds := []FaultKind{Latency, RateLimit, Error, HTML, Reset, Silence, SlowBody, Empty, Garbage, Unseen}
 	operations := []Operation{Any, Place, Replace, Cancel, Lookup, List, Close, Positions, Other}
 	switch {
 	case !slices.Contains(kinds, f.Kind):
@@ -98,8 +100,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf("%w: when %q: want before or after", errFault, f.When)
 	case f.Kind == RateLimit && f.When == After:
 		return fmt.Errorf("%w: a rate limit strikes before the booking", errFault)
-	case f.Kind == SlowBody && f.When == Before:
-		return fmt.Errorf("%w: a slow body strikes after the booking", errFault)
+	case (f.Kind == SlowBody || f.Kind == Unseen) && f.When == Before:
+		return fmt.Errorf("%w: %s strikes after the booking", errFault, f.Kind)
 	case f.Count < 0:
 		return fmt.Errorf("%w: count %d: want at least 0", errFault, f.Count)
 	case !(f.Probability >= 0 && f.Probability <= 1):
@@ -115,8 +117,10 @@ func (f *Fault) check() error {
 func (f *Fault) checkTimes() error {
 	fixed, uniform, percentiles := f.Delay != 0, f.Min != 0 || f.Max != 0, f.P50 != 0 || f.P99 != 0
 	switch {
-	case f.Kind != Latency && (uniform || percentiles), f.Kind != Latency && f.Kind != SlowBody && fixed:
-		return fmt.Errorf("%w: only latency and slow_body take time", errFault)
+	case f.Kind != Latency && (uniform || percentiles), f.Kind != Latency && f.Kind != SlowBody && f.Kind != Unseen && fixed:
+		return fmt.Errorf("%w: only latency, slow_body and unseen take time", errFault)
+	case f.Kind == Unseen && !fixed:
+		return fmt.Errorf("%w: unseen needs delay", errFault)
 	case f.Kind == Latency && !fixed && !uniform && !percentiles:
 		return fmt.Errorf("%w: latency needs delay, min and max, or p50 and p99", errFault)
 	case fixed && (uniform || percentiles) || uniform && percentiles:
@@ -134,7 +138,7 @@ func (f *Fault) after() bool {
 	if f.When != "" {
 		return f.When == After
 	}
-	return f.Kind == SlowBody || f.Kind == Empty || f.Kind == Garbage
+	return f.Kind == SlowBody || f.Kind == Empty || f.Kind == Garbage || f.Kind == Unseen
 }
 
 // z99 is how many standard deviations the 99th percentile is above the median.

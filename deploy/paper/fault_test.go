@@ -276,3 +276,30 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("%d lines", n)
 	}
 }
+
+// An order that was booked behind an error is not found at first, and then is.
+func TestUnseen(t *testing.T) {
+	b := run(t, paper.Config{RateLimit: paper.Unlimited})
+	if err := b.SetFault(paper.Fault{Kind: paper.Unseen, Operation: paper.Place, Count: 1, Delay: 50 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	status, _, _, err := b.call(t.Context(), http.MethodPost, b.api+"/v2/orders", `{"symbol":"AAPL","qty":"1","side":"buy","type":"market","time_in_force":"day","client_order_id":"x"}`)
+	if err != nil || status != http.StatusInternalServerError {
+		t.Fatalf("HTTP %d, %v", status, err)
+	}
+	if booked := b.Ledger().Booked(0); len(booked) != 1 {
+		t.Fatalf("booked %+v", booked)
+	}
+	for lookups := 1; ; lookups++ {
+		status, _, body, err := b.call(t.Context(), http.MethodGet, b.api+"/v2/orders:by_client_order_id?client_order_id=x", "")
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case status == http.StatusNotFound:
+			continue
+		case status != http.StatusOK || lookups == 1:
+			t.Errorf("lookup %d: HTTP %d %s", lookups, status, body)
+		}
+		return
+	}
+}

@@ -18,6 +18,9 @@ func (b *Broker) answerThrough(w http.ResponseWriter, r *http.Request, c *call) 
 		}
 		return
 	}
+	if s.fault != nil && s.fault.Kind == Unseen {
+		c.unseen = s.fault.Delay
+	}
 	a := b.answered(c, b.route(c))
 	b.pause(r.Context(), s.after)
 	if s.fault != nil {
@@ -38,7 +41,7 @@ func (b *Broker) inject(w http.ResponseWriter, r *http.Request, f *Fault, a *ans
 			after = strconv.Itoa(int((f.RetryAfter + time.Second - 1) / time.Second))
 		}
 		return tooMany(after)
-	case Error:
+	case Error, Unseen:
 		status := f.Status
 		if status == 0 {
 			status = http.StatusInternalServerError

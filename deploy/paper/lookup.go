@@ -10,22 +10,23 @@ import (
 )
 
 // lookup answers GET /v2/orders/{id}.
-func (a *account) lookup(id string) *answer {
+func (a *account) lookup(id string, now time.Time) *answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return found(a.byID[id], id)
+	return found(a.byID[id], id, now)
 }
 
 // lookupClient answers GET /v2/orders:by_client_order_id.
-func (a *account) lookupClient(q url.Values) *answer {
+func (a *account) lookupClient(q url.Values, now time.Time) *answer {
 	id := q.Get("client_order_id")
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return found(a.byClient[id], id)
+	return found(a.byClient[id], id, now)
 }
 
-func found(o *order, id string) *answer {
-	if o == nil {
+// found answers with an order, if there is one to be seen.
+func found(o *order, id string, now time.Time) *answer {
+	if o == nil || o.seen > stampOf(now) {
 		return notFound("order not found for " + id)
 	}
 	return &answer{status: http.StatusOK, body: appendOrder(nil, o, true)}

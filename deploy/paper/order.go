@@ -84,6 +84,8 @@ type order struct {
 	expires                                                                            stamp // when it ends by itself
 	created, submitted, updated, filledAt, canceledAt, expiredAt, failedAt, replacedAt stamp
 
+	seen stamp // when lookups show it; 0 is at once
+
 	replaces, replacedBy string
 	parent               *order
 	legs                 []*order

@@ -127,6 +127,9 @@ func (b *Broker) book(c *call, o *order) {
 		o.status = accepted
 	}
 	o.created, o.updated, o.submitted = c.received, c.received, c.received
+	if c.unseen > 0 {
+		o.seen = stampOf(c.read.Add(c.unseen))
+	}
 	a.add(o)
 	for _, leg := range o.legs {
 		leg.id, leg.clientID = a.newID(), a.newID()

@@ -16,7 +16,7 @@ func (b *Broker) route(c *call) *answer {
 	case "orders":
 		return b.routeOrders(c, name)
 	case "orders:by_client_order_id":
-		return get(c, func() *answer { return c.account.lookupClient(c.query) })
+		return get(c, func() *answer { return c.account.lookupClient(c.query, c.read) })
 	case "positions":
 		return b.routePositions(c, name)
 	case "account":
@@ -40,7 +40,7 @@ func (b *Broker) routeOrders(c *call, id string) *answer {
 	case id == "" && c.method == http.MethodDelete:
 		return b.cancelAll(c)
 	case id != "" && c.method == http.MethodGet:
-		return c.account.lookup(id)
+		return c.account.lookup(id, c.read)
 	case id != "" && c.method == http.MethodPatch:
 		return b.replace(c, id)
 	case id != "" && c.method == http.MethodDelete:

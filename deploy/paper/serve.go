@@ -16,9 +16,10 @@ type call struct {
 	query        url.Values
 	account      *account
 	body         []byte
-	received     stamp     // by the time that the broker goes by
-	read         time.Time // by its clock, whatever the time was set to
-	arrival      int       // its sequence number on the ledger; 0 if it cannot book
+	received     stamp         // by the time that the broker goes by
+	read         time.Time     // by its clock, whatever the time was set to
+	unseen       time.Duration // how long lookups do not show what it books
+	arrival      int           // its sequence number on the ledger; 0 if it cannot book
 }
 
 // Handler serves the trading API.

@@ -175,7 +175,12 @@ func runWorker(ctx context.Context, args []string) error {
 		return worker.Run(ctx, drain, nc, worker.Config{
 			Connect: connector(brokerURL, clients.transport()),
 			Settle:  settle,
-			Serving: func(shard int) { serving <- shard },
+			Serving: func(shard int) {
+				select {
+				case serving <- shard:
+				default: // it is served again
+				}
+			},
 			Log:     zerolog.New(os.Stderr).Level(zerolog.ErrorLevel),
 		})
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
 // commit is an outcome on its way to the ledger.
@@ -132,6 +133,9 @@ func (s *Session) acknowledged(ctx context.Context) error {
 
 // stood records that the outcome under way is the tenant's last one.
 func (s *Session) stood(seq uint64) {
+	if plant.Is(plant.TwiceCommit) {
+		s.cfg.Ledger.Append(s.shard, s.tenant, s.under.outcome, seq) //nolint:errcheck // a planted bug
+	}
 	s.tip, s.done, s.status = seq, s.under.outcome.IntentSeq, s.under.outcome.Status
 	s.under = nil
 }
@@ -150,6 +154,9 @@ func (s *Session) reread(ctx context.Context) error {
 	case last.IntentSeq == o.IntentSeq && last.Worker == o.Worker && last.Epoch == o.Epoch:
 		s.stood(seq)
 		return nil
+	case plant.Is(plant.Fence):
+		s.tip = seq
+		return s.publish(ctx, o)
 	case last.Epoch > s.epoch:
 		return s.fence(last)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
 // The rules that block an intent.
@@ -86,7 +87,7 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 		return t.duplicateOf(first), nil
 	}
 	switch {
-	case s.suspects > 0 && it.Intent.Seq <= s.foldEnd:
+	case s.suspects > 0 && it.Intent.Seq <= s.foldEnd && !plant.Is(plant.Suspects):
 		t.lost(s.before)
 	case t.intent.RetryOf != "" && t.id != "":
 		t.lost(it.Intent.Time) // the order may be there since the first try
@@ -196,7 +197,11 @@ func (s *Session) dial(ctx context.Context) error {
 	if s.client != nil {
 		return nil
 	}
-	line, err := s.cfg.Connect(ctx, s.tenant)
+	name := s.tenant
+	if plant.Is(plant.Account) {
+		name = "planted"
+	}
+	line, err := s.cfg.Connect(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -254,11 +259,16 @@ func (s *Session) failed(t *task, why string) *order.Outcome {
 	return t.end(order.Failed, why)
 }
 
-func (t *task) expired(now time.Time) bool { return !now.Before(t.intent.ExpiresAt) }
+func (t *task) expired(now time.Time) bool {
+	return !now.Before(t.intent.ExpiresAt) && !plant.Is(plant.Expiry)
+}
 
 // notAfter is the last moment at which a request for the intent may be written: before it
 // expires, and while the shard is surely ours.
 func (s *Session) notAfter(t *task) time.Time {
+	if plant.Is(plant.Expiry) || plant.Is(plant.Fence) {
+		return time.Time{}
+	}
 	if until := s.until(); !until.IsZero() && until.Before(t.intent.ExpiresAt) {
 		return until
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
 // InboxSize is the capacity of a session's inbox. The last [Reserved] places are
@@ -103,6 +104,9 @@ func (s *Session) next(ctx context.Context) (Item, error) {
 		case s.drained():
 			return Item{}, s.finish(ctx)
 		case len(s.backlog) > 0:
+			if last := len(s.backlog) - 1; plant.Is(plant.Overtake) {
+				s.backlog[0], s.backlog[last] = s.backlog[last], s.backlog[0]
+			}
 			it := s.backlog[0]
 			s.backlog = s.backlog[1:]
 			return it, nil

@@ -11,10 +11,18 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/plant"
+	"github.com/shopspring/decimal"
 )
 
 // place submits an order.
 func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
+	if plant.Is(plant.RandomID) {
+		t.id = order.ClientOrderID(s.tenant, order.NewID())
+	}
+	if q := t.intent.Order.Qty; plant.Is(plant.Quantity) && q != nil {
+		*q = q.Add(decimal.NewFromInt(1))
+	}
 	return s.drive(ctx, t, booking{
 		send: func() broker.Verdict {
 			return s.client.Place(ctx, t.id, t.intent.Order, s.notAfter(t))
@@ -38,11 +46,14 @@ type booking struct {
 func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome, error) {
 	var delay backoff
 	for ctx.Err() == nil {
-		if !t.since.IsZero() {
+		if !t.since.IsZero() && !plant.Is(plant.Lookup) {
 			o, err := s.resolve(ctx, t, b)
 			if o != nil || err != nil {
 				return o, err
 			}
+		}
+		if plant.Is(plant.EarlyCommit) {
+			s.commit(ctx, t.end(order.Accepted, "")) //nolint:errcheck // a planted bug
 		}
 		v, err := s.request(ctx, t, t.intent.ExpiresAt, b.send)
 		if err != nil {
@@ -60,6 +71,9 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 			}
 			continue
 		case broker.Unknown:
+			if plant.Is(plant.Unknown) {
+				return t.answer(order.Rejected, v), nil
+			}
 			t.lost(time.Now())
 			s.log.Warn().Str("intent", t.intent.ID).Int("http_status", v.HTTPStatus).Str("request_id", v.RequestID).
 				Str("problem", v.Message).Msg("answer lost; looking the order up")
@@ -86,7 +100,7 @@ func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outco
 			return nil, err
 		case v.Kind == broker.Found:
 			return s.found(t, b, v), nil
-		case v.Kind == broker.NotFound && time.Since(t.since) >= s.cfg.Settle:
+		case v.Kind == broker.NotFound && (time.Since(t.since) >= s.cfg.Settle || plant.Is(plant.Settle)):
 			t.since = time.Time{}
 			if t.expired(time.Now()) {
 				return t.end(order.Expired, "its time ran out; the broker has no such order"), nil
@@ -137,6 +151,8 @@ func (s *Session) refused(ctx context.Context, t *task, b booking, refusal broke
 			return s.found(t, b, v), nil
 		case v.Kind == broker.Found:
 			return s.usedBefore(ctx, t, b, v)
+		case v.Kind == broker.NotFound && plant.Is(plant.Accept):
+			return t.answer(order.Accepted, refusal), nil
 		case v.Kind == broker.NotFound:
 			return t.answer(order.Rejected, refusal), nil
 		case time.Now().After(deadline):
