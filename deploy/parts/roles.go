@@ -181,7 +181,7 @@ func runWorker(ctx context.Context, args []string) error {
 				default: // it is served again
 				}
 			},
-			Log:     zerolog.New(os.Stderr).Level(zerolog.ErrorLevel),
+			Log: zerolog.New(os.Stderr).Level(zerolog.ErrorLevel),
 		})
 	})
 	for range l.Shards() {
