@@ -105,14 +105,8 @@ func failedOf(ctx context.Context, l *ledger.Ledger, shard int, f Filter, progre
 func (r *reading) take(e ledger.Entry) error {
 	switch e.Class {
 	case ledger.Intents:
-		in, err := order.DecodeIntent(e.Data)
-		if err != nil || in.RetryOf == "" {
-			return nil // what cannot be read drives nothing again
-		}
-		if f := r.byID[in.ClientOrderID(e.Tenant)]; f != nil {
-			retry := &Retry{ID: in.ID, Seq: e.Seq}
-			f.Retries = append(f.Retries, retry)
-			r.retry[order.ClientOrderID(e.Tenant, in.ID)] = retry
+		if in, err := order.DecodeIntent(e.Data); err == nil && in.RetryOf != "" { // what cannot be read drives nothing again
+			r.driven(e, in)
 		}
 	case ledger.Outcomes:
 		o, err := order.DecodeOutcome(e.Data)
@@ -131,6 +125,15 @@ func (r *reading) take(e ledger.Entry) error {
 	default:
 	}
 	return nil
+}
+
+// driven notes an intent that drives another one again.
+func (r *reading) driven(e ledger.Entry, in order.Intent) {
+	if f := r.byID[in.ClientOrderID(e.Tenant)]; f != nil {
+		retry := &Retry{ID: in.ID, Seq: e.Seq}
+		f.Retries = append(f.Retries, retry)
+		r.retry[order.ClientOrderID(e.Tenant, in.ID)] = retry
+	}
 }
 
 func (r *reading) meant(e ledger.Entry, o order.Outcome) bool {

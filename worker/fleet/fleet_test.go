@@ -239,7 +239,9 @@ func TestHandOver(t *testing.T) {
 		t.Errorf("after a drain: %+v", l)
 	}
 	b.kill()
-	<-b.ended
+	if err := <-b.ended; err == nil {
+		t.Error("an abandonment is no peaceful end")
+	}
 	c := r.join("c")
 	r.await("c serves", r.settled("c"))
 	if l := lease(); l.Legacy.Clean || len(l.Legacy.Tenants) != 0 || l.Mark.Low != 102 || l.Epoch != 3 {
