@@ -13,6 +13,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/fleet"
 )
 
 // TestCrashWhileSubmitting: a worker dies while an order is at the broker, booked or
@@ -136,7 +137,7 @@ func TestFenced(t *testing.T) {
 	line := new(ledgertest.Line)
 	states := make(chan string, 100)
 	r.workOn(ledgertest.ConnectOver(t, line, r.nc.ConnectedUrl()), func(c *worker.Config) {
-		c.Name = "older"
+		c.Name, c.LeaseTTL = "older", fleet.DefaultTTL
 		c.Ready = func(why string) { states <- why }
 	})
 	r.publish("acme", buy("one"))
@@ -186,10 +187,7 @@ func TestDrain(t *testing.T) {
 		return nil
 	}
 	states := make(chan string, 100)
-	w := r.work(func(c *worker.Config) {
-		c.LeaseTTL = 10 * time.Second // a busy machine is no death
-		c.Ready = func(why string) { states <- why }
-	})
+	w := r.work(func(c *worker.Config) { c.Ready = func(why string) { states <- why } })
 	const intents = 100
 	for i := range intents {
 		r.publish("acme", buy(fmt.Sprintf("%03d", i)))

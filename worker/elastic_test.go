@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -24,8 +23,7 @@ func TestElastic(t *testing.T) {
 			lookups++
 		}
 	})
-	patient := func(c *worker.Config) { c.LeaseTTL = 10 * time.Second } // a busy machine is no death
-	first := r.work(patient)
+	first := r.work()
 	var load sync.WaitGroup
 	step := make(chan struct{}, each)
 	load.Go(func() {
@@ -44,7 +42,7 @@ func TestElastic(t *testing.T) {
 	workers := []*running{first}
 	for n := range most - 1 {
 		await(5)
-		workers = append(workers, r.join(fmt.Sprintf("w%d", n), patient))
+		workers = append(workers, r.join(fmt.Sprintf("w%d", n)))
 	}
 	for _, w := range workers[:most-1] { // the first one goes first
 		await(5)
@@ -70,18 +68,18 @@ func TestElastic(t *testing.T) {
 }
 
 // join starts a worker on a connection of its own, and returns when it is ready.
-func (r *rig) join(name string, change ...func(*worker.Config)) *running {
+func (r *rig) join(name string) *running {
 	r.Helper()
 	ready := make(chan struct{})
 	once := sync.OnceFunc(func() { close(ready) })
-	w := r.start(ledgertest.Connect(r, r.nc.ConnectedUrl()), append(change, func(c *worker.Config) {
+	w := r.start(ledgertest.Connect(r, r.nc.ConnectedUrl()), func(c *worker.Config) {
 		c.Name = name
 		c.Ready = func(why string) {
 			if why == "" {
 				once()
 			}
 		}
-	})...)
+	})
 	<-ready
 	return w
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker"
+	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/session"
 )
 
@@ -30,7 +31,8 @@ func BenchmarkTakeOver(b *testing.B) {
 // benchmarkMove measures tenants whose shards move as a worker leaves.
 func benchmarkMove(b *testing.B, leave func(*running)) {
 	r := newRigOf(b, 8)
-	r.work(func(c *worker.Config) { c.Settle = session.DefaultSettle })
+	asShipped := func(c *worker.Config) { c.Settle, c.LeaseTTL = session.DefaultSettle, fleet.DefaultTTL }
+	r.work(asShipped)
 	tenants := make([]string, r.ledger.Shards()) // one a shard
 	for i, found := 0, 0; found < len(tenants); i++ {
 		name := fmt.Sprintf("t%d", i)
@@ -43,8 +45,7 @@ func benchmarkMove(b *testing.B, leave func(*running)) {
 	for b.Loop() {
 		serving := make(chan int, len(tenants))
 		line := new(ledgertest.Line)
-		w := r.start(ledgertest.ConnectOver(b, line, r.nc.ConnectedUrl()), func(c *worker.Config) {
-			c.Settle = session.DefaultSettle
+		w := r.start(ledgertest.ConnectOver(b, line, r.nc.ConnectedUrl()), asShipped, func(c *worker.Config) {
 			c.Serving = func(shard int) { serving <- shard }
 		})
 		w.line = line

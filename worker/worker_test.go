@@ -79,10 +79,11 @@ func (r *rig) workOn(nc *nats.Conn, change ...func(*worker.Config)) *running {
 func (r *rig) start(nc *nats.Conn, change ...func(*worker.Config)) *running {
 	r.Helper()
 	cfg := worker.Config{
-		Connect: r.books.connect,
-		Settle:  100 * time.Millisecond,
-		Grace:   100 * time.Millisecond,
-		Log:     zerolog.Nop(),
+		Connect:  r.books.connect,
+		Settle:   100 * time.Millisecond,
+		Grace:    100 * time.Millisecond,
+		LeaseTTL: 10 * time.Second, // a busy machine is no death
+		Log:      zerolog.Nop(),
 	}
 	for _, c := range change {
 		c(&cfg)
