@@ -64,8 +64,17 @@ func (s *system) misbehave(ctx context.Context, m *Misbehaviour) error {
 	return s.steer(ctx, http.MethodPost, "/faults", m)
 }
 
+// behave has it do no more than it always does.
 func (s *system) behave(ctx context.Context) error {
-	return s.steer(ctx, http.MethodDelete, "/faults", nil)
+	if err := s.steer(ctx, http.MethodDelete, "/faults", nil); err != nil {
+		return err
+	}
+	for i := range s.Always {
+		if err := s.misbehave(ctx, &s.Always[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setClock sets the broker's clock off by so much.

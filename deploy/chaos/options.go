@@ -29,6 +29,8 @@ type Options struct {
 	Patience time.Duration
 	// Planted names the bug that a worker built with the tag planted is to have.
 	Planted string
+	// Always is what the broker does all along, beside the faults of its lane.
+	Always []Misbehaviour
 	// Progress, if set, is told how far a phase is.
 	Progress func(phase string, done, of int)
 	// Tell, if set, is told of every fault as it begins. Lanes call it at the same time.

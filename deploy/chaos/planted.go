@@ -31,7 +31,13 @@ const plantedRuns = 4
 
 // PlantedOptions are those of short runs that are hard on a worker.
 func PlantedOptions() Options {
-	return Options{Duration: 15 * time.Second, Tenants: 80, Rate: 160, Shards: 4, Patience: 6 * time.Second}
+	return Options{
+		Duration: 15 * time.Second, Tenants: 80, Rate: 160, Shards: 4, Patience: 6 * time.Second,
+		Always: []Misbehaviour{
+			{Kind: "unseen", Operation: "place", Probability: 0.02, Delay: "400ms"},
+			{Kind: "reset", When: "after", Operation: "place", Probability: 0.02},
+		},
+	}
 }
 
 // Planted runs workers with each of the bugs, one at a time, and first without any, until

@@ -43,6 +43,9 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.behave(ctx); err != nil {
+		return nil, err
+	}
 	l.run(ctx, publishing, o.Rate)
 
 	o.progress("boot", 1, 1)
