@@ -12,6 +12,7 @@ import (
 	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/natsserver"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker"
@@ -85,8 +86,8 @@ func (s *System) startNATS(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	s.NATSURL = s.server.URL()
-	if s.nc, err = nats.Connect(s.NATSURL, nats.Name("orderfleet local")); err != nil {
-		return fmt.Errorf("local: %w", err)
+	if s.nc, err = natsconn.Dial(ctx, "orderfleet local", natsconn.Options{URL: s.NATSURL}); err != nil {
+		return err
 	}
 	settings := ledger.DefaultSettings()
 	settings.Shards = shards

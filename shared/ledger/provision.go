@@ -105,10 +105,31 @@ func Plan(ctx context.Context, nc *nats.Conn, s Settings) ([]Change, error) {
 		return nil, err
 	}
 	changes = append(changes, extra...)
-	if _, err := js.KeyValue(ctx, FleetBucket); errors.Is(err, jetstream.ErrBucketNotFound) {
-		changes = append(changes, Change{Action: Create, Object: FleetBucket})
-	} else if err != nil {
-		return nil, fmt.Errorf("ledger: read bucket %s: %w", FleetBucket, err)
+	bucket, err := compareBucket(ctx, js, s.fleetConfig())
+	return append(changes, bucket...), err
+}
+
+// compareBucket lists what differs between the fleet's bucket and its settings.
+func compareBucket(ctx context.Context, js jetstream.JetStream, want jetstream.KeyValueConfig) ([]Change, error) {
+	stream, err := js.Stream(ctx, "KV_"+want.Bucket)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return []Change{{Action: Create, Object: want.Bucket}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read bucket %s: %w", want.Bucket, err)
+	}
+	have := stream.CachedInfo().Config
+	var changes []Change
+	for _, f := range []struct {
+		field      string
+		have, want any
+	}{
+		{"replicas", have.Replicas, want.Replicas},
+		{"keys with a time to live", have.AllowMsgTTL, true},
+	} {
+		if f.have != f.want {
+			changes = append(changes, Change{Action: Update, Object: want.Bucket, Field: f.field, Have: fmt.Sprint(f.have), Want: fmt.Sprint(f.want)})
+		}
 	}
 	return changes, nil
 }
@@ -198,8 +219,8 @@ func apply(ctx context.Context, nc *nats.Conn, s Settings, changes []Change) err
 		}
 		done[c.Object] = true
 		if c.Object == FleetBucket {
-			if _, err := js.CreateKeyValue(ctx, s.fleetConfig()); err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-				return fmt.Errorf("ledger: create bucket %s: %w", FleetBucket, err)
+			if _, err := js.CreateOrUpdateKeyValue(ctx, s.fleetConfig()); err != nil {
+				return fmt.Errorf("ledger: %s bucket %s: %w", c.Action, FleetBucket, err)
 			}
 			continue
 		}

@@ -112,8 +112,8 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 	}
 }
 
-// FleetBucket is the key-value bucket of ownership: an epoch a shard, later the
-// members and their leases.
+// FleetBucket is the key-value bucket of ownership: members and leases, see package
+// worker/fleet.
 const FleetBucket = "FLEET"
 
 func (s Settings) fleetConfig() jetstream.KeyValueConfig {

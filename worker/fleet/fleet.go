@@ -35,6 +35,9 @@ const (
 	lastRejoin  = 500 * time.Millisecond
 )
 
+// quietLog is how long the log says nothing more of a fleet that cannot be joined.
+const quietLog = 10 * time.Second
+
 // Run is a worker's life in the fleet: it calls serve, in a goroutine of its own, for
 // every shard that the worker comes to own. Closing drain gives all shards up in peace,
 // then Run returns nil; the end of ctx abandons them. It outlives cuts and restarts of the
@@ -47,6 +50,7 @@ func (c Config) Run(ctx context.Context, drain <-chan struct{}, serve Serve) err
 		return err
 	}
 	say := c.announcer()
+	var said time.Time
 	for delay := firstRejoin; ; delay = min(2*delay, lastRejoin) {
 		say("joining the fleet")
 		if err := c.Ledger.AwaitConnection(ctx, drain); err != nil {
@@ -63,7 +67,10 @@ func (c Config) Run(ctx context.Context, drain <-chan struct{}, serve Serve) err
 			delay = firstRejoin
 		}
 		say(err.Error())
-		c.Log.Warn().Err(err).Msg("out of the fleet; joining again")
+		if time.Since(said) > quietLog {
+			said = time.Now()
+			c.Log.Warn().Err(err).Msg("out of the fleet; joining again")
+		}
 		select {
 		case <-time.After(delay/2 + rand.N(delay)):
 		case <-drain:

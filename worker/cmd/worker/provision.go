@@ -28,7 +28,7 @@ often as you like. The settings are the ORDERFLEET_LEDGER_* variables of "worker
   ORDERFLEET_LEDGER_REPLICAS=3 worker provision`,
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return provision(cmd.Context(), *nats, dryRun, output == cli.JSON, cmd.OutOrStdout())
+			return provision(cmd.Context(), *nats, dryRun, output == cli.JSON, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would change, and change nothing")
@@ -36,7 +36,7 @@ often as you like. The settings are the ORDERFLEET_LEDGER_* variables of "worker
 	return cmd
 }
 
-func provision(ctx context.Context, nats natsconn.Options, dryRun, asJSON bool, out io.Writer) error {
+func provision(ctx context.Context, nats natsconn.Options, dryRun, asJSON bool, out, note io.Writer) error {
 	var s ledger.Settings
 	if err := process(&s); err != nil {
 		return cli.Usage(err)
@@ -66,6 +66,9 @@ func provision(ctx context.Context, nats natsconn.Options, dryRun, asJSON bool, 
 	}
 	if len(changes) == 0 {
 		fmt.Fprintln(out, "nothing to change")
+	}
+	if s.Replicas == 1 || s.Storage == "memory" {
+		fmt.Fprintln(note, "this ledger does not outlive a server's disk: in production use three servers with sync_interval always, and ORDERFLEET_LEDGER_REPLICAS=3")
 	}
 	return nil
 }
