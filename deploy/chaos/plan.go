@@ -77,7 +77,7 @@ const (
 // pattern draws the faults of a lane.
 type pattern struct {
 	lane      Lane
-	gap, for_ span // between two faults, and of one
+	gap, hold span // between two faults, and of one
 	draw      func(r *rand.Rand, f *Fault)
 }
 
@@ -130,7 +130,7 @@ func Plan(seed uint64, d time.Duration) []Fault {
 // storm appends the faults of a lane between two moments.
 func (p *pattern) storm(plan []Fault, r *rand.Rand, begin, end time.Duration) []Fault {
 	for at := begin + p.gap.draw(r); at < end; at += p.gap.draw(r) {
-		f := Fault{At: at, For: p.for_.draw(r), Lane: p.lane, Pick: r.Uint64()}
+		f := Fault{At: at, For: p.hold.draw(r), Lane: p.lane, Pick: r.Uint64()}
 		p.draw(r, &f)
 		f.For = min(f.For, end-at)
 		plan = append(plan, f)

