@@ -144,7 +144,7 @@ func TestFenced(t *testing.T) {
 	<-arrived
 	line.Cut()
 	for why := range states { // it says so before its lease can have run out
-		if strings.Contains(why, "writing no requests") {
+		if strings.Contains(why, "no heartbeat acknowledged") {
 			break
 		}
 	}

@@ -50,9 +50,9 @@ func (c Config) Run(ctx context.Context, drain <-chan struct{}, serve Serve) err
 		return err
 	}
 	say := c.announcer()
+	say("joining the fleet")
 	var said time.Time
 	for delay := firstRejoin; ; delay = min(2*delay, lastRejoin) {
-		say("joining the fleet")
 		if err := c.Ledger.AwaitConnection(ctx, drain); err != nil {
 			return err
 		}

@@ -16,8 +16,9 @@ const (
 	// saveInterval is how often the low watermark of a served shard is written, if it
 	// has moved.
 	saveInterval = 5 * time.Second
-	// writeTimeout bounds one write to the bucket.
+	// writeTimeout bounds one write to the bucket, saveTimeout one that nobody needs.
 	writeTimeout = 2 * time.Second
+	saveTimeout  = 500 * time.Millisecond
 	// maxLeft bounds the tenants that a lease names; if there are more, all are in doubt.
 	maxLeft = 1000
 )
@@ -121,15 +122,17 @@ func (h *holding) save(ctx context.Context) error {
 		return nil
 	}
 	h.record.Mark = mark
+	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
+	defer cancel()
 	return h.write(ctx)
 }
 
-// errUnreleased says that a lease bears our name although we serve its shard no more.
+// errUnreleased says that a lease may bear our name although we serve its shard no more.
 var errUnreleased = errors.New("fleet: the lease could not be released")
 
 // release clears the owner, so that the next one can start at once. After the loss of the
-// membership there is nothing to release. A shard that somebody else took meanwhile stays
-// theirs.
+// membership there is nothing to release. If it fails, whoever owns the shard then, the view
+// will tell: another, or still we.
 func (h *holding) release(ctx context.Context, e end) error {
 	if errors.Is(context.Cause(ctx), ErrLost) {
 		return nil
@@ -141,7 +144,7 @@ func (h *holding) release(ctx context.Context, e end) error {
 	if e.err == nil && e.left.Clean && len(e.left.Tenants) <= maxLeft {
 		h.record.Clean, h.record.Left = true, e.left.Tenants
 	}
-	if err := h.write(context.WithoutCancel(ctx)); err != nil && !ledger.IsConflict(err) {
+	if err := h.write(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("%w: shard %d: %w", errUnreleased, h.lease.Shard, err)
 	}
 	return nil

@@ -21,8 +21,13 @@ type Snapshot struct {
 // errSeen ends a look at the bucket.
 var errSeen = errors.New("fleet: seen")
 
+// lookTimeout bounds a look.
+const lookTimeout = 5 * time.Second
+
 // Look reads the bucket once, and disturbs nobody. It fails if there is none.
 func Look(ctx context.Context, l *ledger.Ledger) (Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	if err := exists(ctx, l); err != nil {
 		return Snapshot{}, err
 	}

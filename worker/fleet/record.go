@@ -15,9 +15,13 @@ type Member struct {
 	Name string `json:"name"`
 	// Since is when this membership began.
 	Since time.Time `json:"since"`
+	// Joining members do not see the bucket yet, and get nothing before they do.
+	Joining bool `json:"joining,omitempty"`
 	// Draining members give their shards up and get no more.
 	Draining bool `json:"draining,omitempty"`
 	Load     Load `json:"load"`
+	// Beat counts the heartbeats of this membership, from 1.
+	Beat uint64 `json:"beat"`
 }
 
 // Load is how much a worker has to do.
@@ -25,6 +29,9 @@ type Load struct {
 	Sessions int `json:"sessions"` // tenants being served
 	Waiting  int `json:"waiting"`  // tenants with work that wait for a session
 }
+
+// stays says that a member may have shards.
+func (m Member) stays() bool { return !m.Joining && !m.Draining }
 
 // overloaded says that the worker has more to do than it has room for.
 func (l Load) overloaded() bool { return l.Waiting > 0 }

@@ -14,7 +14,10 @@ import (
 )
 
 // errExpired ends a term whose heartbeat was not acknowledged in time.
-var errExpired = fmt.Errorf("%w: no heartbeat was acknowledged in time", ErrLost)
+var errExpired = fmt.Errorf("%w: %s in time", ErrLost, noAnswer)
+
+// errBlind ends a term that can write but sees no change.
+var errBlind = fmt.Errorf("%w: the changes of bucket %s do not arrive; may this worker read it?", ErrLost, ledger.FleetBucket)
 
 // term is one membership, from its first heartbeat to its end. The goroutine in run owns
 // it; those that it starts report over channels, and run waits for all of them.
@@ -27,11 +30,13 @@ type term struct {
 	serve  Serve
 
 	deadline *deadline
-	over     time.Time   // when the membership is over, unless a heartbeat is acknowledged before
-	alarm    *time.Timer // fires at the deadline, and when it is over
-	revision uint64      // of our last heartbeat
-	beating  bool        // one is under way
-	owed     bool        // and another is to follow at once
+	over     time.Time           // when the membership is over, unless a heartbeat is acknowledged before
+	alarm    *time.Timer         // fires at the deadline, and when it is over
+	revision uint64              // of our last heartbeat
+	beating  bool                // one is under way
+	owed     bool                // and another is to follow at once
+	sent     [sentKept]time.Time // when the last heartbeats were sent, by their numbers
+	echo     time.Time           // when we last saw one of them in the bucket
 
 	announce func(state string) // to the worker: "" is ready
 	view     *view
@@ -44,9 +49,9 @@ type term struct {
 	// newer is the greatest epoch that was found in a shard's outcomes.
 	newer map[int]uint64
 	pause map[int]pause
-	// unreleased says that a lease bears our name for good: whoever follows has to wait
-	// until our heartbeat runs out.
-	unreleased bool
+	// unreleased are the shards that we serve no more and whose leases may bear our name.
+	// Whoever follows has to wait until that is mended, or our heartbeat runs out.
+	unreleased map[int]bool
 
 	running sync.WaitGroup
 	changes chan ledger.KeyChange
@@ -57,8 +62,8 @@ type term struct {
 
 // beat is the fate of a heartbeat.
 type beat struct {
+	number   uint64
 	revision uint64
-	sent     time.Time
 	err      error
 }
 
@@ -80,7 +85,7 @@ func newTerm(c Config, serve Serve, announce func(string)) *term {
 	return &term{
 		Config:   c,
 		id:       id,
-		self:     Member{Name: c.Name, Since: time.Now().UTC()},
+		self:     Member{Name: c.Name, Since: time.Now().UTC(), Joining: true},
 		log:      c.Log.With().Str("member", id).Logger(),
 		bucket:   c.Ledger.Bucket(ledger.FleetBucket),
 		serve:    serve,
@@ -91,23 +96,26 @@ func newTerm(c Config, serve Serve, announce func(string)) *term {
 		known:    make(map[int]uint64),
 		newer:    make(map[int]uint64),
 		pause:    make(map[int]pause),
-		changes:  make(chan ledger.KeyChange),
-		lost:     make(chan error, 1),
-		beats:    make(chan beat, 1),
-		ended:    make(chan ended),
+
+		unreleased: make(map[int]bool),
+		changes:    make(chan ledger.KeyChange),
+		lost:       make(chan error, 1),
+		beats:      make(chan beat, 1),
+		ended:      make(chan ended),
 	}
 }
 
 // run is the membership. It returns nil after a drain, errExpired when no heartbeat was
 // acknowledged in time, else what ended it; in each case after all that it started.
 func (t *term) run(ctx context.Context, drain <-chan struct{}) error {
-	first := t.heartbeat(ctx, t.describe(), 0)
+	first := t.heartbeat(ctx, t.next(), 0)
 	if first.err != nil {
 		return first.err
 	}
 	t.alarm = time.NewTimer(0)
 	defer t.alarm.Stop()
-	t.renewed(first)
+	t.echo = time.Now()
+	t.renewed(first.number, first.revision)
 	watching, unwatch := context.WithCancel(ctx)
 	t.running.Go(func() { t.lost <- t.watch(watching) })
 
@@ -120,33 +128,45 @@ func (t *term) run(ctx context.Context, drain <-chan struct{}) error {
 	}
 	unwatch()
 	t.running.Wait()
-	if !errors.Is(err, ErrLost) && !t.unreleased {
+	if !errors.Is(err, ErrLost) && !t.owns() {
 		t.leave(ctx)
 	}
 	return err
+}
+
+// owns says that a lease bears our name, as far as we know, although we do not serve its
+// shard.
+func (t *term) owns() bool {
+	for shard, e := range t.view.shards {
+		switch {
+		case t.held[shard] != nil:
+		case t.behind(shard) && t.unreleased[shard], !t.behind(shard) && e.Owner == t.id:
+			return true
+		}
+	}
+	return false
 }
 
 // loop lives a membership until it has drained or is over.
 func (t *term) loop(ctx context.Context, drain <-chan struct{}) error {
 	ticker := time.NewTicker(t.renewal())
 	defer ticker.Stop()
-	for !t.self.Draining || len(t.held) > 0 {
+	for !t.self.Draining || len(t.held) > 0 || t.owns() {
 		select {
 		case <-t.alarm.C:
 			if err := t.alarmed(); err != nil {
 				return err
 			}
 		case <-ticker.C:
+			if time.Since(t.echo) > echoes*t.TTL {
+				return errBlind
+			}
 			if !t.beating {
 				t.beat(ctx)
 			}
 			t.reconcile(ctx)
 		case b := <-t.beats:
-			t.beating = false
-			t.renewed(b)
-			if t.owed {
-				t.beat(ctx)
-			}
+			t.answered(ctx, b)
 		case c := <-t.changes:
 			if err := t.see(ctx, c); err != nil {
 				return err
@@ -192,10 +212,11 @@ func (t *term) see(ctx context.Context, c ledger.KeyChange) error {
 		if c.Value == nil {
 			return errExpired // the server has removed us
 		}
-		t.revision = max(t.revision, c.Revision)
+		t.echoed(t.view.members[t.id].Beat, c.Revision)
 	}
 	if _, seen := t.view.members[t.id]; seen && t.view.current && !t.joined {
-		t.joined = true
+		t.joined, t.self.Joining = true, false
+		t.beat(ctx)
 		t.log.Info().Int("members", len(t.view.members)).Msg("joined the fleet")
 		t.report()
 	}
@@ -205,8 +226,9 @@ func (t *term) see(ctx context.Context, c ledger.KeyChange) error {
 	return nil
 }
 
-// reconcile starts to take the shards that are ours by the assignment and free, and to
-// give up those that are not.
+// reconcile starts to take the shards that are ours by the assignment and free, to give up
+// those that are not, and to clear our name from leases of shards that we do not serve: a
+// release, or the acknowledgement of another write, was lost.
 func (t *term) reconcile(ctx context.Context) {
 	if !t.joined {
 		return
@@ -223,7 +245,9 @@ func (t *term) reconcile(ctx context.Context) {
 		case h != nil && owner != t.id:
 			h.drain()
 		case h == nil && owner == t.id && t.takeable(shard):
-			t.take(ctx, shard)
+			t.take(ctx, shard, t.serve)
+		case h == nil && owner != t.id && t.view.shards[shard].Owner == t.id && t.takeable(shard):
+			t.take(ctx, shard, serveNothing)
 		}
 	}
 }
@@ -249,13 +273,16 @@ func (t *term) takeable(shard int) bool {
 	return !t.behind(shard) && (t.view.free(shard) || t.view.shards[shard].Owner == t.id) && time.Now().After(t.pause[shard].until)
 }
 
+// serveNothing gives a shard up at once: what became of it under its lease is not known.
+func serveNothing(context.Context, Lease) (Legacy, error) { return Legacy{}, nil }
+
 // take starts a holding.
-func (t *term) take(ctx context.Context, shard int) {
+func (t *term) take(ctx context.Context, shard int, serve Serve) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	h := t.hold(shard, t.view.shards[shard], cancel)
 	t.held[shard] = h
 	t.running.Go(func() {
-		err := h.run(ctx, t.serve)
+		err := h.run(ctx, serve)
 		t.ended <- ended{shard, h.revision, err}
 	})
 }
@@ -270,7 +297,7 @@ func (t *term) retire(e ended) {
 	if newer, ok := errors.AsType[*NewerError](e.err); ok {
 		t.newer[e.shard] = newer.Epoch
 	}
-	t.unreleased = t.unreleased || errors.Is(e.err, errUnreleased)
+	t.unreleased[e.shard] = errors.Is(e.err, errUnreleased)
 	switch {
 	case e.err == nil:
 		log.Info().Msg("shard given up")
@@ -283,17 +310,21 @@ func (t *term) retire(e ended) {
 	case errors.Is(e.err, context.Canceled):
 		log.Info().Msg("shard abandoned")
 	default:
+		level := zerolog.ErrorLevel
+		if ledger.Transient(e.err) {
+			level = zerolog.WarnLevel
+		}
 		p := t.pause[e.shard]
 		p.delay = min(max(2*p.delay, 100*time.Millisecond), 5*time.Second)
 		p.until = time.Now().Add(p.delay/2 + rand.N(p.delay/2))
 		t.pause[e.shard] = p
-		log.Error().Err(e.err).Dur("pause", p.delay).Msg("shard failed")
+		log.WithLevel(level).Err(e.err).Dur("pause", p.delay).Msg("shard failed; taking it again")
 	}
 }
 
 // leave removes our key, so that the others need not wait for its end.
 func (t *term) leave(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.TTL)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(t.TTL, writeTimeout))
 	defer cancel()
 	if err := t.bucket.Delete(ctx, memberKey(t.id), t.revision); err != nil {
 		t.log.Debug().Err(err).Msg("left without a word; the heartbeat will run out")

@@ -49,7 +49,7 @@ func (v *view) apply(c ledger.KeyChange, now time.Time) (matters bool, err error
 	v.seen[id] = now
 	old, known := v.members[id]
 	v.members[id] = m
-	return matters || !known || old.Draining != m.Draining || old.Load.overloaded() != m.Load.overloaded(), nil
+	return matters || !known || old.stays() != m.stays() || old.Load.overloaded() != m.Load.overloaded(), nil
 }
 
 // remove takes a member out.
@@ -67,7 +67,7 @@ func (v *view) remove(id string) {
 func (v *view) candidates() []candidate {
 	all := make([]candidate, 0, len(v.members))
 	for id, m := range v.members {
-		if !m.Draining {
+		if m.stays() {
 			all = append(all, candidate{id, m.Load.overloaded()})
 		}
 	}
@@ -78,7 +78,7 @@ func (v *view) candidates() []candidate {
 func (v *view) holders() []string {
 	all := make([]string, len(v.shards))
 	for shard, e := range v.shards {
-		if m, live := v.members[e.Owner]; live && !m.Draining {
+		if m, live := v.members[e.Owner]; live && m.stays() {
 			all[shard] = e.Owner
 		}
 	}

@@ -44,6 +44,8 @@ func TestOnlySomeChangesMatter(t *testing.T) {
 		{"and lives on", "member.a", `{"name":"a","load":{"sessions":7}}`, false},
 		{"has too much", "member.a", `{"name":"a","load":{"sessions":9,"waiting":2}}`, true},
 		{"and still has", "member.a", `{"name":"a","load":{"sessions":9,"waiting":1}}`, false},
+		{"comes again, blind", "member.b", `{"name":"b","joining":true}`, true},
+		{"and sees", "member.b", `{"name":"b"}`, true},
 		{"drains", "member.a", `{"name":"a","draining":true}`, true},
 		{"a lease", "shard.1", `{"owner":"a","epoch":1}`, true},
 		{"goes", "member.a", ``, true},

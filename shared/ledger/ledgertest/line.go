@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"sync"
@@ -10,11 +11,47 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Line is a client's way to its server, which a test can cut. Safe for concurrent use.
+// Line is a client's way to its server, which a test can cut, and on which it can let
+// something be lost. Safe for concurrent use.
 type Line struct {
 	mu    sync.Mutex
 	cut   bool
 	conns []net.Conn
+	lose  []byte
+	times int
+}
+
+// Lose loses so many of the next packets from the client in which something stands.
+func (l *Line) Lose(times int, what string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lose, l.times = []byte(what), times
+}
+
+// Lost says that all that was to be lost is.
+func (l *Line) Lost() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.times == 0
+}
+
+// lossy is a connection of a line.
+type lossy struct {
+	net.Conn
+	line *Line
+}
+
+func (c lossy) Write(p []byte) (int, error) {
+	c.line.mu.Lock()
+	lost := c.line.times > 0 && bytes.Contains(p, c.line.lose)
+	if lost {
+		c.line.times--
+	}
+	c.line.mu.Unlock()
+	if lost {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
 }
 
 var errCut = errors.New("ledgertest: the line is cut")
@@ -27,10 +64,11 @@ func (l *Line) Dial(network, address string) (net.Conn, error) {
 		return nil, errCut
 	}
 	conn, err := net.Dial(network, address) //nolint:noctx // the client gives none
-	if err == nil {
-		l.conns = append(l.conns, conn)
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	l.conns = append(l.conns, conn)
+	return lossy{conn, l}, nil
 }
 
 // Cut ends the connection and lets no other one through.
