@@ -23,8 +23,10 @@ const (
 	inactive = time.Minute
 
 	// The time for making a consumer: little, so that a request that was lost with its
-	// server costs little, and more each time, for a server that is merely slow.
-	firstPatience, lastPatience = 2 * time.Second, 30 * time.Second
+	// server costs little, and more each time, for a server that is merely slow; never
+	// much, since a cluster that elects its leaders loses several requests in a row, and
+	// nobody serves a shard meanwhile.
+	firstPatience, lastPatience = time.Second, 5 * time.Second
 	// The pause before the next try.
 	firstPause, lastPause = 50 * time.Millisecond, time.Second
 )
