@@ -57,13 +57,19 @@ type Result struct {
 	Outcome order.Outcome `json:"outcome"`
 }
 
-// Drive publishes an intent that drives another one again and waits for its outcome.
+// ErrWaits says that an intent was published, and had no outcome in time.
+var ErrWaits = errors.New("no outcome yet: it is published, behind the tenant's intents that wait; is a worker serving, is the tenant held (fleetctl release)?")
+
+// Drive publishes an intent that drives another one again and waits for its outcome, for a
+// minute beyond its expiry at most.
 func Drive(ctx context.Context, p *producer.Producer, tenant string, again order.Intent) (Result, error) {
 	r := Result{Tenant: tenant, RetryOf: again.RetryOf, ID: again.ID}
 	receipt, err := p.Publish(ctx, tenant, again)
 	if err != nil {
 		return r, err
 	}
-	r.Outcome, err = p.Await(ctx, receipt)
+	patient, cancel := context.WithDeadlineCause(ctx, again.ExpiresAt.Add(time.Minute), ErrWaits)
+	defer cancel()
+	r.Outcome, err = p.Await(patient, receipt)
 	return r, err
 }

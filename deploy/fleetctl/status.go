@@ -25,11 +25,11 @@ type Member struct {
 	ID    string    `json:"id"`
 	Name  string    `json:"name"`
 	Since time.Time `json:"since"`
-	// Draining members give up what they have.
-	Draining bool `json:"draining"`
-	Shards   int  `json:"shards"`   // that it owns
-	Sessions int  `json:"sessions"` // tenants that it serves now
-	Waiting  int  `json:"waiting"`  // tenants with work that wait for a session
+	// State is joining, serving, overloaded or draining.
+	State    string `json:"state"`
+	Shards   int    `json:"shards"`   // that it owns
+	Sessions int    `json:"sessions"` // tenants that it serves now
+	Waiting  int    `json:"waiting"`  // tenants with work that wait for a session
 }
 
 // Shard is a part of the ledger.
@@ -64,10 +64,23 @@ func ReadStatus(ctx context.Context, l *ledger.Ledger) (*Status, error) {
 		s.Shards = append(s.Shards, Shard{shard, owner, lease.Epoch, lease.Low, end})
 	}
 	for id, m := range maps.All(snapshot.Members) {
-		s.Members = append(s.Members, Member{id, m.Name, m.Since, m.Draining, owns[id], m.Load.Sessions, m.Load.Waiting})
+		s.Members = append(s.Members, Member{id, m.Name, m.Since, state(m), owns[id], m.Load.Sessions, m.Load.Waiting})
 	}
 	slices.SortFunc(s.Members, func(a, b Member) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return s, nil
+}
+
+// state says what a member is up to.
+func state(m fleet.Member) string {
+	switch {
+	case m.Draining:
+		return "draining"
+	case m.Joining:
+		return "joining"
+	case m.Load.Waiting > 0:
+		return "overloaded"
+	}
+	return "serving"
 }
 
 // Unowned is how many shards nobody serves.
@@ -86,14 +99,7 @@ func (s *Status) Print(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "WORKER\tMEMBER\tSINCE\tSTATE\tSHARDS\tSESSIONS\tWAITING")
 	for _, m := range s.Members {
-		state := "serving"
-		switch {
-		case m.Draining:
-			state = "draining"
-		case m.Waiting > 0:
-			state = "overloaded"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", m.Name, m.ID, m.Since.Format(time.RFC3339), state, m.Shards, m.Sessions, m.Waiting)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", m.Name, m.ID, m.Since.Format(time.RFC3339), m.State, m.Shards, m.Sessions, m.Waiting)
 	}
 	table.Flush() //nolint:errcheck // as any print to w
 	fmt.Fprintln(w)

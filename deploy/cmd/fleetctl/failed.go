@@ -140,7 +140,8 @@ func newFailedRetry(c *common) *cobra.Command {
 		Short: "Drive a failed intent again: look it up at the broker, place it if it is not there",
 		Long: `Publishes a new intent that drives a failed one again. Its order bears the client order
 id of the failed one: the worker first looks that up at the broker, and if the order
-is there after all, that is the outcome, and no second order is made.
+is there after all, that is the outcome, and no second order is made. It takes its place
+behind the tenant's intents that wait: release a tenant that is held first.
 
 Without --yes it shows what it would publish, and does nothing.`,
 		Example: `  fleetctl failed retry acme 0192f0c1 --reason "broker is back"
