@@ -27,6 +27,7 @@ func TestWaitsForNATS(t *testing.T) {
 	}
 	first.Stop()
 
+	stopsAtOnce(t, url)
 	tenants := filepath.Join(t.TempDir(), "tenants.yaml")
 	if err := os.WriteFile(tenants, []byte("broker: http://127.0.0.1:1\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -82,5 +83,28 @@ func TestWaitsForNATS(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil || !waits {
 		t.Errorf("waited %v, ended with %v\n%s", waits, err, said.String())
+	}
+}
+
+// stopsAtOnce: a worker that waits for its server ends at SIGTERM, and has not failed.
+func stopsAtOnce(t *testing.T, url string) {
+	t.Helper()
+	cmd := program(t, []string{"NATS_URL=" + url, "ORDERFLEET_TENANTS_FILE=" + os.DevNull})
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		if strings.Contains(lines.Text(), "waiting for NATS") {
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("ended with %v", err)
 	}
 }

@@ -33,11 +33,20 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 	if err != nil {
 		return cli.Usagef("%s_TENANTS_FILE: %w", prefix, err)
 	}
-	nc, err := natsconn.Await(ctx, "orderfleet worker", options, func(err error) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	waiting, stopWaiting := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	nc, err := natsconn.Await(waiting, "orderfleet worker", options, func(err error) {
 		probes.ready("waiting for NATS")
 		log.Warn().Err(err).Msg("waiting for NATS")
 	}, connectionLog(log)...)
-	if err != nil {
+	stopped := waiting.Err() != nil
+	stopWaiting()
+	switch {
+	case err != nil && stopped:
+		return nil // there is nothing to finish
+	case err != nil:
 		return err
 	}
 	defer nc.Close()
@@ -59,7 +68,7 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 			Log:         log,
 		})
 	}()
-	return supervise(ended, drain, abandon, s.DrainTimeout, log)
+	return supervise(signals, ended, drain, abandon, s.DrainTimeout, log)
 }
 
 // connectionLog tells what becomes of the connection.
@@ -83,11 +92,7 @@ func connectionLog(log zerolog.Logger) []nats.Option {
 var errAbandoned = errors.New("work under way was abandoned; the next worker resolves it")
 
 // supervise turns signals into draining and abandoning, and waits for the worker.
-func supervise(ended <-chan error, drain chan<- struct{}, abandon context.CancelCauseFunc, patience time.Duration, log zerolog.Logger) error {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-
+func supervise(signals <-chan os.Signal, ended <-chan error, drain chan<- struct{}, abandon context.CancelCauseFunc, patience time.Duration, log zerolog.Logger) error {
 	select {
 	case err := <-ended:
 		return err
