@@ -111,8 +111,8 @@ func TestPermissionTakenAway(t *testing.T) {
 			c.Deny["worker"] = tc.deny
 			c.reload()
 			s.until("the worker says what is missing", func() bool { return strings.Contains(s.log.String(), tc.says) })
-			pause(t, 4*time.Second)         // longer than leases, and than several looks whether it is back
-			l.acknowledged(50)              // its producers do not mind
+			pause(t, 4*time.Second) // longer than leases, and than several looks whether it is back
+			l.acknowledged(50)      // its producers do not mind
 			c.Deny["worker"] = anything
 			c.reload()
 			l.acknowledged(50)
