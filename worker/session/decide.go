@@ -269,7 +269,9 @@ func (s *Session) notAfter(t *task) time.Time {
 	if plant.Is(plant.Expiry) || plant.Is(plant.Fence) {
 		return time.Time{}
 	}
-	if until := s.until(); !until.IsZero() && until.Before(t.intent.ExpiresAt) {
+	// The lease counts by the monotonic clock, and an expiry has none: what is left of
+	// both can be compared, even while the clock on the wall is set back.
+	if until := s.until(); !until.IsZero() && time.Until(until) < time.Until(t.intent.ExpiresAt) {
 		return until
 	}
 	return t.intent.ExpiresAt

@@ -179,6 +179,7 @@ func (s *Session) serve(ctx context.Context) error {
 			return err
 		}
 		if err := s.commit(ctx, o); err != nil {
+			s.doubtful = true // it was decided, and perhaps not written
 			return err
 		}
 		if s.suspects > 0 {

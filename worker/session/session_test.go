@@ -2,8 +2,10 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +41,12 @@ func newBench(t testing.TB, b broker.Client) *bench {
 
 // run runs a session whose shard remembers no id, until it is drained.
 func (b *bench) run() (ended <-chan error) {
+	_, ended = b.runUntil(b.Context(), never)
+	return ended
+}
+
+// runUntil is run, and the lease says until when something may be written.
+func (b *bench) runUntil(ctx context.Context, until func() time.Time) (*session.Session, <-chan error) {
 	outages := outage.New(zerolog.Nop())
 	watching, unwatch := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
@@ -50,12 +58,48 @@ func (b *bench) run() (ended <-chan error) {
 		Outages: outages,
 		Idle:    time.Hour, Settle: time.Millisecond, Grace: time.Second,
 	}
-	s := session.New(cfg, session.Start{Tenant: "acme", Epoch: 1, Inbox: b.inbox, Asks: b.asks, Draining: b.drain, Until: never})
+	s := session.New(cfg, session.Start{Tenant: "acme", Epoch: 1, Inbox: b.inbox, Asks: b.asks, Draining: b.drain, Until: until})
 	done := make(chan error, 1)
-	go func() { done <- s.Run(b.Context()) }()
+	go func() { done <- s.Run(ctx) }()
 	q := <-b.asks // it begins with its backlog: there is none
 	q.Reply <- session.Answer{Verb: session.Live}
-	return done
+	return s, done
+}
+
+// TestDecidedIsInDoubt: the broker has accepted an order, and the session is abandoned while
+// it waits for leave to write the outcome. Whoever follows must look the order up.
+func TestDecidedIsInDoubt(t *testing.T) {
+	placed := make(chan struct{})
+	b := newBench(t, tell{yes{}, placed})
+	ctx, abandon := context.WithCancel(t.Context())
+	var silent atomic.Bool
+	s, ended := b.runUntil(ctx, func() time.Time {
+		if silent.Load() {
+			return time.Now().Add(-time.Second)
+		}
+		silent.Store(true) // for all that comes after the request
+		return time.Now().Add(time.Hour)
+	})
+	b.inbox <- b.intent(1, "one")
+	<-placed
+	abandon()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Fatalf("ended with %v", err)
+	}
+	if n := s.InDoubt(); n == 0 {
+		t.Error("nothing is in doubt, and the broker has an order that no outcome tells of")
+	}
+}
+
+// tell says when an order was placed.
+type tell struct {
+	broker.Client
+	placed chan<- struct{}
+}
+
+func (c tell) Place(ctx context.Context, id string, o *order.Order, notAfter time.Time) broker.Verdict {
+	defer close(c.placed)
+	return c.Client.Place(ctx, id, o, notAfter)
 }
 
 func (b *bench) intent(seq uint64, id string) session.Item {

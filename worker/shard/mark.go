@@ -19,7 +19,7 @@ const settleInterval = 5 * time.Second
 // themselves.
 const (
 	farBehind = 1 << 16
-	maxBehind = 16
+	maxBehind = 256
 )
 
 // gap is the part of a tenant's work that lies before what the fold has read.

@@ -183,7 +183,7 @@ func (s *shard) retire(e ended) error {
 	t := s.live[e.tenant]
 	delete(s.live, e.tenant)
 	s.doubt(e.tenant, e.inDoubt)
-	if first := t.pending(); first != 0 && !t.ending {
+	if first := t.pending(); first != 0 && (!t.ending || e.err != nil) {
 		s.left[e.tenant] = first
 	}
 	if e.err != nil && !errors.Is(e.err, errTooSlow) {

@@ -125,7 +125,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 	}()
 
 	err := s.replay(ctx)
-	if err == nil {
+	if err == nil && s.folded {
 		err = s.route(ctx)
 	}
 	stopTail()
