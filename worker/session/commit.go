@@ -162,7 +162,7 @@ func (s *Session) reread(ctx context.Context) error {
 	}
 	if seq != s.tip && seq != 0 {
 		// An earlier owner wrote until a moment ago; it may have more at the broker.
-		s.suspects, s.foldEnd, s.before = Suspects, math.MaxUint64, time.Now()
+		s.doubt = Doubt{Suspects, math.MaxUint64, time.Now()}
 	}
 	s.tip, s.done, s.status = seq, max(s.done, last.IntentSeq), last.Status
 	if s.done >= o.IntentSeq {

@@ -76,6 +76,9 @@ func (s *Session) newTask(it Item) *task {
 // left as it is: when the session drains (errEnd) or ctx ends.
 func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 	t := s.newTask(it)
+	if st := s.state; st != nil && st.seq == it.Intent.Seq {
+		t.outcome.Attempts = st.attempts
+	}
 	if err := s.read(t, it.Intent.Data); err != nil {
 		return t.end(order.Invalid, err.Error()), nil
 	}
@@ -87,8 +90,8 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 		return t.duplicateOf(first), nil
 	}
 	switch {
-	case s.suspects > 0 && it.Intent.Seq <= s.foldEnd && !plant.Is(plant.Suspects):
-		t.lost(s.before)
+	case s.doubt.Intents > 0 && it.Intent.Seq <= s.doubt.End && !plant.Is(plant.Suspects):
+		t.lost(s.doubt.Before)
 	case t.intent.RetryOf != "" && t.id != "":
 		t.lost(it.Intent.Time) // the order may be there since the first try
 	}
@@ -99,6 +102,13 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 		return o, err
 	}
 	o, err := s.carryOut(ctx, t)
+	if _, waits := aside(err); waits {
+		s.attempts = t.outcome.Attempts
+		if !t.since.IsZero() {
+			s.suspect(t)
+		}
+		return nil, err
+	}
 	s.doubtful = err != nil && t.ambiguous
 	return o, err
 }
@@ -211,9 +221,14 @@ func (s *Session) dial(ctx context.Context) error {
 	}
 	s.client, s.member = line.Client, member
 	s.limiter, s.holds = newLimiter(line.PerMinute), line.HoldOnFailed
-	if down {
+	if s.state != nil {
+		s.breaker, s.limiter = s.state.breaker, s.state.limiter
+	}
+	if down && !s.breaker.open {
 		s.log.Warn().Msg("breaker open from the start: the broker is down for all")
 		s.breaker.open = true
+	}
+	if s.breaker.open {
 		s.member.Failing(ctx)
 	}
 	return nil

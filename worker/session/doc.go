@@ -27,7 +27,9 @@
 // Every request, lookups and cancels too, passes two gates of the session's own, and waits
 // there at most as long as it is of use; draining, or the end of the context, ends the wait
 // at once. So a tenant waits, and nobody else does. After the wait its expiry is checked
-// again, as the request is written.
+// again, as the request is written. If others wait for its place meanwhile, and the wait is
+// long, the session is set aside: it ends, the shard keeps what it had not done, and the next
+// one begins when the wait is over, with its breaker, its limiter, and its doubts.
 //
 // The limiter is a token bucket of the tenant's own limit, and what the broker's answers say
 // of its window: if nothing remains, the session waits for the reset instead of collecting
@@ -40,13 +42,13 @@
 //	| closed | --------------------> | open |  agrees; or the watch says   | probing |
 //	+--------+                       +------+  that the broker is back     +---------+
 //	    ^  ^                          |  ^ | ------------------------------> |    |
-//	    |  |        new session       |  |                                   |    |
+//	    |  |   a session of its own   |  |                                   |    |
 //	    |  +--------------------------+  +------ failure: a longer pause ----+    |
 //	    +------------------------------- answer ----------------------------------+
 //
 // The probe is the next request that the tenant's work needs, not an extra one: while an
 // answer is missing that is a lookup, since no order is sent before it. So a probe risks
-// nothing that was not to be risked anyway, costs no token, and without work there is none.
+// nothing that was not to be risked anyway, and without work there is none.
 // Intents that expire meanwhile end as expired, in time. The watch (package outage) knows
 // whether all tenants of the broker fail; then few of them probe for all.
 //

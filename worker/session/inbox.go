@@ -14,7 +14,7 @@ import (
 // the tenant's intents, which the session reads from the ledger instead.
 const (
 	InboxSize = 8
-	Reserved  = 2
+	Reserved  = 1
 )
 
 // Window is how many intents of its backlog a session reads at once.
@@ -29,8 +29,6 @@ const (
 	None Signal = iota
 	// Behind: the inbox was full. What follows has to be read from the ledger; ask.
 	Behind
-	// Yield: other tenants wait for a session. End as soon as there is nothing to do.
-	Yield
 	// wake is a session's signal to itself: look again what there is to do.
 	wake
 )
@@ -56,15 +54,18 @@ type Ask struct {
 	// asks for leave to end. Live is the answer if a control message came behind it: look
 	// again.
 	Held uint64
-	// Rest is what a held session read and did not begin; the shard takes it back, with
-	// what is in the inbox.
+	// Until says that the session's next request may be made only then, while others wait
+	// for its place: it ends, and the next one begins then, with State.
+	Until time.Time
+	State *State
+	// Rest is what a session that is held or set aside has read and not ended; the shard
+	// takes it back, with what is in the inbox.
 	Rest []Item
 	// Passed is the sequence number up to which the session has done what it was told to
 	// search, 0 if it was not.
 	Passed uint64
-	// Suspects is how many of the tenant's next intents may have reached the broker
-	// under an earlier owner; the shard keeps the number if the session ends.
-	Suspects int
+	// Doubt is what may have reached the broker; the shard keeps it if the session ends.
+	Doubt Doubt
 	// Reply has room for one answer.
 	Reply chan<- Answer
 }
@@ -97,7 +98,7 @@ type Answer struct {
 var errEnd = errors.New("session: end")
 
 // next waits for the tenant's next intent. It ends with errEnd when the session is
-// to stop in peace; nothing is then under way.
+// to stop in peace.
 func (s *Session) next(ctx context.Context) (Item, error) {
 	for {
 		switch {
@@ -126,8 +127,6 @@ func (s *Session) next(ctx context.Context) (Item, error) {
 			return it, nil
 		case Behind:
 			s.behind = true
-		case Yield:
-			s.yield = true
 		case wake:
 		}
 	}
@@ -144,9 +143,9 @@ func (s *Session) receive(ctx context.Context) (Item, error) {
 	if err := s.settle(ctx); err != nil {
 		return Item{}, err
 	}
-	idle := s.cfg.Idle
-	if s.yield {
-		idle = 0
+	idle, yield := s.cfg.Idle, s.yield
+	if s.yielding() {
+		idle, yield = 0, nil
 	}
 	s.timer.Reset(idle)
 	defer s.timer.Stop()
@@ -154,6 +153,8 @@ func (s *Session) receive(ctx context.Context) (Item, error) {
 	case it := <-s.inbox:
 		return it, nil
 	case <-s.draining:
+		return Item{Signal: wake}, nil
+	case <-yield:
 		return Item{Signal: wake}, nil
 	case <-ctx.Done():
 		return Item{}, context.Cause(ctx)
@@ -270,7 +271,7 @@ func (s *Session) readBacklog(ctx context.Context, due []ledger.Due) ([]ledger.E
 
 // ask asks the shard what to do next.
 func (s *Session) ask(ctx context.Context, q Ask) (Answer, error) {
-	q.Tenant, q.Suspects, q.Passed, q.Reply = s.tenant, s.suspects, s.passed, s.reply
+	q.Tenant, q.Doubt, q.Passed, q.Reply = s.tenant, s.doubt, s.passed, s.reply
 	select {
 	case s.asks <- q:
 	case <-ctx.Done():

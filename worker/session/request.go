@@ -46,7 +46,7 @@ func (s *Session) cleared(ctx context.Context, until time.Time) (bool, error) {
 			return false, nil
 		}
 		s.log.Debug().Dur("wait", wait).Msg("the rate limit is reached")
-		if err := s.pause(ctx, min(wait, until.Sub(now))); err != nil {
+		if err := s.stand(ctx, min(wait, until.Sub(now))); err != nil {
 			return false, err
 		}
 	}
@@ -57,13 +57,22 @@ func (s *Session) cleared(ctx context.Context, until time.Time) (bool, error) {
 func (s *Session) turn(ctx context.Context, until time.Time) (bool, error) {
 	b := &s.breaker
 	if !b.let {
-		if err := s.listen(ctx, earlier(b.until, until)); err != nil {
+		if err := s.listen(ctx, earlier(b.until, until), s.yield); err != nil {
 			return false, err
 		}
 	}
 	if !b.let && time.Now().Before(until) {
 		s.member.Want(ctx, until)
-		if err := s.listen(ctx, until); err != nil {
+		if err := s.listen(ctx, earlier(time.Now().Add(linger), until), nil); err != nil {
+			return false, err
+		}
+	}
+	if !b.let && time.Now().Before(until) {
+		err := s.listen(ctx, until, s.yield)
+		if _, waits := aside(err); waits { // in an outage, until somebody's probe succeeds
+			return false, &asideError{earlier(time.Now().Add(b.pause), until)}
+		}
+		if err != nil {
 			return false, err
 		}
 	}
@@ -71,7 +80,7 @@ func (s *Session) turn(ctx context.Context, until time.Time) (bool, error) {
 		return false, nil
 	}
 	if wait := time.Until(earlier(b.until, until)); wait > 0 {
-		if err := s.pause(ctx, wait); err != nil {
+		if err := s.stand(ctx, wait); err != nil {
 			return false, err
 		}
 	}
@@ -82,8 +91,12 @@ func (s *Session) turn(ctx context.Context, until time.Time) (bool, error) {
 	return true, nil
 }
 
-// listen waits for the watch's word, at most until a moment.
-func (s *Session) listen(ctx context.Context, until time.Time) error {
+// linger is how long a session keeps its place for a turn to probe, even if others wait for
+// the place: long enough for somebody's turn to come meanwhile.
+const linger = 2 * time.Second
+
+// listen waits for the watch's word, at most until a moment, or until others want the place.
+func (s *Session) listen(ctx context.Context, until time.Time, yield <-chan struct{}) error {
 	s.timer.Reset(time.Until(until))
 	defer s.timer.Stop()
 	select {
@@ -92,6 +105,8 @@ func (s *Session) listen(ctx context.Context, until time.Time) error {
 		return nil
 	case <-s.timer.C:
 		return nil
+	case <-yield:
+		return &asideError{until}
 	case <-s.draining:
 		return errEnd
 	case <-ctx.Done():
@@ -128,7 +143,7 @@ func (s *Session) rest(ctx context.Context, delay *backoff, until time.Time) err
 	if s.breaker.open {
 		return nil
 	}
-	return s.pause(ctx, max(min(delay.next(), time.Until(until)), 0))
+	return s.stand(ctx, max(min(delay.next(), time.Until(until)), 0))
 }
 
 func earlier(a, b time.Time) time.Time {

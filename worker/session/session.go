@@ -47,17 +47,16 @@ type Start struct {
 	Tenant string
 	Shard  int
 	Epoch  uint64
-	// Suspects is how many of the next intents up to FoldEnd may have reached the
-	// broker under an earlier owner.
-	Suspects int
-	FoldEnd  uint64
-	// Before is when the owner before wrote its last request, at the latest.
-	Before time.Time
+	// Doubt is what may have reached the broker before.
+	Doubt Doubt
+	// State is of the session before, if it was set aside; else nil.
+	State *State
 
 	// Inbox is taken from after the backlog, which the session asks for first.
 	Inbox    <-chan Item
 	Asks     chan<- Ask
 	Draining <-chan struct{} // closed: take up no more
+	Yield    <-chan struct{} // closed: others wait for the place
 	// Until is the moment from which on nothing may be written, since another worker may
 	// own the shard soon; zero is never. It moves on while the shard is surely ours: ask as
 	// late as possible.
@@ -86,22 +85,22 @@ type Session struct {
 	tenant   string
 	shard    int
 	epoch    uint64
-	foldEnd  uint64
-	suspects int
-	before   time.Time
+	doubt    Doubt
 	doubtful bool // a request of ours was left unresolved
+	state    *State
+	attempts int // made for the intent that was begun last
 
 	inbox    <-chan Item
 	asks     chan<- Ask
 	reply    chan Answer
 	draining <-chan struct{}
+	yield    <-chan struct{}
 	until    func() time.Time
 	timer    *time.Timer
 
 	backlog []Item // read from the ledger, not begun
 	behind  bool   // the ledger has more than the inbox
 	passed  uint64 // up to where it was searched, what was found is begun
-	yield   bool   // others wait for a session
 
 	done   uint64       // every intent up to here has its outcome
 	tip    uint64       // sequence number of the tenant's last outcome
@@ -127,13 +126,13 @@ func New(cfg *Config, st Start) *Session {
 		tenant:   st.Tenant,
 		shard:    st.Shard,
 		epoch:    st.Epoch,
-		foldEnd:  st.FoldEnd,
-		suspects: st.Suspects,
-		before:   st.Before,
+		doubt:    st.Doubt,
+		state:    st.State,
 		inbox:    st.Inbox,
 		asks:     st.Asks,
 		reply:    make(chan Answer, 1),
 		draining: st.Draining,
+		yield:    st.Yield,
 		until:    st.Until,
 		timer:    timer,
 		behind:   true,
@@ -175,6 +174,9 @@ func (s *Session) serve(ctx context.Context) error {
 		if errors.Is(err, errEnd) {
 			return s.finish(ctx) // draining: the next owner takes it up again
 		}
+		if until, ok := aside(err); ok {
+			return s.setAside(ctx, it, until)
+		}
 		if err != nil {
 			return err
 		}
@@ -182,9 +184,7 @@ func (s *Session) serve(ctx context.Context) error {
 			s.doubtful = true // it was decided, and perhaps not written
 			return err
 		}
-		if s.suspects > 0 {
-			s.suspects--
-		}
+		s.doubt.Intents = max(s.doubt.Intents-1, 0)
 		if err := s.checkHeld(ctx); err != nil {
 			return err
 		}
@@ -210,15 +210,6 @@ func (s *Session) drained() bool {
 	default:
 		return false
 	}
-}
-
-// InDoubt is how many of the tenant's next intents may be at the broker without an outcome
-// that tells of it. Read it when Run has returned.
-func (s *Session) InDoubt() int {
-	if s.doubtful || s.under != nil {
-		return Suspects
-	}
-	return s.suspects
 }
 
 // silent says that nothing may be written now.

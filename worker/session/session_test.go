@@ -86,7 +86,7 @@ func TestDecidedIsInDoubt(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Fatalf("ended with %v", err)
 	}
-	if n := s.InDoubt(); n == 0 {
+	if s.InDoubt().Intents == 0 {
 		t.Error("nothing is in doubt, and the broker has an order that no outcome tells of")
 	}
 }

@@ -23,9 +23,9 @@
 // A shard reads its stream from the low watermark on. The few tenants whose work reaches far
 // behind it have a gap there, which their sessions search themselves ([session.Search]).
 //
-// A session that ends because its tenant is held gives back what it did not begin. The
-// tenant's intents then wait in the fold, and no session starts until a control comes
-// through the tail.
+// A session is set aside when its tenant is held, or when it has to wait and others wait for
+// its place. It gives back what it did not end; the tenant's intents then wait in the fold,
+// and no session starts until a control comes through the tail, or the wait is over.
 //
 // One goroutine owns the fold, the sessions' states and the sending ends of their
 // inboxes. It never waits for a session: a full inbox makes a tenant behind, and a

@@ -14,18 +14,18 @@ func (s *shard) suspect() {
 	legacy := s.lease.Legacy
 	for name := range s.tenantsDue {
 		if !legacy.Clean || slices.Contains(legacy.Tenants, name) {
-			s.doubt(name, session.Suspects)
+			s.doubt(name, session.Doubt{Intents: session.Suspects, End: s.foldEnd, Before: legacy.Before})
 		}
 	}
 }
 
-// doubt notes how many of a tenant's next intents may be at the broker.
-func (s *shard) doubt(name string, intents int) {
-	if intents == 0 {
-		delete(s.suspects, name)
+// doubt notes what of a tenant may be at the broker.
+func (s *shard) doubt(name string, d session.Doubt) {
+	if d.Intents == 0 {
+		delete(s.doubts, name)
 		return
 	}
-	s.suspects[name] = intents
+	s.doubts[name] = d
 }
 
 // legacy is what the shard leaves to its next owner: what it did not resolve itself.
@@ -33,5 +33,5 @@ func (s *shard) legacy() fleet.Legacy {
 	if !s.folded {
 		return s.lease.Legacy
 	}
-	return fleet.Legacy{Clean: true, Tenants: slices.Sorted(maps.Keys(s.suspects))}
+	return fleet.Legacy{Clean: true, Tenants: slices.Sorted(maps.Keys(s.doubts))}
 }

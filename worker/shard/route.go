@@ -17,6 +17,8 @@ func (s *shard) route(ctx context.Context) error {
 	ticker := time.NewTicker(settleInterval)
 	defer ticker.Stop()
 	var outlasted <-chan time.Time
+	wakes := time.NewTicker(wakeInterval)
+	defer wakes.Stop()
 	for {
 		select {
 		case e, ok := <-entries:
@@ -35,6 +37,10 @@ func (s *shard) route(ctx context.Context) error {
 			}
 		case <-ticker.C:
 			s.settled()
+		case now := <-wakes.C:
+			if draining != nil {
+				s.wake(ctx, now)
+			}
 		case <-draining:
 			s.log.Debug().Int("sessions", len(s.live)).Msg("draining")
 			entries, draining = nil, nil
@@ -72,15 +78,15 @@ func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 	case ledger.Outcomes, ledger.Updates:
 		return
 	}
-	_, held := s.held[e.Tenant]
 	switch {
-	case t == nil && held:
+	case t == nil && s.isAside(e.Tenant):
 		// It waits in the fold.
 	case t == nil:
 		s.admit(ctx, e.Tenant)
 	case t.behind || t.ending:
 		// Its session, or its next one, asks for it.
-	case cap(t.inbox)-len(t.inbox) > session.Reserved:
+	case cap(t.inbox)-len(t.inbox) > session.Reserved && (t.handed < session.Window || s.waiting.len() == 0):
+		t.handed, t.hadTurn = t.handed+1, true
 		d := t.given(s.fold.Take(e.Tenant, 1))[0]
 		t.inbox <- session.Item{Intent: e, First: d.First}
 	default:
@@ -107,15 +113,15 @@ func (s *shard) admit(ctx context.Context, name string) {
 	}
 	s.log.Warn().Int("sessions", len(s.live)).Msg("all sessions are taken; tenants take turns")
 	for _, t := range s.live {
-		t.yield()
+		t.giveWay()
 	}
 }
 
-// yield tells a session, once, that others wait for its place.
-func (t *tenant) yield() {
+// giveWay tells a session, once, that others wait for its place.
+func (t *tenant) giveWay() {
 	if !t.yielded {
 		t.yielded = true
-		t.inbox <- session.Item{Signal: session.Yield} // a reserved place
+		close(t.yield)
 	}
 }
 
@@ -124,21 +130,24 @@ func (s *shard) start(ctx context.Context, name string) {
 	t := &tenant{
 		inbox:  make(chan session.Item, session.InboxSize),
 		behind: true, // it begins with the ledger
+		yield:  make(chan struct{}),
 	}
 	s.live[name] = t
 	if s.waiting.len() > 0 {
-		t.yield()
+		t.giveWay()
 	}
+	state := s.waits[name].state
+	delete(s.waits, name)
 	one := session.New(&s.cfg.Session, session.Start{
 		Tenant:   name,
 		Shard:    s.lease.Shard,
 		Epoch:    s.lease.Epoch,
-		Suspects: s.suspects[name],
-		FoldEnd:  s.foldEnd,
-		Before:   s.lease.Legacy.Before,
+		Doubt:    s.doubts[name],
+		State:    state,
 		Inbox:    t.inbox,
 		Asks:     s.asks,
 		Draining: s.lease.Draining,
+		Yield:    t.yield,
 		Until:    s.lease.Until,
 	})
 	go func() {
@@ -150,14 +159,14 @@ func (s *shard) start(ctx context.Context, name string) {
 // answer tells a session what to do next.
 func (s *shard) answer(q session.Ask) session.Answer {
 	t := s.live[q.Tenant]
-	s.doubt(q.Tenant, q.Suspects)
+	s.doubt(q.Tenant, q.Doubt)
 	s.passed(q.Tenant, q.Passed)
 	switch {
 	case q.Held > 0 && t.control > q.Held: // it came just now
 		t.control = 0
 		return session.Answer{Verb: session.Live}
-	case q.Held > 0:
-		s.hold(t, q)
+	case q.Held > 0, !q.Until.IsZero():
+		s.setAside(t, q)
 		return session.Answer{Verb: session.End}
 	case q.Idle && len(t.inbox) > 0: // it came just now
 		return session.Answer{Verb: session.Live}
@@ -194,6 +203,9 @@ func (s *shard) retire(e ended) error {
 			return nil
 		}
 		delete(s.held, e.tenant)
+	}
+	if _, waits := s.waits[e.tenant]; waits {
+		return nil
 	}
 	if t.ending && s.hasWork(e.tenant) {
 		s.waiting.push(e.tenant)

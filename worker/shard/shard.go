@@ -49,15 +49,16 @@ type shard struct {
 	fold    *ledger.Fold
 	foldEnd uint64 // sequence number of the last message when the lease began
 	folded  bool   // up to there
-	// suspects are the tenants whose next intents may have reached the broker under an
-	// earlier owner, and how many intents that are.
-	suspects map[string]int
+	// doubts are of the tenants whose next intents may have reached the broker.
+	doubts map[string]session.Doubt
 
 	live map[string]*tenant
 	// held are the tenants whose session ended because they are held, and the outcome
 	// since which they are. A control behind it lets the next session look.
 	held map[string]uint64
-	// rest is what held sessions gave back: it comes before what the fold has.
+	// waits are the tenants that gave their place up until they may make a request again.
+	waits map[string]wait
+	// rest is what these and those gave back: it comes before what the fold has.
 	rest    map[string][]ledger.Due
 	waiting queue // tenants that have work and no session
 	counted counted
@@ -77,9 +78,11 @@ type shard struct {
 // tenant is one that has a session.
 type tenant struct {
 	inbox   chan session.Item
-	behind  bool // its session reads the ledger, not the inbox
-	hadTurn bool // its session was given a part of the backlog
-	yielded bool // its session was told that others wait
+	behind  bool          // its session reads the ledger, not the inbox
+	hadTurn bool          // its session was given a part of the backlog
+	handed  int           // intents that its session got through the inbox
+	yield   chan struct{} // closed when others wait
+	yielded bool
 	ending  bool // its session was told to end
 
 	first, taken uint64 // the first and the last intent that its session was given
@@ -90,7 +93,7 @@ type tenant struct {
 // ended says that a session's goroutine has returned.
 type ended struct {
 	tenant  string
-	inDoubt int // see [session.Session.InDoubt]
+	inDoubt session.Doubt
 	err     error
 }
 
@@ -100,18 +103,19 @@ var errTooSlow = errors.New("shard: given up before the broker answered")
 // Serve serves a shard as long as its lease says. It is a [fleet.Serve].
 func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error) {
 	s := &shard{
-		cfg:      c,
-		lease:    l,
-		log:      c.Session.Log.With().Int("shard", l.Shard).Uint64("epoch", l.Epoch).Logger(),
-		fold:     ledger.NewFold(l.Shard, c.Room),
-		suspects: make(map[string]int),
-		live:     make(map[string]*tenant),
-		held:     make(map[string]uint64),
-		rest:     make(map[string][]ledger.Due),
-		left:     make(map[string]uint64),
-		entries:  make(chan ledger.Entry, tailBuffer),
-		asks:     make(chan session.Ask),
-		ended:    make(chan ended),
+		cfg:     c,
+		lease:   l,
+		log:     c.Session.Log.With().Int("shard", l.Shard).Uint64("epoch", l.Epoch).Logger(),
+		fold:    ledger.NewFold(l.Shard, c.Room),
+		doubts:  make(map[string]session.Doubt),
+		live:    make(map[string]*tenant),
+		held:    make(map[string]uint64),
+		waits:   make(map[string]wait),
+		rest:    make(map[string][]ledger.Due),
+		left:    make(map[string]uint64),
+		entries: make(chan ledger.Entry, tailBuffer),
+		asks:    make(chan session.Ask),
+		ended:   make(chan ended),
 	}
 	begin := l.Mark.Low - min(l.Mark.Low, memory)
 	s.gaps = gapsOf(l.Mark, begin)
@@ -188,7 +192,7 @@ func (s *shard) replay(ctx context.Context) error {
 	}
 	s.count()
 	s.log.Info().Uint64("low", s.lease.Mark.Low).Int("behind", len(s.gaps)).Int("messages", messages).Int("tenants", s.fold.Tenants()).
-		Int("due", due).Int("in_doubt", len(s.suspects)).Dur("took", time.Since(began)).Msg("shard folded")
+		Int("due", due).Int("in_doubt", len(s.doubts)).Dur("took", time.Since(began)).Msg("shard folded")
 	if s.cfg.Serving != nil {
 		s.cfg.Serving(s.lease.Shard)
 	}

@@ -15,7 +15,8 @@ func heldShard(t *testing.T) (*shard, *tenant) {
 	s := &shard{
 		cfg:      &Config{MaxSessions: 1},
 		fold:     ledger.NewFold(0, 0),
-		suspects: make(map[string]int),
+		doubts:   make(map[string]session.Doubt),
+		waits:    make(map[string]wait),
 		live:     make(map[string]*tenant),
 		held:     make(map[string]uint64),
 		rest:     make(map[string][]ledger.Due),
@@ -24,7 +25,7 @@ func heldShard(t *testing.T) (*shard, *tenant) {
 	}
 	one := &tenant{inbox: make(chan session.Item, session.InboxSize), first: 11, taken: 15}
 	s.live["acme"] = one
-	one.inbox <- session.Item{Signal: session.Yield}
+	one.inbox <- session.Item{Signal: session.Behind}
 	one.inbox <- item(15)
 	s.apply(ledger.Entry{Class: ledger.Intents, Tenant: "acme", Seq: 17})
 	return s, one
