@@ -73,3 +73,29 @@ func (r *rig) lease(shard int, record fleet.Record) {
 		r.Fatal(err)
 	}
 }
+
+// rewrite changes a shard's lease, of which nobody is the owner.
+func (r *rig) rewrite(shard int, change func(*fleet.Record)) {
+	r.Helper()
+	kv, err := r.js.KeyValue(r.Context(), ledger.FleetBucket)
+	if err != nil {
+		r.Fatal(err)
+	}
+	key := fmt.Sprintf("shard.%d", shard)
+	e, err := kv.Get(r.Context(), key)
+	if err != nil {
+		r.Fatal(err)
+	}
+	var record fleet.Record
+	if err := json.Unmarshal(e.Value(), &record); err != nil {
+		r.Fatal(err)
+	}
+	change(&record)
+	data, err := json.Marshal(record)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if _, err := kv.Update(r.Context(), key, data, e.Revision()); err != nil {
+		r.Fatal(err)
+	}
+}

@@ -126,6 +126,7 @@ func (d *desk) book(id string, o order.Order) broker.Verdict {
 		ID:            fmt.Sprintf("broker-%d", len(d.books.booked)+1),
 		ClientOrderID: id,
 		Status:        "new",
+		Created:       time.Now(),
 		Order:         o,
 	}
 	d.books.booked = append(d.books.booked, booked)

@@ -170,6 +170,35 @@ func TestFenced(t *testing.T) {
 	}
 }
 
+// TestAnOldIDAfterACrash: an id that its tenant used longer ago than the shard remembers comes
+// again, and its worker dies. Whoever follows finds an order under it, and does not take it
+// for this intent's.
+func TestAnOldIDAfterACrash(t *testing.T) {
+	r := newRigOf(t, 1)
+	first := r.work()
+	one := r.publish("acme", buy("one"))
+	r.outcomes("acme", 1)
+	first.crash()
+	r.books.mu.Lock()
+	r.books.booked[0].Created = time.Now().Add(-time.Hour)
+	r.books.mu.Unlock()
+	low := r.fill(6000)
+	r.publish("acme", buy("one"))
+	r.publish("acme", buy("two"))
+	r.rewrite(0, func(lease *fleet.Record) { lease.Low = low })
+	r.work()
+	got := r.outcomes("acme", 3)
+	if again := got[1]; again.Status != order.Duplicate || again.DuplicateOf != one {
+		t.Errorf("outcome %+v", again)
+	}
+	if two := got[2]; two.Status != order.Accepted {
+		t.Errorf("outcome %+v", two)
+	}
+	if ids := fmt.Sprint(r.books.ids("acme")); ids != "[one two]" {
+		t.Errorf("booked %s", ids)
+	}
+}
+
 // TestDrain: a worker that drains says first that it is no longer ready, finishes what is
 // at the broker and leaves the rest, of which nothing is in doubt.
 func TestDrain(t *testing.T) {

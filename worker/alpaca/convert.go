@@ -78,6 +78,7 @@ func booked(o *sdk.Order) *broker.Order {
 		ReplacedBy:    deref(o.ReplacedBy),
 		Replaces:      deref(o.Replaces),
 		FilledQty:     o.FilledQty,
+		Created:       o.CreatedAt,
 		Order: order.Order{
 			Symbol:         o.Symbol,
 			Qty:            o.Qty,

@@ -97,6 +97,7 @@ type Order struct {
 	ReplacedBy    string // broker order id, empty if not replaced
 	Replaces      string
 	FilledQty     decimal.Decimal
+	Created       time.Time // by the broker's clock; zero if it did not say
 	// Order holds the fields that were asked for, as the broker booked them.
 	order.Order
 }

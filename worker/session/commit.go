@@ -180,7 +180,7 @@ func (s *Session) lastOutcome(ctx context.Context) (order.Outcome, uint64, error
 		if err == nil || errors.Is(err, ledger.ErrNone) {
 			return last, seq, nil
 		}
-		s.log.Warn().Err(err).Msg("cannot read the last outcome; trying again")
+		s.again(&b, err, "cannot read the last outcome; trying again")
 		if err := sleep(ctx, b.next()); err != nil {
 			return order.Outcome{}, 0, err
 		}

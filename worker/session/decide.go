@@ -171,7 +171,7 @@ func (s *Session) firstUse(ctx context.Context, it Item) (uint64, error) {
 		case errors.Is(err, ledger.ErrNone):
 			return 0, nil // retention removed it: the broker knows the id
 		}
-		s.log.Warn().Err(err).Msg("cannot read an earlier intent; trying again")
+		s.again(&b, err, "cannot read an earlier intent; trying again")
 		if err := s.pause(ctx, b.next()); err != nil {
 			return 0, err
 		}

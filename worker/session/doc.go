@@ -42,7 +42,7 @@
 //	| closed | --------------------> | open |  agrees; or the watch says   | probing |
 //	+--------+                       +------+  that the broker is back     +---------+
 //	    ^  ^                          |  ^ | ------------------------------> |    |
-//	    |  |   a session of its own   |  |                                   |    |
+//	    |  |  anew, after idle time   |  |                                   |    |
 //	    |  +--------------------------+  +------ failure: a longer pause ----+    |
 //	    +------------------------------- answer ----------------------------------+
 //

@@ -53,7 +53,7 @@ func (s *Session) released(ctx context.Context) (*order.Control, error) {
 			s.log.Error().Err(err).Msg("a control message makes no sense; the tenant stays held")
 			return nil, nil
 		}
-		s.log.Warn().Err(err).Msg("cannot read the last control message; trying again")
+		s.again(&b, err, "cannot read the last control message; trying again")
 		if err := s.pause(ctx, b.next()); err != nil {
 			return nil, err
 		}

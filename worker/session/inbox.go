@@ -240,7 +240,7 @@ func (s *Session) nextIntent(ctx context.Context, from uint64) (ledger.Entry, er
 		if err == nil || errors.Is(err, ledger.ErrNone) {
 			return e, nil
 		}
-		s.log.Warn().Err(err).Msg("cannot read the backlog; trying again")
+		s.again(&b, err, "cannot read the backlog; trying again")
 		if err := s.pause(ctx, b.next()); err != nil {
 			return e, err
 		}
@@ -261,7 +261,7 @@ func (s *Session) readBacklog(ctx context.Context, due []ledger.Due) ([]ledger.E
 		if err == nil {
 			return entries, nil
 		}
-		s.log.Warn().Err(err).Msg("cannot read the backlog; trying again")
+		s.again(&b, err, "cannot read the backlog; trying again")
 		if err := s.pause(ctx, b.next()); err != nil {
 			return nil, err
 		}

@@ -99,7 +99,7 @@ func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outco
 		case err != nil:
 			return nil, err
 		case v.Kind == broker.Found:
-			return s.found(t, b, v), nil
+			return s.found(ctx, t, b, v)
 		case v.Kind == broker.NotFound && (time.Since(t.since) >= s.cfg.Settle || plant.Is(plant.Settle)):
 			t.since = time.Time{}
 			if t.expired(time.Now()) {
@@ -124,8 +124,20 @@ func (s *Session) find(ctx context.Context, t *task, until time.Time) (broker.Ve
 	return s.request(ctx, t, until, func() broker.Verdict { return s.client.ByClientID(ctx, t.id) })
 }
 
-// found finishes a task with the order that the broker has under its id.
-func (s *Session) found(t *task, b booking, v broker.Verdict) *order.Outcome {
+// oldOrder is how much older than its intent an order must be, by the broker's clock and
+// the ledger's, to look like that of another one.
+const oldOrder = 10 * time.Second
+
+// found finishes a task whose request may have been booked, and whose id the broker has.
+func (s *Session) found(ctx context.Context, t *task, b booking, v broker.Verdict) (*order.Outcome, error) {
+	if made := v.Order.Created; t.intent.RetryOf == "" && !made.IsZero() && made.Before(t.outcome.Published.Add(-oldOrder)) {
+		return s.usedBefore(ctx, t, b, v)
+	}
+	return s.ours(t, b, v), nil
+}
+
+// ours finishes a task with the order that the broker has under its id.
+func (s *Session) ours(t *task, b booking, v broker.Verdict) *order.Outcome {
 	if diff := b.differences(v.Order); len(diff) > 0 {
 		t.answer(order.Failed, v)
 		return s.failed(t, "the broker has another order under our id: "+strings.Join(diff, "; "))
@@ -148,7 +160,7 @@ func (s *Session) refused(ctx context.Context, t *task, b booking, refusal broke
 		case err != nil:
 			return nil, err
 		case v.Kind == broker.Found && t.ambiguous:
-			return s.found(t, b, v), nil
+			return s.found(ctx, t, b, v)
 		case v.Kind == broker.Found:
 			return s.usedBefore(ctx, t, b, v)
 		case v.Kind == broker.NotFound && plant.Is(plant.Accept):
@@ -165,9 +177,9 @@ func (s *Session) refused(ctx context.Context, t *task, b booking, refusal broke
 	}
 }
 
-// usedBefore finishes a task whose id is in the broker's books although neither this
-// session nor an earlier owner can have sent it: the tenant used the id longer ago
-// than the shard remembers, or an owner that we do not know of was at work.
+// usedBefore finishes a task whose id is in the broker's books although it seems that neither
+// this session nor an earlier owner sent it: the tenant used the id longer ago than the shard
+// remembers, or an owner that we do not know of was at work.
 func (s *Session) usedBefore(ctx context.Context, t *task, b booking, v broker.Verdict) (*order.Outcome, error) {
 	var delay backoff
 	for {
@@ -176,9 +188,9 @@ func (s *Session) usedBefore(ctx context.Context, t *task, b booking, v broker.V
 		case err == nil:
 			return t.duplicateOf(first.Seq), nil
 		case errors.Is(err, ledger.ErrNone):
-			return s.found(t, b, v), nil
+			return s.ours(t, b, v), nil
 		}
-		s.log.Warn().Err(err).Msg("cannot search the ledger; trying again")
+		s.again(&delay, err, "cannot search the ledger; trying again")
 		if err := s.pause(ctx, delay.next()); err != nil {
 			return nil, err
 		}

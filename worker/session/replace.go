@@ -70,6 +70,9 @@ func (s *Session) lookup(ctx context.Context, t *task, ask func() broker.Verdict
 			return v, nil, err
 		case v.Kind == broker.Found:
 			return v, nil, nil
+		case v.Kind == broker.Rejected && t.ambiguous:
+			t.answer(order.Failed, v)
+			return v, s.failed(t, "an earlier request is unaccounted for, and the broker refuses to be asked: "+v.Message), nil
 		case v.Kind == broker.NotFound, v.Kind == broker.Rejected:
 			return v, t.answer(order.Rejected, v), nil
 		case time.Now().Before(until):
