@@ -61,7 +61,7 @@ func Dial(ctx context.Context, name string, o Options, extra ...nats.Option) (*n
 		}
 		return nil, fmt.Errorf("natsconn: cannot connect to %s: %w (%s)", redact(o.URL), err, why)
 	}
-	if err := watchInbox(nc); err != nil {
+	if err := watchInbox(nc, firstDeaf, lastDeaf); err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("natsconn: %w", err)
 	}
