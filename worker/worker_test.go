@@ -65,11 +65,15 @@ func (r *rig) workOn(nc *nats.Conn, change ...func(*worker.Config)) *running {
 	w := r.start(nc, append(change, func(c *worker.Config) {
 		c.Serving = func(shard int) { serving <- shard }
 	})...)
-	for range r.ledger.Shards() { // what is published from now on is not the legacy of an earlier owner
+	shards := r.ledger.Shards()
+	patience := time.After(time.Minute)
+	for n := range shards { // what is published from now on is not the legacy of an earlier owner
 		select {
 		case <-serving:
-		case <-r.Context().Done():
-			r.Fatal("the worker did not start")
+		case err := <-w.ended:
+			r.Fatalf("the worker ended when it had begun %d of %d shards: %v", n, shards, err)
+		case <-patience:
+			r.Fatalf("a minute after its start the worker has begun %d of %d shards", n, shards)
 		}
 	}
 	return w

@@ -79,7 +79,7 @@ type reading struct {
 
 // run reads until there is trouble.
 func (r *reading) run(ctx context.Context) error {
-	if err := r.connected(ctx); err != nil {
+	if err := r.ledger.awaitConnection(ctx, r.status, nil); err != nil {
 		return err
 	}
 	cons, err := r.create(ctx)
@@ -123,24 +123,6 @@ func (r *reading) run(ctx context.Context) error {
 
 // errGap says that messages of a consumer did not arrive.
 var errGap = errors.New("messages were lost on their way")
-
-// connected waits for the connection.
-func (r *reading) connected(ctx context.Context) error {
-	for {
-		switch r.ledger.nc.Status() {
-		case nats.CONNECTED:
-			return nil
-		case nats.CLOSED:
-			return nats.ErrConnectionClosed
-		default:
-		}
-		select {
-		case <-r.status:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
 
 // awaitCut ends a consumer whose connection is lost: what was on its way to us is lost with
 // it, and if nothing follows, no gap would show that.

@@ -9,8 +9,8 @@
 //	   updates.<shard>.<tenant>          what the broker said later
 //	   controls.<shard>.<tenant>         what an operator wants done to the tenant
 //
-// Reading a stream from its beginning and keeping what is due is a fold ([Fold]). To it,
-// an intent is in one of these states:
+// Reading a stream, from its beginning or from where nothing before is due, and keeping what
+// is due is a fold ([Fold]). To it, an intent is in one of these states:
 //
 //	published --> waiting --Take--> taken --> has its outcome
 //	                 |                            ^
@@ -18,9 +18,16 @@
 //
 // An outcome is appended by compare-and-set on the tenant's previous outcome, see
 // [Ledger.Append]. So whoever else believes to own the tenant cannot write a
-// second one, and a worker needs no lock but the ledger.
+// second one: that is what makes an outcome final. Who works on a shard is settled before,
+// by the leases in the bucket FLEET ([FleetBucket]), which is a stream too, KV_FLEET; what
+// is in it is package worker/fleet's, here is how it is written and read ([Bucket]).
 //
 // Producers own intents, the owner of a shard owns its outcomes and updates, operators own
-// controls.
-// Nobody changes a message: streams deny deletes.
+// controls, members of the fleet own its bucket. Nobody changes a message: the streams deny
+// deletes, and lose what is older than their retention, if they have one. Of the bucket,
+// the last change of each key is kept.
+//
+// Reading what comes ([Ledger.Tail], [Ledger.Follow], [Bucket.Watch]) goes on through cuts,
+// restarts and changes of leaders. Everything else ends within seconds; [Transient] and
+// [IsFull] say which failures may pass.
 package ledger

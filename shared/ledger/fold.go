@@ -11,17 +11,24 @@ import (
 // Fold is what a shard's stream amounts to: which tenants there are, which of their
 // intents have no outcome and were not taken yet, and which intent ids were used
 // lately. A tenant without work is an empty map entry, a waiting intent a byte or two,
-// and its message as well while the fold's room for messages lasts. One goroutine owns
-// it.
+// and its message as well while the fold's room for messages lasts, and the tenant's share
+// of it. One goroutine owns it.
 type Fold struct {
 	shard   int
-	waiting map[string]*seqs // nil: the tenant has no work
+	waiting map[string]*backlog // nil: the tenant has no work
 	ids     recent
 	// again maps a waiting intent to an earlier one that seems to bear its id.
 	again map[uint64]uint64
 	// messages are those of waiting intents, as many as room is for.
 	messages map[uint64]message
 	room     int // bytes
+	share    int // of the room, for each tenant that has more than one message
+}
+
+// backlog is what waits of one tenant.
+type backlog struct {
+	seqs
+	kept int // bytes of messages
 }
 
 // message is what the fold keeps of a waiting intent's message, if it keeps it.
@@ -30,17 +37,25 @@ type message struct {
 	data []byte
 }
 
+// size is what keeping it takes.
+func (m message) size() int { return len(m.data) + messageOverhead }
+
 // messageOverhead is what a kept message costs beside its body, in bytes.
 const messageOverhead = 256
+
+// shares is how many tenants share the room: one that has a long backlog leaves room for
+// the others' first intents.
+const shares = 32
 
 // NewFold is the fold of an empty stream, with room for so many bytes of messages.
 func NewFold(shard, room int) *Fold {
 	return &Fold{
 		shard:    shard,
-		waiting:  make(map[string]*seqs),
+		waiting:  make(map[string]*backlog),
 		again:    make(map[uint64]uint64),
 		messages: make(map[uint64]message),
 		room:     room,
+		share:    room / shares,
 	}
 }
 
@@ -75,19 +90,30 @@ func (f *Fold) Apply(e Entry) error {
 func (f *Fold) put(e Entry) {
 	w := f.waiting[e.Tenant]
 	if w == nil {
-		w = new(seqs)
+		w = new(backlog)
 		f.waiting[e.Tenant] = w
 	}
 	w.push(e.Seq)
-	if size := len(e.Data) + messageOverhead; size <= f.room && e.Data != nil {
-		f.room -= size
-		f.messages[e.Seq] = message{e.Time, e.Data}
+	if e.Data != nil {
+		f.keep(w, e.Seq, message{e.Time, e.Data})
 	}
 	if id := order.PeekID(e.Data); id != "" {
 		if first := f.ids.put(fingerprint(e.Tenant, id), e.Seq); first != 0 {
 			f.again[e.Seq] = first
 		}
 	}
+}
+
+// keep keeps the message of a tenant's intent, if it fits: one of each tenant may be larger
+// than a share.
+func (f *Fold) keep(w *backlog, seq uint64, m message) {
+	size := m.size()
+	if size > f.room || w.kept > 0 && w.kept+size > f.share {
+		return
+	}
+	f.room -= size
+	w.kept += size
+	f.messages[seq] = m
 }
 
 // done drops a tenant's intents up to seq: outcomes come in the order of their intents.
@@ -98,7 +124,7 @@ func (f *Fold) done(tenant string, seq uint64) {
 }
 
 // take removes a tenant's first waiting intent, and with the last one the list.
-func (f *Fold) take(tenant string, w *seqs) Due {
+func (f *Fold) take(tenant string, w *backlog) Due {
 	d := Due{Seq: w.pop()}
 	if first, ok := f.again[d.Seq]; ok {
 		d.First = first
@@ -106,7 +132,8 @@ func (f *Fold) take(tenant string, w *seqs) Due {
 	}
 	if m, ok := f.messages[d.Seq]; ok {
 		d.Time, d.Data = m.at, m.data
-		f.room += len(m.data) + messageOverhead
+		f.room += m.size()
+		w.kept -= m.size()
 		delete(f.messages, d.Seq)
 	}
 	if w.len() == 0 {

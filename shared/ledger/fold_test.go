@@ -16,7 +16,7 @@ func TestFoldAgainstAModel(t *testing.T) {
 		waiting := map[string][]Due{}    // and not taken
 		used := map[string]uint64{}
 		messages := map[uint64]string{}
-		room := rapid.IntRange(0, 3000).Draw(t, "room")
+		room := rapid.OneOf(rapid.IntRange(0, 3000), rapid.IntRange(0, 50_000)).Draw(t, "room")
 		fold := NewFold(0, room)
 		for seq := uint64(1); seq <= uint64(rapid.IntRange(0, 300).Draw(t, "messages")); seq++ {
 			tenant := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "tenant")
@@ -54,7 +54,7 @@ func TestFoldAgainstAModel(t *testing.T) {
 		}
 		kept := 0
 		for _, m := range fold.messages {
-			kept += len(m.data) + messageOverhead
+			kept += m.size()
 		}
 		if kept+fold.room != room || fold.room < 0 {
 			t.Fatalf("keeps %d bytes and has room for %d, of %d", kept, fold.room, room)
@@ -69,6 +69,46 @@ func TestFoldAgainstAModel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestABacklogLeavesRoom: a tenant's backlog keeps no more than its share of the room, from
+// its beginning, and the first intents of the others are kept all the same, be they larger
+// than a share.
+func TestABacklogLeavesRoom(t *testing.T) {
+	const room, share = 64 << 10, 64 << 10 / shares
+	fold := NewFold(0, room)
+	seq := uint64(0)
+	put := func(tenant string, body int) {
+		seq++
+		if err := fold.Apply(Entry{Class: Intents, Tenant: tenant, Seq: seq, Data: make([]byte, body)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10_000 {
+		put("flood", 100)
+	}
+	for i, d := range fold.Take("flood", 100) {
+		if kept, fits := d.Data != nil, (i+1)*(100+messageOverhead) <= share; kept != fits {
+			t.Fatalf("message %d of a backlog is kept: %v", i, kept)
+		}
+	}
+	for range 10_000 {
+		put("flood", 100)
+	}
+	for n := range 10 {
+		tenant := fmt.Sprint("quiet", n)
+		put(tenant, 2*share)
+		put(tenant, 2*share)
+		if got := fold.Take(tenant, 2); got[0].Data == nil || got[1].Data != nil {
+			t.Errorf("%s: kept its messages: %v, %v; wanted the first alone", tenant, got[0].Data != nil, got[1].Data != nil)
+		}
+	}
+	for fold.Waiting("flood") > 0 {
+		fold.Take("flood", 1000)
+	}
+	if fold.room != room {
+		t.Errorf("has room for %d of %d when nothing is left", fold.room, room)
+	}
 }
 
 func folds(t *rapid.T, f *Fold, e Entry) {

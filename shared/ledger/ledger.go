@@ -62,7 +62,7 @@ func (l *Ledger) Shards() int { return l.shards }
 // ShardOf is the shard of a tenant.
 func (l *Ledger) ShardOf(tenant string) int { return ShardOf(tenant, l.shards) }
 
-// JetStream is the connection's JetStream context, for buckets.
+// JetStream is the connection's JetStream context, to look at streams and buckets with.
 func (l *Ledger) JetStream() jetstream.JetStream { return l.js }
 
 // Entry is one message of the ledger.
@@ -75,27 +75,30 @@ type Entry struct {
 }
 
 // AwaitConnection waits until the connection to the server is there, or stop is closed
-// (nil), or ctx ends (its cause). What is published before that would wait in the client,
+// (nil), or ctx ends (its cause), or the connection is closed for good. What is published before that would wait in the client,
 // and arrive when it means something else.
 func (l *Ledger) AwaitConnection(ctx context.Context, stop <-chan struct{}) error {
+	changed := l.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
+	defer l.nc.RemoveStatusListener(changed)
+	return l.awaitConnection(ctx, changed, stop)
+}
+
+// awaitConnection is AwaitConnection with a listener to what changes, which hears of
+// CONNECTED and CLOSED at least.
+func (l *Ledger) awaitConnection(ctx context.Context, changed <-chan nats.Status, stop <-chan struct{}) error {
 	for {
-		changed := l.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 		switch l.nc.Status() {
 		case nats.CONNECTED:
-			l.nc.RemoveStatusListener(changed)
 			return nil
 		case nats.CLOSED:
-			l.nc.RemoveStatusListener(changed)
-			return fmt.Errorf("ledger: %w", nats.ErrConnectionClosed)
+			return nats.ErrConnectionClosed
 		default:
 		}
 		select {
 		case <-changed:
 		case <-stop:
-			l.nc.RemoveStatusListener(changed)
 			return nil
 		case <-ctx.Done():
-			l.nc.RemoveStatusListener(changed)
 			return context.Cause(ctx)
 		}
 	}

@@ -16,16 +16,18 @@ type Settings struct {
 	// Shards is the number of streams, 1 to 256. It cannot change once there is
 	// data: a tenant's history would be torn apart.
 	Shards int `envconfig:"LEDGER_SHARDS" default:"8" desc:"streams that share the tenants, 1 to 256; fixed once there is data"`
-	// Replicas of each stream, 1 to 5, odd. Three in production.
+	// Replicas of each stream and of the fleet's bucket: 1, 3 or 5. Three in production.
 	Replicas int `envconfig:"LEDGER_REPLICAS" default:"1" desc:"copies of each stream: 1, 3 or 5"`
-	// Storage is file or memory. Memory loses the ledger with the server.
+	// Storage of the streams and the bucket is file or memory. Memory loses the ledger with
+	// the server.
 	Storage string `envconfig:"LEDGER_STORAGE" default:"file" desc:"file or memory"`
-	// Retention is how long messages are kept; 0 keeps them for ever.
+	// Retention is how long the streams keep messages, a day at least; 0 keeps them for ever.
 	Retention time.Duration `envconfig:"LEDGER_RETENTION" default:"0" desc:"how long messages are kept, 0 for ever"`
 	// MaxBytes bounds each stream; at the bound publishes are refused, nothing is
 	// dropped. 0 is no bound.
 	MaxBytes int64 `envconfig:"LEDGER_MAX_BYTES" default:"0" desc:"bytes a stream may hold before publishes are refused, 0 for no bound"`
-	// Dedup is how long the server remembers message ids.
+	// Dedup is how long the server remembers message ids, 1 s to a day, no longer than it
+	// keeps the messages.
 	Dedup time.Duration `envconfig:"LEDGER_DEDUP" default:"10m" desc:"how long a message id published twice is dropped by the server"`
 }
 
@@ -34,8 +36,8 @@ func DefaultSettings() Settings {
 	return Settings{Shards: 8, Replicas: 1, Storage: "file", Dedup: 10 * time.Minute}
 }
 
-// minRetention keeps an intent at least as long as it can be due, with room for
-// an outage; see maxExpiry in package order.
+// minRetention leaves room for an outage. Nothing bounds an intent's expiry: one that waits
+// for longer than the retention leaves the ledger without an outcome.
 const minRetention = 24 * time.Hour
 
 // Validate says which setting is out of range.
@@ -105,14 +107,14 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 		MaxBytes:    maxBytes,
 		MaxMsgSize:  order.MaxMessage + maxHeader,
 		Duplicates:  s.Dedup,
-		AllowDirect: true, // sessions read their backlog from any replica
+		AllowDirect: true, // backlogs are read from any replica
 		DenyDelete:  true, // a ledger is not edited
 		DenyPurge:   true,
 		Metadata:    map[string]string{metaShards: strconv.Itoa(s.Shards), metaShard: n},
 	}
 }
 
-// FleetBucket is the key-value bucket of ownership: members and leases, see package
+// FleetBucket is the name of the [Bucket] of ownership: members and leases, see package
 // worker/fleet.
 const FleetBucket = "FLEET"
 

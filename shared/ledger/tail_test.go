@@ -130,6 +130,63 @@ func TestFollowFromNowOutlivesARestart(t *testing.T) {
 	consumers(t, l, 0) // nothing stays behind at the server
 }
 
+// TestAwaitConnection: its ends, and that a connection which comes back is one.
+func TestAwaitConnection(t *testing.T) {
+	options := natsserver.Options{Dir: t.TempDir(), Shards: 1}
+	srv, err := natsserver.Start(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { srv.Stop() }()
+	lost := make(chan struct{}, 1)
+	nc, err := nats.Connect(srv.URL(), nats.ReconnectWait(10*time.Millisecond), nats.MaxReconnects(-1),
+		nats.DisconnectErrHandler(func(*nats.Conn, error) { lost <- struct{}{} }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	s := ledger.DefaultSettings()
+	s.Shards = 1
+	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Open(t.Context(), nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.AwaitConnection(t.Context(), nil); err != nil {
+		t.Errorf("connected: %v", err)
+	}
+	if _, err := fmt.Sscan(nc.ConnectedAddr()[strings.LastIndex(nc.ConnectedAddr(), ":")+1:], &options.Port); err != nil {
+		t.Fatal(err)
+	}
+	srv.Stop()
+	<-lost
+	stop := make(chan struct{})
+	close(stop)
+	if err := l.AwaitConnection(t.Context(), stop); err != nil {
+		t.Errorf("stopped: %v", err)
+	}
+	enough := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(enough)
+	if err := l.AwaitConnection(ctx, nil); !errors.Is(err, enough) {
+		t.Errorf("its context has ended: %v", err)
+	}
+	back := make(chan error, 1)
+	go func() { back <- l.AwaitConnection(t.Context(), nil) }()
+	if srv, err = natsserver.Start(options); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-back; err != nil || !nc.IsConnected() {
+		t.Errorf("the server is back: %v, connected %v", err, nc.IsConnected())
+	}
+	nc.Close()
+	if err := l.AwaitConnection(t.Context(), nil); !errors.Is(err, nats.ErrConnectionClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
 // pulled waits until a reader waits for messages at the server.
 func pulled(t *testing.T, l *ledger.Ledger) {
 	t.Helper()

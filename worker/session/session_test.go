@@ -154,15 +154,16 @@ func TestDuplicateBeyondMemory(t *testing.T) {
 	}
 	ended := b.run()
 	b.inbox <- b.intent(again, "one")
-	for {
-		o, _, err := b.ledger.LastOutcome(t.Context(), 0, "acme")
-		if err != nil {
-			continue // not yet
+	patience, enough := context.WithTimeout(t.Context(), time.Minute)
+	defer enough()
+	o, _, err := b.ledger.LastOutcome(patience, 0, "acme")
+	for ; err != nil; o, _, err = b.ledger.LastOutcome(patience, 0, "acme") { // not yet
+		if patience.Err() != nil {
+			t.Fatalf("after a minute intent %d has no outcome: %v", again, err)
 		}
-		if o.Status != order.Duplicate || o.DuplicateOf != first || o.IntentSeq != again {
-			t.Errorf("outcome %+v", o)
-		}
-		break
+	}
+	if o.Status != order.Duplicate || o.DuplicateOf != first || o.IntentSeq != again {
+		t.Errorf("outcome %+v", o)
 	}
 	close(b.drain)
 	if err := <-ended; err != nil {
