@@ -17,9 +17,11 @@ func (s *shard) route(ctx context.Context) error {
 	ticker := time.NewTicker(settleInterval)
 	defer ticker.Stop()
 	var outlasted <-chan time.Time
-	wakes := time.NewTicker(wakeInterval)
-	defer wakes.Stop()
+	var wakes <-chan time.Time // while somebody waits
 	for {
+		if wakes == nil && len(s.waits) > 0 && draining != nil {
+			wakes = time.After(wakeInterval)
+		}
 		select {
 		case e, ok := <-entries:
 			if !ok {
@@ -37,7 +39,8 @@ func (s *shard) route(ctx context.Context) error {
 			}
 		case <-ticker.C:
 			s.settled()
-		case now := <-wakes.C:
+		case now := <-wakes:
+			wakes = nil
 			if draining != nil {
 				s.wake(ctx, now)
 			}
