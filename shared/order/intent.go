@@ -37,7 +37,8 @@ type Intent struct {
 	// Order is what to place (order), what to change (replace) or what to close
 	// (close_position); nil for the others.
 	Order *Order `json:"order,omitzero"`
-	// Target is the intent id whose order is to be replaced or cancelled.
+	// Target is the intent id whose order is to be replaced or cancelled; of an order that
+	// was driven again ([Intent.RetryOf]), the first one's.
 	Target string `json:"target,omitzero"`
 	// RetryOf is the id of an earlier intent that an operator drives again with this one. The
 	// order bears the client order id of that one: if the broker has it after all, there is
