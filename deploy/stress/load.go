@@ -64,7 +64,7 @@ const idlePrefix = "idle-"
 
 // introduce makes tenants known to the ledger, each with an intent that has its outcome.
 func (s *system) introduce(ctx context.Context, o Options) error {
-	const window = 1000 // publishes under way
+	const window = 1000 // publishes under way, and then appends
 	js, err := jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(window))
 	if err != nil {
 		return fmt.Errorf("stress: %w", err)
@@ -73,42 +73,56 @@ func (s *system) introduce(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	under := make([]jetstream.PubAckFuture, 0, window)
-	for i := 0; i < o.IdleTenants; i += len(under) {
-		under = under[:0]
-		for n := i; n < min(i+window, o.IdleTenants); n++ {
-			f, err := js.PublishMsgAsync(&nats.Msg{Subject: ledger.PublishSubject(idleName(n)), Data: body})
-			if err != nil {
-				return fmt.Errorf("stress: %w", err)
-			}
-			under = append(under, f)
+	for from := 0; from < o.IdleTenants; from += window {
+		n := min(window, o.IdleTenants-from)
+		seqs, err := together(ctx, n, func(i int) (jetstream.PubAckFuture, error) {
+			return js.PublishMsgAsync(&nats.Msg{Subject: ledger.PublishSubject(idleName(from + i)), Data: body})
+		})
+		if err != nil {
+			return err
 		}
-		for n, f := range under {
-			if err := s.finish(ctx, idleName(i+n), f); err != nil {
-				return err
-			}
+		if _, err := together(ctx, n, func(i int) (jetstream.PubAckFuture, error) {
+			return s.finish(idleName(from+i), seqs[i])
+		}); err != nil {
+			return err
 		}
-		o.progress("idle tenants", i+len(under), o.IdleTenants)
+		o.progress("idle tenants", from+n, o.IdleTenants)
 	}
 	return nil
+}
+
+// together begins n publishes and waits until all are acknowledged, each with a sequence
+// number.
+func together(ctx context.Context, n int, begin func(i int) (jetstream.PubAckFuture, error)) ([]uint64, error) {
+	under := make([]jetstream.PubAckFuture, n)
+	for i := range under {
+		var err error
+		if under[i], err = begin(i); err != nil {
+			return nil, fmt.Errorf("stress: %w", err)
+		}
+	}
+	seqs := make([]uint64, n)
+	for i, f := range under {
+		select {
+		case ack := <-f.Ok():
+			seqs[i] = ack.Sequence
+		case err := <-f.Err():
+			return nil, fmt.Errorf("stress: %w", err)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	return seqs, nil
 }
 
 func idleName(n int) string { return fmt.Sprintf("%s%06d", idlePrefix, n) }
 
 // finish writes the outcome of an idle tenant's intent.
-func (s *system) finish(ctx context.Context, tenant string, f jetstream.PubAckFuture) error {
-	select {
-	case ack := <-f.Ok():
-		_, err := s.ledger.Append(s.ledger.ShardOf(tenant), tenant, &order.Outcome{
-			Version: order.Version, IntentID: "0000000", IntentSeq: ack.Sequence, Kind: order.KindOrder,
-			Status: order.Expired, Worker: "stress", Epoch: 0,
-		}, 0)
-		return err
-	case err := <-f.Err():
-		return fmt.Errorf("stress: %w", err)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+func (s *system) finish(tenant string, seq uint64) (jetstream.PubAckFuture, error) {
+	return s.ledger.Append(s.ledger.ShardOf(tenant), tenant, &order.Outcome{
+		Version: order.Version, IntentID: intent(0).ID, IntentSeq: seq, Kind: order.KindOrder,
+		Status: order.Expired, Worker: "stress", Epoch: 0,
+	}, 0)
 }
 
 // pace spreads a load over time. The zero pace lets everything through.

@@ -161,15 +161,48 @@ func TestValidate(t *testing.T) {
 // TestIsolation: the measurement itself, small.
 func TestIsolation(t *testing.T) {
 	o := stress.Options{Tenants: 4, Orders: 5, Clients: parts.Own, Shards: 2, Rate: 200, Patience: 30 * time.Second}
-	r, err := stress.MeasureIsolation(t.Context(), o, 300)
+	r, err := stress.MeasureIsolation(t.Context(), o, 500)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Orders != 4*4*5 || r.Backlog == 0 || r.Quiet.P99 <= 0 || r.Troubled.P99 <= 0 || r.Ratio <= 0 {
+	if r.Orders != r.Rounds*4*5 || r.Backlog < 1 || r.Backlog > 500 || r.Stuck != 1000 || r.FloodDelay != 20 {
 		t.Errorf("%+v", r)
 	}
-	o.Rate = 0
-	if _, err := stress.MeasureIsolation(t.Context(), o, 1); err == nil {
-		t.Error("measures quiet tenants that publish all at once")
+	for _, p := range []stress.Percentiles{r.Quiet, r.Troubled, r.FirstQuiet, r.FirstTroubled} {
+		if p.P50 <= 0 || p.P99 < p.P50 {
+			t.Errorf("percentiles %+v", p)
+		}
+	}
+	if len(r.Ratios) != r.Rounds || !slices.IsSorted(r.Ratios) || r.Ratios[0] <= 0 || r.Ratio != r.Ratios[r.Rounds/2] {
+		t.Errorf("ratio %v of %v", r.Ratio, r.Ratios)
+	}
+	var out bytes.Buffer
+	r.Print(&out)
+	for _, text := range []string{"20 ms each at the broker", "never at the same time", "first orders, with", "ratio"} {
+		if !strings.Contains(out.String(), text) {
+			t.Errorf("nothing of %q in\n%s", text, out.String())
+		}
+	}
+}
+
+// A measurement that would say nothing is refused.
+func TestIsolationRefuses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		backlog int
+		bend    func(*stress.Options)
+	}{
+		"rate":      {1, func(o *stress.Options) { o.Rate = 0 }},
+		"first":     {1, func(o *stress.Options) { o.Orders = 1 }},
+		"backlog":   {0, func(*stress.Options) {}},
+		"not last:": {1, func(*stress.Options) {}}, // it is worked off in no time
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options()
+			o.Tenants, o.Rate = 2, 100
+			tc.bend(&o)
+			if _, err := stress.MeasureIsolation(t.Context(), o, tc.backlog); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

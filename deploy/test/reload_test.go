@@ -92,12 +92,16 @@ func (c *configured) url(user, password string) string {
 // TestPermissionTakenAway: the server is reloaded with less permission while orders flow,
 // and then with all of it again. The worker says what is missing, waits, and goes on.
 func TestPermissionTakenAway(t *testing.T) {
-	for _, tc := range []struct{ name, deny, says string }{
-		{"to write outcomes", `publish: {deny: "outcomes.>"}`, `Permissions Violation for Publish to \"outcomes.`},
-		{"to keep a heartbeat", `publish: {deny: "$KV.>"}`, `Permissions Violation for Publish to \"$KV.FLEET.`},
-		{"to read the ledger", `publish: {deny: "$JS.API.CONSUMER.>"}`, `Permissions Violation for Publish to \"$JS.API.CONSUMER.`},
-		{"to hear answers", `publish: ">", subscribe: {deny: ">"}`, `Permissions Violation for Subscription to \"_INBOX.`},
-		{"to do anything", `publish: {deny: ">"}, subscribe: {deny: ">"}`, `Permissions Violation for `},
+	const aLease, severalReconnects = 1500 * time.Millisecond, 12 * time.Second
+	for _, tc := range []struct {
+		name, deny, says string
+		lasts            time.Duration
+	}{
+		{"to write outcomes", `publish: {deny: "outcomes.>"}`, `Permissions Violation for Publish to \"outcomes.`, aLease},
+		{"to keep a heartbeat", `publish: {deny: "$KV.>"}`, `Permissions Violation for Publish to \"$KV.FLEET.`, aLease},
+		{"to read the ledger", `publish: {deny: "$JS.API.CONSUMER.>"}`, `Permissions Violation for Publish to \"$JS.API.CONSUMER.`, aLease},
+		{"to hear answers", `publish: ">", subscribe: {deny: ">"}`, `Permissions Violation for Subscription to \"_INBOX.`, severalReconnects},
+		{"to do anything", `publish: {deny: ">"}, subscribe: {deny: ">"}`, `Permissions Violation for `, aLease},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,14 +109,17 @@ func TestPermissionTakenAway(t *testing.T) {
 			c.start()
 			s := troubled(t, c.url("admin", "a"))
 			s.servers = c.url("worker", "p")
-			s.work()
+			worker := s.work()
 			l := s.load(4)
 			l.acknowledged(50)
 			c.Deny["worker"] = tc.deny
 			c.reload()
 			s.until("the worker says what is missing", func() bool { return strings.Contains(s.log.String(), tc.says) })
-			pause(t, 4*time.Second) // longer than leases, and than several looks whether it is back
-			l.acknowledged(50)      // its producers do not mind
+			pause(t, tc.lasts)
+			l.acknowledged(50) // its producers do not mind
+			if n := worker.Stats().Reconnects; n > 20 {
+				t.Errorf("the worker has connected %d times meanwhile", n)
+			}
 			c.Deny["worker"] = anything
 			c.reload()
 			l.acknowledged(50)

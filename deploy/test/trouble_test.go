@@ -84,9 +84,9 @@ func dial(t testing.TB, servers string, trouble nats.ErrHandler) *nats.Conn {
 	return nc
 }
 
-// work runs a worker until the test ends. It is drained then, and must not have ended
-// before.
-func (s *site) work() {
+// work runs a worker, on a connection of its own, until the test ends. It is drained then,
+// and must not have ended before.
+func (s *site) work() *nats.Conn {
 	s.Helper()
 	log := zerolog.New(s.log).Level(zerolog.WarnLevel)
 	nc := dial(s.T, s.servers, func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn().Err(err).Msg("NATS") })
@@ -126,6 +126,7 @@ func (s *site) work() {
 			s.Fatal("the worker does not start")
 		}
 	}
+	return nc
 }
 
 // lines is a log that is read while it is written.

@@ -82,7 +82,7 @@ loop runs, with no queue at all, as the yardstick of this machine.`,
 	f.IntVar(&o.IdleTenants, "idle-tenants", 0, "tenants besides that the ledger knows and that have no work")
 	f.BoolVar(&o.NoDuplicateCheck, "no-duplicate-check", false, "switch the broker's check of client order ids off")
 	f.StringVar((*string)(&o.Clients), "clients", string(o.Clients), "how the worker holds HTTP clients: own, shared or locked")
-	f.IntVar(&trouble, "isolation", 0, "measure what a tenant with so large a backlog, and one whose broker never answers, cost the others; needs --rate")
+	f.IntVar(&trouble, "isolation", 0, "measure, by turns, what a tenant with so large a backlog and a broker that takes 20 ms, and one whose broker never answers, cost the others; needs --rate")
 	f.BoolVar(&compare, "compare", false, "run all three ways of holding clients, side by side")
 	f.DurationVar(&o.Patience, "patience", o.Patience, "how long nothing may happen before the rest counts as lost")
 	cli.AddOutput(cmd, &output)
