@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/orderfleet/orderfleet/shared/order"
 )
@@ -31,21 +32,24 @@ type Result struct {
 // stop it.
 //
 // A tenant's intents are published one after the other's acknowledgement, so that none
-// overtakes another. If what became of one is not known ([ErrUnknown]), or it could not be
-// sent ([ErrUnsent]), the later ones of its tenant are not published: they end with
-// [ErrHeldBack]. A refused intent holds back
+// overtakes another; tenants do not wait for each other. Each intent is tried as
+// [Producer.Publish] does, for as long, from when its turn has come. If what became of one
+// is not known ([ErrUnknown]), or it could not be sent ([ErrUnsent]), the later ones of its
+// tenant are not published: they end with [ErrHeldBack]. A refused intent holds back
 // nobody.
 func (p *Producer) PublishAll(ctx context.Context, items iter.Seq[Item]) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
 		b := &batch{producer: p, last: make(map[string]*job), inDoubt: make(map[string]bool)}
-		defer b.abandon()
+		defer b.running.Wait()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
 		next, stop := iter.Pull(items)
 		defer stop()
 		for more := true; ; {
 			for more && len(b.window) < InFlight {
 				var item Item
 				if item, more = next(); more {
-					b.add(item)
+					b.add(ctx, item)
 				}
 			}
 			if len(b.window) == 0 || !yield(b.oldest(ctx)) {
@@ -55,27 +59,27 @@ func (p *Producer) PublishAll(ctx context.Context, items iter.Seq[Item]) iter.Se
 	}
 }
 
-// batch is one PublishAll. One goroutine, the caller's, does everything: it begins as many
-// publishes as may be under way, and waits for the oldest.
+// batch is one PublishAll. One goroutine, the caller's, owns it and begins the publishes;
+// each that is under way has a goroutine that waits for it, and tries again.
 type batch struct {
 	producer *Producer
 	added    int
 	window   []*job          // in the order of the items
 	last     map[string]*job // each tenant's last job in the window
 	inDoubt  map[string]bool // tenants of which the fate of an intent is not known, or nothing could be sent
+	running  sync.WaitGroup
 }
 
 // job is an item in the window.
 type job struct {
-	result  Result
-	message *message // nil if the item cannot be published
-	begun   bool
-	attempt attempt
-	next    *job // of the same tenant: begun when this one has ended
+	result  Result        // once it is begun, of its goroutine until done is closed
+	message *message      // nil if the item cannot be published
+	done    chan struct{} // nil until it is begun
+	next    *job          // of the same tenant: begun when this one is taken out
 }
 
 // add takes an item into the window, and begins it unless one of its tenant is ahead.
-func (b *batch) add(item Item) {
+func (b *batch) add(ctx context.Context, item Item) {
 	j := &job{result: Result{Index: b.added, Item: item}}
 	b.added++
 	j.message, j.result.Err = b.producer.prepare(item.Tenant, item.Intent)
@@ -86,13 +90,19 @@ func (b *batch) add(item Item) {
 		ahead.next = j
 		return
 	}
-	b.begin(j)
+	b.begin(ctx, j)
 }
 
-func (b *batch) begin(j *job) {
-	if j.message != nil && !b.inDoubt[j.result.Item.Tenant] {
-		j.begun, j.attempt = true, b.producer.begin(j.message)
+func (b *batch) begin(ctx context.Context, j *job) {
+	if j.message == nil || b.inDoubt[j.result.Item.Tenant] {
+		return
 	}
+	j.done = make(chan struct{})
+	first := b.producer.begin(ctx, j.message)
+	b.running.Go(func() {
+		defer close(j.done)
+		j.result.Receipt, j.result.Err = b.producer.finish(ctx, j.message, first)
+	})
 }
 
 // oldest waits for the first job of the window, takes it out, and begins the next one of
@@ -102,25 +112,18 @@ func (b *batch) oldest(ctx context.Context) Result {
 	b.window = b.window[1:]
 	tenant := j.result.Item.Tenant
 	switch {
-	case j.begun:
-		j.result.Receipt, j.result.Err = b.producer.await(ctx, j.message, j.attempt)
-		b.inDoubt[tenant] = errors.Is(j.result.Err, ErrUnknown) || errors.Is(j.result.Err, ErrUnsent)
+	case j.done != nil:
+		<-j.done
+		if errors.Is(j.result.Err, ErrUnknown) || errors.Is(j.result.Err, ErrUnsent) {
+			b.inDoubt[tenant] = true
+		}
 	case j.message != nil:
 		j.result.Err = fmt.Errorf("producer: intent %s of tenant %s: %w", j.message.id, tenant, ErrHeldBack)
 	}
 	if j.next != nil {
-		b.begin(j.next)
+		b.begin(ctx, j.next)
 	} else {
 		delete(b.last, tenant)
 	}
 	return j.result
-}
-
-// abandon stops watching what is still under way.
-func (b *batch) abandon() {
-	for _, j := range b.window {
-		if j.begun {
-			j.attempt.end()
-		}
-	}
 }

@@ -24,13 +24,17 @@ var (
 	// ErrUnknown: no acknowledgement came in time. Whether the intent is on the ledger is
 	// not known; publishing it again with the same id is safe.
 	ErrUnknown = errors.New("no acknowledgement; it may be on the ledger: publish it again with the same id")
-	// ErrUnsent: there was no connection to a server to send it over. It is not on the ledger.
-	ErrUnsent = errors.New("it was not sent: there is no connection to the NATS server")
+	// ErrUnsent: there was no connection to a server to send it over, or no time left to send
+	// it in. It is not on the ledger.
+	ErrUnsent = errors.New("it was not sent: there is no connection to the NATS server, or no time left")
 	// ErrMisrouted: the intent arrived at another shard than its tenant's.
 	ErrMisrouted = errors.New("it arrived at the wrong shard: the server's account mapping does not match the ledger; run worker provision")
 	// ErrHeldBack: an earlier intent of the tenant failed, and this one may not overtake it.
 	ErrHeldBack = errors.New("held back: an earlier intent of the tenant failed")
 )
+
+// errOver says that the time was over before anything was sent.
+var errOver = errors.New("the time was over before")
 
 // explain turns an error of the client library into one that says what to do. inDoubt: an
 // earlier try may have arrived, so that what ended the last one is not the whole truth.
@@ -69,7 +73,7 @@ func mayHaveArrived(err error) bool {
 	case errors.As(err, &api):
 		return api.ErrorCode == codeInProcess
 	case noResponders(err), errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrMaxPayload),
-		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, jetstream.ErrTooManyStalledMsgs):
+		errors.Is(err, errOver), errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, jetstream.ErrTooManyStalledMsgs):
 		return false
 	}
 	return true

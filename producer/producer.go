@@ -15,7 +15,7 @@ import (
 const (
 	// DefaultLifetime is the lifetime of an intent that states no expiry.
 	DefaultLifetime = time.Minute
-	// DefaultPatience bounds a publish whose context has no deadline.
+	// DefaultPatience bounds a publish whose context has no deadline, all its tries together.
 	DefaultPatience = 10 * time.Second
 
 	// ackTimeout is how long one try waits for its acknowledgement.
@@ -27,9 +27,10 @@ const (
 // Producer publishes intents and follows their outcomes. Safe for concurrent use. It
 // needs no closing; it lives on its connection.
 type Producer struct {
-	ledger  *ledger.Ledger
-	js      jetstream.JetStream
-	denials *denials
+	ledger   *ledger.Ledger
+	js       jetstream.JetStream
+	denials  *denials
+	patience time.Duration // DefaultPatience, but in tests
 }
 
 // New makes a producer on a connection whose server has a ledger
@@ -44,7 +45,7 @@ func New(ctx context.Context, nc *nats.Conn) (*Producer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("producer: %w", err)
 	}
-	return &Producer{l, js, watchDenials(nc)}, nil
+	return &Producer{l, js, watchDenials(nc), DefaultPatience}, nil
 }
 
 // Ledger is the ledger that the producer publishes to, for reading.
@@ -106,11 +107,12 @@ func (p *Producer) prepare(tenant string, in order.Intent) (*message, error) {
 
 // publish tries until the ledger has the message, refuses it, or the time is over.
 func (p *Producer) publish(ctx context.Context, m *message) (Receipt, error) {
-	return p.await(ctx, m, p.begin(m))
+	return p.finish(ctx, m, p.begin(ctx, m))
 }
 
 // attempt is one publish under way.
 type attempt struct {
+	begun  time.Time
 	ack    jetstream.PubAckFuture
 	err    error // it did not even leave
 	denied <-chan struct{}
@@ -118,19 +120,45 @@ type attempt struct {
 }
 
 // begin publishes once.
-func (p *Producer) begin(m *message) attempt {
-	var a attempt
+func (p *Producer) begin(ctx context.Context, m *message) attempt {
+	a := attempt{begun: time.Now()}
+	if ctx.Err() != nil {
+		a.end, a.err = func() {}, fmt.Errorf("%w: %w", errOver, context.Cause(ctx))
+		return a
+	}
 	a.denied, a.end = p.denials.watch(p.ledger.ShardOf(m.tenant), m.tenant)
 	a.ack, a.err = p.js.PublishMsgAsync(m.msg)
 	return a
 }
 
-// await waits for an attempt to end, and tries again while that may help.
-func (p *Producer) await(ctx context.Context, m *message, a attempt) (Receipt, error) {
-	ack, err := a.wait(ctx) // no longer than ackTimeout
-	a.end()
+// wait waits for the acknowledgement, no longer than ackTimeout.
+func (a *attempt) wait(ctx context.Context) (*jetstream.PubAck, error) {
+	defer a.end()
+	if a.err != nil {
+		return nil, a.err
+	}
+	select {
+	case ack := <-a.ack.Ok():
+		return ack, nil
+	case err := <-a.ack.Err():
+		return nil, err
+	case <-a.denied:
+		return nil, nats.ErrPermissionViolation
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// finish waits for an attempt to end, and tries again while that may help.
+func (p *Producer) finish(ctx context.Context, m *message, first attempt) (Receipt, error) {
+	ack, err := first.wait(ctx)
 	inDoubt := false
 	if err != nil {
+		if _, ok := ctx.Deadline(); !ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, first.begun.Add(p.patience))
+			defer cancel()
+		}
 		ack, inDoubt, err = p.again(ctx, m, err)
 	}
 	if err != nil {
@@ -142,11 +170,6 @@ func (p *Producer) await(ctx context.Context, m *message, a attempt) (Receipt, e
 // again publishes again under the same id, until it works, cannot work, or the time is
 // over. inDoubt says that one of the tries may have arrived.
 func (p *Producer) again(ctx context.Context, m *message, err error) (ack *jetstream.PubAck, inDoubt bool, _ error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, DefaultPatience)
-		defer cancel()
-	}
 	lasting := 0 // tries in a row that ended as if for good
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		inDoubt = inDoubt || mayHaveArrived(err)
@@ -162,15 +185,14 @@ func (p *Producer) again(ctx context.Context, m *message, err error) (ack *jetst
 		if lasting == 2 || !sleep(ctx, pause/2+rand.N(pause/2)) {
 			return nil, inDoubt, err
 		}
-		a := p.begin(m)
 		last := err
+		a := p.begin(ctx, m)
 		ack, err = a.wait(ctx)
-		a.end()
 		switch {
 		case err == nil:
 			return ack, false, nil
 		case ctx.Err() != nil:
-			return nil, true, fmt.Errorf("%w (before that: %w)", err, last)
+			return nil, inDoubt || mayHaveArrived(err), fmt.Errorf("%w (before that: %w)", err, last)
 		}
 	}
 }
@@ -186,22 +208,6 @@ func (p *Producer) lasting(ctx context.Context, m *message, err error) bool {
 	defer cancel()
 	led, err := p.ledger.Led(ctx, p.ledger.ShardOf(m.tenant))
 	return err == nil && led
-}
-
-func (a *attempt) wait(ctx context.Context) (*jetstream.PubAck, error) {
-	if a.err != nil {
-		return nil, a.err
-	}
-	select {
-	case ack := <-a.ack.Ok():
-		return ack, nil
-	case err := <-a.ack.Err():
-		return nil, err
-	case <-a.denied:
-		return nil, nats.ErrPermissionViolation
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 }
 
 // receipt checks where an intent arrived.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
+	"github.com/orderfleet/orderfleet/shared/natsserver"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
@@ -112,18 +112,13 @@ func write(t *testing.T, l *ledger.Ledger, r producer.Receipt, o *order.Outcome)
 // start starts all servers and returns where the first one is.
 func start(t *testing.T) string {
 	t.Helper()
+	ports, err := natsserver.FreePorts(servers)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var routes []string
-	var ports [servers]int
-	for n := range servers {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports[n] = l.Addr().(*net.TCPAddr).Port
-		routes = append(routes, "nats-route://"+l.Addr().String())
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
+	for _, port := range ports {
+		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", port))
 	}
 	var running [servers]*server.Server
 	for n := range servers {
@@ -141,7 +136,7 @@ func start(t *testing.T) string {
 		running[n] = s
 	}
 	for _, s := range running {
-		if !s.ReadyForConnections(10 * time.Second) {
+		if !s.ReadyForConnections(30 * time.Second) {
 			t.Fatal("a server does not start")
 		}
 	}

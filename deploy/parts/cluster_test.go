@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -15,28 +14,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsserver"
 )
-
-// ports finds free ports of the loopback interface.
-func ports(t *testing.T, n int) []int {
-	t.Helper()
-	free := make([]int, n)
-	for i := range free {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() //nolint:errcheck // it only held the port
-		free[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return free
-}
 
 // Three servers are a cluster: a ledger of three replicas outlives the loss of any one,
 // and the lost one comes back at its old address.
 func TestCluster(t *testing.T) {
 	const servers = 3
-	client, cluster := ports(t, servers), ports(t, servers)
+	ports, err := natsserver.FreePorts(2 * servers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, cluster := ports[:servers], ports[servers:]
 	dirs, urls := [servers]string{}, [servers]string{}
 	for i := range servers {
 		dirs[i], urls[i] = t.TempDir(), fmt.Sprintf("nats://127.0.0.1:%d", client[i])

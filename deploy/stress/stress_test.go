@@ -158,8 +158,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestIsolation: the measurement itself, small.
-func TestIsolation(t *testing.T) {
+// TestMeasureIsolation: the measurement itself, small.
+func TestMeasureIsolation(t *testing.T) {
 	o := stress.Options{Tenants: 4, Orders: 5, Clients: parts.Own, Shards: 2, Rate: 200, Patience: 30 * time.Second}
 	r, err := stress.MeasureIsolation(t.Context(), o, 500)
 	if err != nil {

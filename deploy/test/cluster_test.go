@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsserver"
 )
 
 // cluster is three NATS servers, each a process of its own that can be killed.
@@ -29,7 +29,11 @@ const members = 3
 func newCluster(t testing.TB, options ...string) *cluster {
 	t.Helper()
 	c := &cluster{TB: t}
-	clients, routes := freePorts(t, members), freePorts(t, members)
+	ports, err := natsserver.FreePorts(2 * members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients, routes := ports[:members], ports[members:]
 	for i := range members {
 		c.urls[i] = fmt.Sprintf("nats://127.0.0.1:%d", clients[i])
 		c.args[i] = append(options[:len(options):len(options)],
@@ -70,21 +74,6 @@ func (c *cluster) kill(i int) {
 }
 
 func (c *cluster) servers() string { return strings.Join(c.urls[:], ",") }
-
-// freePorts finds free ports of the loopback interface.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() //nolint:errcheck // it only held the port
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
-}
 
 // replicated makes a ledger of three replicas.
 func replicated(s *ledger.Settings) { s.Replicas = members }
@@ -180,17 +169,18 @@ func (c *cluster) killLeader(s *site, l *load) {
 	}
 	await := func(what, key string, since time.Time) {
 		c.Helper()
-		for range 1000 {
+		enough := time.After(time.Minute)
+		for {
 			select {
 			case k := <-gone:
 				if k == key {
 					c.Logf("%s: a heartbeat of one second is seen to be gone after %s", what, time.Since(since).Round(time.Millisecond))
 					return
 				}
-			case <-time.After(time.Minute):
+			case <-enough:
+				c.Fatalf("%s: %s does not go", what, key)
 			}
 		}
-		c.Fatalf("%s: %s does not go", what, key)
 	}
 
 	began := time.Now()

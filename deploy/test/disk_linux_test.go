@@ -37,14 +37,18 @@ func TestDiskFull(t *testing.T) {
 	}
 	// The server answers nothing now, and does not take up again when there is room: it has
 	// to be started anew. The others wait for that.
-	pause(t, 3*time.Second)
+	pause(t, time.Second) // what was on its way
 	before := l.count()
+	pause(t, 3*time.Second)
+	if after := l.count(); after != before {
+		t.Errorf("%d acknowledged on a full disk", after-before)
+	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	server.running.Stop()
 	server.start()
-	t.Logf("%d acknowledged before, none for three seconds", before)
+	t.Logf("%d acknowledged before the disk was full", before)
 	l.acknowledged(50)
 	receipts, refused := l.stop()
 	for _, err := range refused {

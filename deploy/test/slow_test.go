@@ -2,87 +2,45 @@ package test
 
 import (
 	"context"
-	"math/rand/v2"
-	"net"
-	"sync"
-	"sync/atomic"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 )
 
 // slowLine is a TCP proxy that keeps everything for a while, in both directions.
 type slowLine struct {
-	listener net.Listener
-	delay    atomic.Int64 // the most, in nanoseconds; each piece is kept for half of it to all
-	running  sync.WaitGroup
+	*testing.T
+	proxy *toxiproxy.Proxy
 }
 
 func newSlowLine(t *testing.T, to string) *slowLine {
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
+	t.Helper()
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
+	proxy := toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", to)
+	if err := proxy.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s := &slowLine{listener: l}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.running.Go(func() { s.serve(ctx, to) })
-	t.Cleanup(func() {
-		cancel()
-		_ = l.Close()
-		s.running.Wait()
-	})
-	return s
+	t.Cleanup(proxy.Stop)
+	return &slowLine{t, proxy}
 }
 
-func (s *slowLine) serve(ctx context.Context, to string) {
-	for {
-		near, err := s.listener.Accept()
-		if err != nil {
-			return // closed
-		}
-		far, err := new(net.Dialer).DialContext(ctx, "tcp", to)
-		if err != nil {
-			_ = near.Close()
-			continue
-		}
-		stop := context.AfterFunc(ctx, func() { _, _ = near.Close(), far.Close() })
-		s.running.Go(func() { s.carry(near, far) })
-		s.running.Go(func() { s.carry(far, near); stop() })
+// delay keeps each piece for half of most to all of it. What was kept before goes on.
+func (s *slowLine) delay(most time.Duration) {
+	s.Helper()
+	s.proxy.Toxics.ResetToxics(context.Background())
+	if most == 0 {
+		return
 	}
-}
-
-// piece is what was read at once, and when it may go on.
-type piece struct {
-	data []byte
-	due  time.Time
-}
-
-// carry copies one direction until it ends, then ends the other.
-func (s *slowLine) carry(from, to net.Conn) {
-	pieces := make(chan piece, 1<<12)
-	s.running.Go(func() {
-		defer to.Close() //nolint:errcheck // it is over
-		for p := range pieces {
-			if wait := time.Until(p.due); wait > 0 {
-				<-time.After(wait)
-			}
-			if _, err := to.Write(p.data); err != nil {
-				_ = from.Close()
-				break
-			}
-		}
-		for range pieces { // until the reader has seen it
-		}
-	})
-	defer close(pieces)
-	for {
-		data := make([]byte, 32<<10)
-		n, err := from.Read(data)
-		if n > 0 {
-			most := s.delay.Load()
-			pieces <- piece{data[:n], time.Now().Add(time.Duration(most/2 + rand.Int64N(most/2+1)))}
-		}
-		if err != nil {
-			return
+	for _, stream := range []string{"upstream", "downstream"} {
+		toxic := fmt.Sprintf(`{"name":%q,"type":"latency","stream":%q,"attributes":{"latency":%d,"jitter":%d}}`,
+			stream, stream, most.Milliseconds()*3/4, most.Milliseconds()/4)
+		if _, err := s.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+			s.Fatal(err)
 		}
 	}
 }
@@ -93,18 +51,18 @@ func TestSlowServer(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
 	line := newSlowLine(t, server.running.URL()[len("nats://"):])
-	s := troubled(t, "nats://"+line.listener.Addr().String())
+	s := troubled(t, "nats://"+line.proxy.Listen)
 	s.work()
 	l := s.load(8)
 	for _, delay := range []time.Duration{0, 100 * time.Millisecond, 1500 * time.Millisecond, 50 * time.Millisecond} {
-		line.delay.Store(int64(delay))
+		line.delay(delay)
 		if delay > time.Second {
 			pause(t, 4*time.Second) // nobody acknowledges a heartbeat in time
 			continue
 		}
 		l.acknowledged(100)
 	}
-	line.delay.Store(0)
+	line.delay(0)
 	l.acknowledged(100)
 	receipts, refused := l.stop()
 	if len(refused) > 0 {

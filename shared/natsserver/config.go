@@ -2,7 +2,6 @@ package natsserver
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -19,9 +18,9 @@ func StartFile(path string) (*Server, error) {
 		return nil, fmt.Errorf("natsserver: %w", err)
 	}
 	srv.Start()
-	if !srv.ReadyForConnections(10 * time.Second) {
+	if !srv.ReadyForConnections(readyTimeout) {
 		srv.Shutdown()
-		return nil, fmt.Errorf("natsserver: not ready after 10 s as %s says; is its port taken?", path)
+		return nil, fmt.Errorf("natsserver: not ready after %s as %s says; is its port taken?", readyTimeout, path)
 	}
 	return &Server{srv}, nil
 }

@@ -51,6 +51,9 @@ type Cluster struct {
 // Server is a running NATS server. Stop it.
 type Server struct{ srv *server.Server }
 
+// readyTimeout is for machines that have little time for a server.
+const readyTimeout = 30 * time.Second
+
 // Start runs a server and returns when it takes connections.
 func Start(o Options) (*Server, error) {
 	if o.Dir == "" {
@@ -88,9 +91,9 @@ func Start(o Options) (*Server, error) {
 		}
 	}
 	srv.Start()
-	if !srv.ReadyForConnections(10 * time.Second) {
+	if !srv.ReadyForConnections(readyTimeout) {
 		srv.Shutdown()
-		return nil, fmt.Errorf("natsserver: not ready on %s:%d after 10 s; is the port taken?", o.Host, o.Port)
+		return nil, fmt.Errorf("natsserver: not ready on %s:%d after %s; is the port taken?", o.Host, o.Port, readyTimeout)
 	}
 	return &Server{srv}, nil
 }
