@@ -11,7 +11,7 @@ import (
 
 // The bounds of the pause between two looks at a connection that is not permitted to hear
 // answers, on average.
-const firstDeaf, lastDeaf = time.Second, 30 * time.Second
+const firstDeaf, lastDeaf = time.Second, 5 * time.Second
 
 // hearing cures a loss that the client does not notice. A server whose configuration is
 // reloaded with less permission to subscribe drops subscriptions, and does not make them
