@@ -46,7 +46,7 @@ type Isolation struct {
 	FirstQuiet    Percentiles `json:"first_quiet_ms"`
 	FirstTroubled Percentiles `json:"first_troubled_ms"`
 	// Ratios of the 99th percentiles, of all orders but the first ones, of each round with
-	// the trouble to the one before it without; in order.
+	// the trouble to the one before it without; the least first.
 	Ratios []float64 `json:"ratios_p99"`
 	// Ratio is the median of them: what else the machine does in a round spoils that round.
 	Ratio float64 `json:"ratio_p99"`

@@ -3,8 +3,7 @@ package test
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,7 +19,6 @@ import (
 // configured is a server with a configuration file that changes while it runs.
 type configured struct {
 	*testing.T
-	Port     int
 	Dir      string
 	MaxStore string            // what all streams may hold
 	Deny     map[string]string // permissions of the users "worker" and "producer"
@@ -30,7 +28,7 @@ type configured struct {
 }
 
 var configuration = template.Must(template.New("").Parse(`
-listen: "127.0.0.1:{{.Port}}"
+listen: "127.0.0.1:-1" # a free port, which it keeps
 jetstream { store_dir: {{printf "%q" .Dir}}, max_file_store: {{.MaxStore}} }
 mappings = { {{printf "%q: %q" .From .To}} }
 authorization {
@@ -47,13 +45,8 @@ const anything = `publish: ">", subscribe: ">"`
 
 func newConfigured(t *testing.T) *configured {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &configured{T: t, Port: l.Addr().(*net.TCPAddr).Port, Dir: t.TempDir(), MaxStore: "1GB", path: filepath.Join(t.TempDir(), "nats.conf"),
+	c := &configured{T: t, Dir: t.TempDir(), MaxStore: "1GB", path: filepath.Join(t.TempDir(), "nats.conf"),
 		Deny: map[string]string{"worker": anything, "producer": anything}}
-	_ = l.Close()
 	c.From, c.To = ledger.Mapping(troubledShards)
 	return c
 }
@@ -86,7 +79,13 @@ func (c *configured) reload() {
 }
 
 func (c *configured) url(user, password string) string {
-	return fmt.Sprintf("nats://%s:%s@127.0.0.1:%d", user, password, c.Port)
+	c.Helper()
+	u, err := url.Parse(c.running.URL())
+	if err != nil {
+		c.Fatal(err)
+	}
+	u.User = url.UserPassword(user, password)
+	return u.String()
 }
 
 // TestPermissionTakenAway: the server is reloaded with less permission while orders flow,

@@ -206,7 +206,7 @@ func (l *load) stop() ([]producer.Receipt, []error) {
 func (l *load) acknowledged(more int) {
 	l.site.Helper()
 	enough := l.count() + more
-	l.site.until("publishes are acknowledged", func() bool { return l.count() >= enough })
+	l.site.gradually("publishes are acknowledged", func() (int, bool) { n := l.count(); return n, n >= enough })
 }
 
 func (l *load) count() int {
@@ -215,18 +215,33 @@ func (l *load) count() int {
 	return len(l.receipts)
 }
 
-// until waits for something to come true.
+// until waits for something to come true, a minute at most.
 func (s *site) until(what string, true func() bool) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
-	defer cancel()
+	s.gradually(what, func() (int, bool) { return 0, true() })
+}
+
+// gradually is until for what comes bit by bit: however slow the machine is, it waits
+// while there is progress, until none is made for a minute.
+func (s *site) gradually(what string, look func() (progress int, done bool)) {
+	s.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	for !true() {
+	last, since := 0, time.Now()
+	for {
+		n, done := look()
+		switch {
+		case done:
+			return
+		case n != last:
+			last, since = n, time.Now()
+		case time.Since(since) > time.Minute:
+			s.Fatalf("waited in vain until %s (%d so far)\n%s", what, n, s.log)
+		}
 		select {
 		case <-ticker.C:
-		case <-ctx.Done():
-			s.Fatalf("waited in vain until %s\n%s", what, s.log)
+		case <-s.Context().Done():
+			s.Fatalf("the test ended before %s", what)
 		}
 	}
 }
@@ -245,12 +260,12 @@ func (s *site) settle(acknowledged []producer.Receipt) {
 	s.Helper()
 	var intents []proof.Intent
 	var outcomes []proof.Outcome
-	s.until("every intent has its outcome", func() bool {
+	s.gradually("every intent has its outcome", func() (int, bool) {
 		var err error
-		if intents, outcomes, err = proof.Read(s.Context(), s.producer.Ledger()); err != nil {
+		if intents, outcomes, err = proof.Read(s.Context(), s.producer.Ledger()); err != nil && !ledger.Transient(err) {
 			s.Fatal(err)
 		}
-		return len(outcomes) >= len(intents)
+		return len(outcomes), err == nil && len(outcomes) >= len(intents)
 	})
 	type place struct {
 		tenant string
