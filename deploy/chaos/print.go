@@ -56,8 +56,11 @@ func (r *Report) printRecoveries(w io.Writer) {
 
 func (r *Report) printVerdict(w io.Writer) {
 	verdict := "every rule holds"
-	if !r.OK() {
+	switch {
+	case !r.Report.OK():
 		verdict = "RULES WERE BROKEN"
+	case !r.OK():
+		verdict = "THE RUN IS FLAWED"
 	}
 	fmt.Fprintf(w, "\n%s: %d lost, %d duplicated, %d reordered, %d contradicted; %d failed\n", verdict, r.Lost, r.Duplicated, r.Reordered, r.Contradicted, r.Failed)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -67,6 +70,9 @@ func (r *Report) printVerdict(w io.Writer) {
 	table.Flush() //nolint:errcheck // as any print to w
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, "  "+f)
+	}
+	for _, f := range r.Flaws {
+		fmt.Fprintln(w, "  the run: "+f)
 	}
 	for _, f := range r.Failures {
 		fmt.Fprintln(w, "  failed: "+f)

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/proof"
@@ -16,6 +17,8 @@ type Report struct {
 	Faults   map[string]int `json:"faults"` // injected, by kind
 	Injected int            `json:"injected"`
 	proof.Report
+	// Flaws are what is wrong with the run beside the rules of the judge.
+	Flaws    []string             `json:"flaws,omitempty"`
 	Statuses map[order.Status]int `json:"statuses"` // of outcomes
 	// Recovered is how many intents were found at the broker after an answer, or a worker,
 	// was lost.
@@ -86,7 +89,25 @@ func newReport(o Options, h proof.History, events []*Event, shardOf func(string)
 		}
 		r.UnaffectedWorst = max(r.UnaffectedWorst, millis(t.worstOfOthers(e)))
 	}
+	r.checkTrade()
 	return r
+}
+
+// OK says whether every rule holds, and the run is one that shows it.
+func (r *Report) OK() bool { return r.Report.OK() && len(r.Flaws) == 0 }
+
+func (r *Report) flaw(format string, args ...any) {
+	r.Flaws = append(r.Flaws, fmt.Sprintf(format, args...))
+}
+
+// checkTrade: a run in which hardly anything was traded shows nothing.
+func (r *Report) checkTrade() {
+	if r.Acknowledged == 0 {
+		r.flaw("no publish was acknowledged")
+	}
+	if accepted := r.Statuses[order.Accepted]; 2*accepted < r.Outcomes {
+		r.flaw("only %d of %d outcomes are accepted, less than half", accepted, r.Outcomes)
+	}
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -144,7 +144,10 @@ func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, bootPatience, errSilent)
 	defer cancel()
 	defer st.progress("judging", 1, 1)
-	h := proof.History{Slack: 2 * time.Second}
+	h := proof.History{
+		Slack:  2 * time.Second,
+		Expect: proof.Expect{Credentials: true, Unblocked: true}, // every tenant is known, and no rule is set
+	}
 	var unknown int
 	h.Receipts, unknown = l.receipts()
 	err := retry(ctx, func(context.Context) (err error) {

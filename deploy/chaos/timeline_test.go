@@ -27,6 +27,32 @@ func lived(of map[string][][2]int) proof.History {
 	return h
 }
 
+// A run in which little was traded is no proof.
+func TestNothingTraded(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		receipts int
+		statuses []order.Status
+		flaws    int
+	}{
+		{"half accepted", 2, []order.Status{order.Accepted, order.Expired}, 0},
+		{"less than half accepted", 3, []order.Status{order.Accepted, order.Expired, order.Rejected}, 1},
+		{"nothing acknowledged", 0, []order.Status{order.Accepted}, 1},
+		{"nothing at all", 0, nil, 1},
+		{"nothing accepted", 1, []order.Status{order.Failed}, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := proof.History{Receipts: make([]proof.Receipt, tc.receipts)}
+			for _, status := range tc.statuses {
+				h.Outcomes = append(h.Outcomes, proof.Outcome{Outcome: order.Outcome{Status: status}})
+			}
+			if r := newReport(Options{}, h, nil, nil); len(r.Flaws) != tc.flaws {
+				t.Errorf("%q", r.Flaws)
+			}
+		})
+	}
+}
+
 // TestRecoveries: a worker that holds shard 0 is killed at second 10, in a calm.
 func TestRecoveries(t *testing.T) {
 	shards := map[string]int{"a": 0, "b": 0, "stuck": 0, "idle": 0, "other": 1}
