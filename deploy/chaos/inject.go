@@ -148,6 +148,9 @@ func (w *worker) freeze(ctx context.Context, d time.Duration) error {
 
 // ignoreEnded is nil if the worker has ended by itself.
 func ignoreEnded(w *worker, err error) error {
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
 	select {
 	case <-w.ended:
 		return nil

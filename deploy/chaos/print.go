@@ -77,5 +77,8 @@ func (r *Report) printVerdict(w io.Writer) {
 	for _, f := range r.Failures {
 		fmt.Fprintln(w, "  failed: "+f)
 	}
+	if r.Logs != "" {
+		fmt.Fprintf(w, "\nstores and logs are in %s\n", r.Logs)
+	}
 	fmt.Fprintf(w, "\nthe same schedule again: %s\n", r.Command)
 }

@@ -37,6 +37,8 @@ type Report struct {
 	Started   int    `json:"workers_started"`
 	Restarted int    `json:"workers_restarted"`
 	LastEnd   string `json:"last_end,omitempty"`
+	// Logs is the directory of stores and logs; empty if it was removed.
+	Logs string `json:"logs,omitempty"`
 
 	// Recoveries by kind of fault: those in calms first.
 	Recoveries []Recovery `json:"recoveries"`

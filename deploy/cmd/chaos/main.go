@@ -88,7 +88,7 @@ would be a second order.`,
 	f.StringVar(&o.Worker, "worker", beside("worker"), "the worker command")
 	f.BoolVar(&o.LazySync, "lazy-sync", false, "let NATS acknowledge before it syncs to disk")
 	f.BoolVar(&o.DuplicateCheck, "duplicate-check", false, "leave the broker's check of client order ids on")
-	f.StringVar(&o.Dir, "dir", "", "keep stores and logs here (a temporary directory, removed at the end)")
+	f.StringVar(&o.Dir, "dir", "", "keep stores and logs here (a temporary directory, kept if something is wrong)")
 	f.StringVar(&o.Planted, "plant", "", "the bug that workers built with the tag planted have")
 	f.DurationVar(&o.Patience, "patience", 60*time.Second, "how long nothing may happen at the end before the rest counts as lost")
 	f.BoolVarP(&quiet, "quiet", "q", false, "do not tell every fault")
