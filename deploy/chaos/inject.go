@@ -33,6 +33,7 @@ type storming struct {
 
 	mu     sync.Mutex
 	events []*Event
+	missed int // faults that found nothing to strike
 }
 
 // run carries a plan out, a goroutine a lane, and waits for all of them. The first error
@@ -67,6 +68,10 @@ func (st *storming) inject(ctx context.Context, f *Fault) error {
 		return st.worker(ctx, f, e)
 	case Network:
 		struck, target := st.wires.pick(f.Link, f.Pick)
+		if len(struck) == 0 {
+			st.miss()
+			return nil
+		}
 		e.Target = target
 		st.note(e)
 		err := disturb(struck, f.Kind)
@@ -104,6 +109,13 @@ func (st *storming) note(e *Event) {
 		st.Tell(*e)
 	}
 	st.progress("faults", n, n+1)
+}
+
+// miss counts a fault that found nothing to strike.
+func (st *storming) miss() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.missed++
 }
 
 // worker makes a worker leave, or freezes it. At the end there are as many workers as the

@@ -14,7 +14,7 @@ import (
 
 // Print writes a report for people.
 func (r *Report) Print(w io.Writer) {
-	fmt.Fprintf(w, "%d faults in %s over %d tenants, seed %d\n\n", r.Injected, r.Duration, r.Tenants, r.Seed)
+	fmt.Fprintf(w, "%d faults in %s (%d more found nothing to strike) over %d tenants, seed %d\n\n", r.Injected, r.Duration, r.Missed, r.Tenants, r.Seed)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(table, "  %s\t%d\n", kind, r.Faults[kind])

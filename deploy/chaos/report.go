@@ -16,6 +16,7 @@ type Report struct {
 	Tenants  int            `json:"tenants"`
 	Faults   map[string]int `json:"faults"` // injected, by kind
 	Injected int            `json:"injected"`
+	Missed   int            `json:"missed"` // not injected: there was nothing to strike by then
 	proof.Report
 	// Flaws are what is wrong with the run beside the rules of the judge.
 	Flaws    []string             `json:"flaws,omitempty"`

@@ -197,6 +197,7 @@ func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 	}
 	r := newReport(st.Options, h, st.events, st.ledger.ShardOf)
 	r.Unknown, r.Refused = unknown, int(l.refusals.Load())
+	r.Missed = st.missed
 	r.Flaws = append(r.Flaws, st.pool.flaws()...)
 	st.pool.mu.Lock()
 	defer st.pool.mu.Unlock()
