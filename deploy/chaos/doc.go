@@ -11,7 +11,7 @@
 //
 // In a storm several lanes of faults run beside each other, each one fault at a time:
 // workers are killed, frozen and drained, wires fail, NATS servers die or restart, the
-// broker misbehaves, its clock steps. In a calm one worker leaves and nothing else happens:
+// broker misbehaves, its clock steps. In a calm workers leave one by one, nothing else happens:
 // recovery times at default settings come from there. At the end everything is healed; when
 // no intent waits any more the workers drain, and when nothing reaches the broker any more
 // the ledgers are read.

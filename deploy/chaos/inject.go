@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
@@ -26,14 +27,18 @@ type Event struct {
 	after  []string // who held the shards when the tenants had been watched
 }
 
+// settle is how long the shards must have had their owners before a worker leaves alone.
+const settle = time.Second
+
 // storming is the lanes at work.
 type storming struct {
 	*system
 	began time.Time
+	busy  atomic.Int32 // faults at work
 
 	mu     sync.Mutex
 	events []*Event
-	missed int // faults that found nothing to strike
+	missed int // faults that found nothing to strike, or whose time had gone by
 }
 
 // run carries a plan out, a goroutine a lane, and waits for all of them. The first error
@@ -49,6 +54,10 @@ func (st *storming) run(ctx context.Context, plan []Fault) error {
 				if !sleep(ctx, time.Until(st.began.Add(faults[i].At))) {
 					return
 				}
+				if late := time.Since(st.began.Add(faults[i].end())); late > 0 && faults[i].Kind != Join {
+					st.miss() // its time has gone by
+					continue
+				}
 				if err := st.inject(ctx, &faults[i]); err != nil && ctx.Err() == nil {
 					cancel(fmt.Errorf("%s: %w", faults[i].Name(), err))
 					return
@@ -62,7 +71,10 @@ func (st *storming) run(ctx context.Context, plan []Fault) error {
 
 // inject injects one fault, and heals it when its time is over.
 func (st *storming) inject(ctx context.Context, f *Fault) error {
-	e := &Event{Fault: f.Name(), For: f.For, Alone: f.Alone, kind: f.Kind}
+	// A storm that lasted longer than its schedule disturbs the calm.
+	alone := st.busy.Add(1) == 1 && st.leases.settled(settle)
+	defer st.busy.Add(-1)
+	e := &Event{Fault: f.Name(), For: f.For, Alone: f.Alone && alone, kind: f.Kind}
 	switch f.Lane {
 	case Workers:
 		return st.worker(ctx, f, e)
@@ -111,7 +123,7 @@ func (st *storming) note(e *Event) {
 	st.progress("faults", n, n+1)
 }
 
-// miss counts a fault that found nothing to strike.
+// miss counts a fault that was not injected.
 func (st *storming) miss() {
 	st.mu.Lock()
 	defer st.mu.Unlock()

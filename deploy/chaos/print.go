@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -14,7 +15,7 @@ import (
 
 // Print writes a report for people.
 func (r *Report) Print(w io.Writer) {
-	fmt.Fprintf(w, "%d faults in %s (%d more found nothing to strike) over %d tenants, seed %d\n\n", r.Injected, r.Duration, r.Missed, r.Tenants, r.Seed)
+	fmt.Fprintf(w, "%d faults in %s (%d more found nothing to strike, or came too late) over %d tenants, seed %d\n\n", r.Injected, r.Duration, r.Missed, r.Tenants, r.Seed)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(table, "  %s\t%d\n", kind, r.Faults[kind])
@@ -51,7 +52,18 @@ func (r *Report) printRecoveries(w io.Writer) {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t\n", c.Kind, amid, c.Events, c.Tenants, c.WaitP50, c.WaitP99, c.WaitMax, c.SilenceP50, c.SilenceP99)
 	}
 	table.Flush() //nolint:errcheck // as any print to w
-	fmt.Fprintf(w, "in calms: worst wait of an unaffected tenant %.0f ms; shards moved %d, held by those that left %d\n", r.UnaffectedWorst, r.Moved, r.Held)
+	fmt.Fprintf(w, "in calms: worst wait of an unaffected tenant %.0f ms\n", r.UnaffectedWorst)
+	r.printDepartures(w)
+}
+
+func (r *Report) printDepartures(w io.Writer) {
+	fmt.Fprintln(w, "\nshards of workers that left in calms; no others may move:")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  at\tworker\t\theld\tmoved\tstayed\tothers moved")
+	for _, d := range r.Departures {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%d\t%d\t%d\t%d\n", d.At.UTC().Format(time.RFC3339), d.Worker, d.Kind, d.Held, d.Moved, d.Stayed, d.Others)
+	}
+	table.Flush() //nolint:errcheck // as any print to w
 }
 
 func (r *Report) printVerdict(w io.Writer) {

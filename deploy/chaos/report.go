@@ -16,7 +16,7 @@ type Report struct {
 	Tenants  int            `json:"tenants"`
 	Faults   map[string]int `json:"faults"` // injected, by kind
 	Injected int            `json:"injected"`
-	Missed   int            `json:"missed"` // not injected: there was nothing to strike by then
+	Missed   int            `json:"missed"` // not injected: there was nothing to strike, or their lane was late
 	proof.Report
 	// Flaws are what is wrong with the run beside the rules of the judge.
 	Flaws    []string             `json:"flaws,omitempty"`
@@ -46,9 +46,8 @@ type Report struct {
 	// UnaffectedWorst is the longest wait, in milliseconds, of an order of a tenant whose
 	// worker stayed, after another left in a calm.
 	UnaffectedWorst float64 `json:"unaffected_worst_ms"`
-	// Moved shards changed their worker when one left in a calm, Held is how many it had.
-	Moved int `json:"shards_moved"`
-	Held  int `json:"shards_held"`
+	// Departures are the ends of workers in calms, in the order of time.
+	Departures []Departure `json:"departures"`
 }
 
 // newReport draws a report from a history and the faults in it.
@@ -84,12 +83,7 @@ func newReport(o Options, h proof.History, events []*Event, shardOf func(string)
 		if !e.Alone {
 			continue
 		}
-		r.Held += len(e.held)
-		for shard := range e.before {
-			if e.after[shard] != e.before[shard] {
-				r.Moved++
-			}
-		}
+		r.addDeparture(e.departure())
 		r.UnaffectedWorst = max(r.UnaffectedWorst, millis(t.worstOfOthers(e)))
 	}
 	r.checkTrade()

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,7 +64,7 @@ func TestRecoveries(t *testing.T) {
 		"idle":  {{2000, 2001}, {14000, 14001}},                // had nothing to send
 		"other": {{10100, 10400}},
 	})
-	e := &Event{At: at(10000), kind: Kill, Alone: true, held: []int{0}, before: []string{"w", "x"}, after: []string{"x", "x"}}
+	e := &Event{At: at(10000), Target: "w", kind: Kill, Alone: true, held: []int{0}, before: []string{"w", "x"}, after: []string{"x", "x"}}
 	timeline := newTimeline(h, func(tenant string) int { return shards[tenant] })
 	all := timeline.recoveries([]*Event{e, {At: at(10000), kind: Hole}})
 	want := Recovery{Kind: Kill, Alone: true, Events: 1, Tenants: 2, WaitP50: 1000, WaitP99: 1000, WaitMax: 1000, SilenceP50: 1999, SilenceP99: 1999}
@@ -74,7 +75,25 @@ func TestRecoveries(t *testing.T) {
 		t.Errorf("the worst of the others is %s", worst)
 	}
 	r := newReport(Options{}, h, []*Event{e}, func(tenant string) int { return shards[tenant] })
-	if r.Moved != 1 || r.Held != 1 || r.UnaffectedWorst != 300 || r.Injected != 1 {
+	left := Departure{At: e.At, Kind: Kill, Worker: "w", Held: 1, Moved: 1}
+	if len(r.Departures) != 1 || r.Departures[0] != left || r.UnaffectedWorst != 300 || r.Injected != 1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A shard may move only from the worker that left; who keeps a shard is counted.
+func TestDepartures(t *testing.T) {
+	e := &Event{At: noon, Target: "w", kind: Drain, Alone: true, before: []string{"w", "w", "x", "y"}, after: []string{"x", "w", "y", "y"}}
+	d := e.departure()
+	if want := (Departure{noon, Drain, "w", 2, 1, 1, 1}); d != want {
+		t.Errorf("got  %+v\nwant %+v", d, want)
+	}
+	var r Report
+	r.addDeparture(Departure{Held: 1, Moved: 1})
+	if len(r.Flaws) != 0 {
+		t.Errorf("%q", r.Flaws)
+	}
+	if r.addDeparture(d); len(r.Flaws) != 1 || !strings.Contains(r.Flaws[0], "1 shards moved that w did not hold") {
+		t.Errorf("%q", r.Flaws)
 	}
 }
