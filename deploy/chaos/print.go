@@ -41,15 +41,19 @@ func (r *Report) Print(w io.Writer) {
 }
 
 func (r *Report) printRecoveries(w io.Writer) {
-	fmt.Fprintln(w, "\nhow long tenants' orders waited when their worker left, ms from the fault or their own publish to the broker:")
+	fmt.Fprintln(w, `
+how long tenants were not served when their worker left, in ms; of a tenant's orders
+  wait     the longest from the fault, or its publish if that was later, to the broker, or to its expiry
+  silence  from the last at the broker before the fault to the first after it: the wait, and having nothing to send
+idle tenants had no order to send, waiting ones were not served already before; both are in no figure`)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "worker\tamid\tevents\ttenants\twait p50\tp99\tmost\tsilence p50\tp99\t")
+	fmt.Fprintln(table, "worker\tamid\tevents\ttenants\tidle\twaiting\twait p50\tp99\tmost\tsilence p50\tp99\t")
 	for _, c := range r.Recoveries {
 		amid := "faults"
 		if c.Alone {
 			amid = "calm"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t\n", c.Kind, amid, c.Events, c.Tenants, c.WaitP50, c.WaitP99, c.WaitMax, c.SilenceP50, c.SilenceP99)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t\n", c.Kind, amid, c.Events, c.Tenants, c.Idle, c.Waiting, c.WaitP50, c.WaitP99, c.WaitMax, c.SilenceP50, c.SilenceP99)
 	}
 	table.Flush() //nolint:errcheck // as any print to w
 	fmt.Fprintf(w, "in calms: worst wait of an unaffected tenant %.0f ms\n", r.UnaffectedWorst)

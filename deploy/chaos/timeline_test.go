@@ -56,7 +56,7 @@ func TestNothingTraded(t *testing.T) {
 
 // TestRecoveries: a worker that holds shard 0 is killed at second 10, in a calm.
 func TestRecoveries(t *testing.T) {
-	shards := map[string]int{"a": 0, "b": 0, "stuck": 0, "idle": 0, "other": 1}
+	shards := map[string]int{"a": 0, "b": 0, "stuck": 0, "idle": 0, "late": 0, "other": 1}
 	h := lived(map[string][][2]int{
 		"a":     {{9000, 9001}, {9990, 11000}, {10500, 11001}}, // waits a second from the kill on
 		"b":     {{9500, 9501}, {10800, 11000}},                // its order waits 200 ms
@@ -64,10 +64,15 @@ func TestRecoveries(t *testing.T) {
 		"idle":  {{2000, 2001}, {14000, 14001}},                // had nothing to send
 		"other": {{10100, 10400}},
 	})
+	// "late" had an order that nobody sent, from second 10.2 until it expired at 11.5.
+	late := proof.Intent{Tenant: "late", Seq: 7, At: at(10200)}
+	late.ID, late.ExpiresAt = "x", at(11500)
+	h.Intents = append(h.Intents, late)
+	h.Outcomes = append(h.Outcomes, proof.Outcome{Tenant: "late", Outcome: order.Outcome{IntentSeq: 7, Status: order.Expired}})
 	e := &Event{At: at(10000), Target: "w", kind: Kill, Alone: true, held: []int{0}, before: []string{"w", "x"}, after: []string{"x", "x"}}
 	timeline := newTimeline(h, func(tenant string) int { return shards[tenant] })
 	all := timeline.recoveries([]*Event{e, {At: at(10000), kind: Hole}})
-	want := Recovery{Kind: Kill, Alone: true, Events: 1, Tenants: 2, WaitP50: 1000, WaitP99: 1000, WaitMax: 1000, SilenceP50: 1999, SilenceP99: 1999}
+	want := Recovery{Kind: Kill, Alone: true, Events: 1, Tenants: 5, Idle: 1, Waiting: 1, WaitP50: 1000, WaitP99: 1300, WaitMax: 1300, SilenceP50: 1999, SilenceP99: 1999}
 	if len(all) != 1 || all[0] != want {
 		t.Errorf("got  %+v\nwant %+v", all, want)
 	}
