@@ -27,8 +27,12 @@ type Event struct {
 	after  []string // who held the shards when the tenants had been watched
 }
 
-// settle is how long the shards must have had their owners before a worker leaves alone.
-const settle = time.Second
+// A worker leaves alone when the shards have had their owners for so long; that is waited
+// for, but not for ever.
+const (
+	settle         = time.Second
+	settlePatience = 2 * time.Second
+)
 
 // storming is the lanes at work.
 type storming struct {
@@ -71,10 +75,9 @@ func (st *storming) run(ctx context.Context, plan []Fault) error {
 
 // inject injects one fault, and heals it when its time is over.
 func (st *storming) inject(ctx context.Context, f *Fault) error {
-	// A storm that lasted longer than its schedule disturbs the calm.
-	alone := st.busy.Add(1) == 1 && st.leases.settled(settle)
+	st.busy.Add(1)
 	defer st.busy.Add(-1)
-	e := &Event{Fault: f.Name(), For: f.For, Alone: f.Alone && alone, kind: f.Kind}
+	e := &Event{Fault: f.Name(), For: f.For, Alone: f.Alone && st.calm(ctx), kind: f.Kind}
 	switch f.Lane {
 	case Workers:
 		return st.worker(ctx, f, e)
@@ -108,6 +111,20 @@ func (st *storming) inject(ctx context.Context, f *Fault) error {
 		return st.server(ctx, f, e)
 	}
 	return nil
+}
+
+// calm waits until everything has settled, and says whether it has: a storm may last
+// longer than its schedule.
+func (st *storming) calm(ctx context.Context) bool {
+	for until := time.Now().Add(settlePatience); time.Now().Before(until); {
+		if st.busy.Load() == 1 && st.leases.settled(st.pool.count(), settle) {
+			return true
+		}
+		if !sleep(ctx, 50*time.Millisecond) {
+			break
+		}
+	}
+	return false
 }
 
 // note records a fault as it strikes.

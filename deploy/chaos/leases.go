@@ -72,13 +72,17 @@ func (l *leases) holders() []string {
 	return names
 }
 
-// settled says that every shard has had the same owner for a while.
-func (l *leases) settled(d time.Duration) bool {
-	if !l.served() {
-		return false
-	}
+// settled says that so many workers share the shards as they are to, and have for a while.
+func (l *leases) settled(workers int, d time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	bound := (len(l.owners) + workers - 1) / max(workers, 1)
+	held := make(map[string]int)
+	for _, id := range l.owners {
+		if held[id]++; id == "" || held[id] > bound {
+			return false
+		}
+	}
 	return time.Since(l.changed) >= d
 }
 

@@ -93,6 +93,13 @@ func (p *pool) fill(want int) error {
 	return nil
 }
 
+// count counts the workers that were not told to end.
+func (p *pool) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.live()
+}
+
 // live counts the workers that were not told to end. The caller holds the lock.
 func (p *pool) live() (n int) {
 	for _, w := range p.workers {
