@@ -7,13 +7,14 @@
 //
 // A run goes through these phases; whatever ends it early ends every process, too:
 //
-//	boot --> storm <--> calm --> heal --> quiet --> judged
+//	boot --> storm <--> calm --> heal --> quiet --> drained --> still --> judged
 //
 // In a storm several lanes of faults run beside each other, each one fault at a time:
 // workers are killed, frozen and drained, wires fail, NATS servers die or restart, the
-// broker misbehaves, its clock steps. In a calm one worker leaves and nothing else happens:
-// recovery times at default settings come from there. At the end everything is healed, and
-// when no intent waits any more the ledgers are read.
+// broker misbehaves, its clock steps. In a calm workers leave one by one, nothing else happens:
+// recovery times at default settings come from there. At the end everything is healed; when
+// no intent waits any more the workers drain, and when nothing reaches the broker any more
+// the ledgers are read.
 //
 // The schedule is a pure function of seed and duration ([Plan]); which parts a fault hits
 // depends on who lives by then. What the processes do meanwhile no seed decides.

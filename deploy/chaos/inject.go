@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
@@ -26,13 +27,22 @@ type Event struct {
 	after  []string // who held the shards when the tenants had been watched
 }
 
+// A worker leaves alone when the shards have had their owners for so long; that is waited
+// for, but not for ever.
+const (
+	settle         = time.Second
+	settlePatience = 2 * time.Second
+)
+
 // storming is the lanes at work.
 type storming struct {
 	*system
 	began time.Time
+	busy  atomic.Int32 // faults at work
 
 	mu     sync.Mutex
 	events []*Event
+	missed int // faults that found nothing to strike, or whose time had gone by
 }
 
 // run carries a plan out, a goroutine a lane, and waits for all of them. The first error
@@ -48,6 +58,10 @@ func (st *storming) run(ctx context.Context, plan []Fault) error {
 				if !sleep(ctx, time.Until(st.began.Add(faults[i].At))) {
 					return
 				}
+				if late := time.Since(st.began.Add(faults[i].end())); late > 0 && faults[i].Kind != Join {
+					st.miss() // its time has gone by
+					continue
+				}
 				if err := st.inject(ctx, &faults[i]); err != nil && ctx.Err() == nil {
 					cancel(fmt.Errorf("%s: %w", faults[i].Name(), err))
 					return
@@ -61,12 +75,18 @@ func (st *storming) run(ctx context.Context, plan []Fault) error {
 
 // inject injects one fault, and heals it when its time is over.
 func (st *storming) inject(ctx context.Context, f *Fault) error {
-	e := &Event{Fault: f.Name(), For: f.For, Alone: f.Alone, kind: f.Kind}
+	st.busy.Add(1)
+	defer st.busy.Add(-1)
+	e := &Event{Fault: f.Name(), For: f.For, Alone: f.Alone && st.calm(ctx), kind: f.Kind}
 	switch f.Lane {
 	case Workers:
 		return st.worker(ctx, f, e)
 	case Network:
 		struck, target := st.wires.pick(f.Link, f.Pick)
+		if len(struck) == 0 {
+			st.miss()
+			return nil
+		}
 		e.Target = target
 		st.note(e)
 		err := disturb(struck, f.Kind)
@@ -93,6 +113,20 @@ func (st *storming) inject(ctx context.Context, f *Fault) error {
 	return nil
 }
 
+// calm waits until everything has settled, and says whether it has: a storm may last
+// longer than its schedule.
+func (st *storming) calm(ctx context.Context) bool {
+	for until := time.Now().Add(settlePatience); time.Now().Before(until); {
+		if st.busy.Load() == 1 && st.leases.settled(st.pool.count(), settle) {
+			return true
+		}
+		if !sleep(ctx, 50*time.Millisecond) {
+			break
+		}
+	}
+	return false
+}
+
 // note records a fault as it strikes.
 func (st *storming) note(e *Event) {
 	e.At = time.Now()
@@ -104,6 +138,13 @@ func (st *storming) note(e *Event) {
 		st.Tell(*e)
 	}
 	st.progress("faults", n, n+1)
+}
+
+// miss counts a fault that was not injected.
+func (st *storming) miss() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.missed++
 }
 
 // worker makes a worker leave, or freezes it. At the end there are as many workers as the
@@ -148,6 +189,9 @@ func (w *worker) freeze(ctx context.Context, d time.Duration) error {
 
 // ignoreEnded is nil if the worker has ended by itself.
 func ignoreEnded(w *worker, err error) error {
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
 	select {
 	case <-w.ended:
 		return nil

@@ -16,7 +16,7 @@ type leases struct {
 	mu      sync.Mutex
 	names   map[string]string // of members, by id; those that are gone, too
 	owners  []string          // ids, by shard
-	changes int
+	changed time.Time         // when one last changed its owner
 }
 
 func newLeases(shards int) *leases {
@@ -55,8 +55,8 @@ func (l *leases) see(c ledger.KeyChange) {
 	if c.Value == nil || json.Unmarshal(c.Value, &lease) != nil {
 		lease.Owner = ""
 	}
-	if l.owners[shard] != lease.Owner && lease.Owner != "" {
-		l.changes++
+	if l.owners[shard] != lease.Owner {
+		l.changed = time.Now()
 	}
 	l.owners[shard] = lease.Owner
 }
@@ -70,6 +70,20 @@ func (l *leases) holders() []string {
 		names[shard] = l.names[id]
 	}
 	return names
+}
+
+// settled says that so many workers share the shards as they are to, and have for a while.
+func (l *leases) settled(workers int, d time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	bound := (len(l.owners) + workers - 1) / max(workers, 1)
+	held := make(map[string]int)
+	for _, id := range l.owners {
+		if held[id]++; id == "" || held[id] > bound {
+			return false
+		}
+	}
+	return time.Since(l.changed) >= d
 }
 
 // served says that every shard has an owner.

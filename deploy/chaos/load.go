@@ -73,13 +73,24 @@ func (s *system) newLoad(ctx context.Context) (*load, error) {
 	return l, nil
 }
 
-// run publishes until stop is done; publishes under way then have until ctx ends.
+// run publishes until stop is done; publishes under way then have until ctx ends. Tenants
+// take turns, each once in an interval, with a jitter of a fifth of it: so a tenant that
+// is silent for much longer has been kept waiting.
 func (l *load) run(ctx, stop context.Context, rate int) {
 	interval := time.Duration(len(l.tenants)) * time.Second / time.Duration(rate)
-	for _, t := range l.tenants {
+	for n, t := range l.tenants {
 		l.running.Go(func() {
-			for sleep(stop, interval/2+time.Duration(t.random.Int64N(int64(interval)))) {
-				l.publish(ctx, stop, t, t.next())
+			turn := time.Now().Add(interval * time.Duration(n) / time.Duration(len(l.tenants)))
+			for {
+				if !sleep(stop, time.Until(turn)+time.Duration(t.random.Int64N(int64(interval)/5+1))) {
+					return
+				}
+				in := t.next()
+				l.publish(ctx, stop, t, in)
+				if in.Kind == order.KindCancel && stop.Err() == nil { // which is no request for an order
+					l.publish(ctx, stop, t, t.next())
+				}
+				turn = latest(turn.Add(interval), time.Now())
 			}
 		})
 	}

@@ -53,6 +53,9 @@ var misbehaviours = []Misbehaviour{
 func drawBroker(r *rand.Rand, f *Fault) {
 	m := misbehaviours[r.IntN(len(misbehaviours))]
 	m.Operation = []string{"", "", "place", "lookup"}[r.IntN(4)]
+	if m.Operation == "lookup" && (m.When == "after" || m.Kind == "unseen") {
+		m.Operation = "place" // a lookup books nothing
+	}
 	f.Kind, f.Misbehaviour = m.Kind, &m
 	if m.RetryAfter != "" {
 		f.Kind += " with Retry-After"

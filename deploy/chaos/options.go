@@ -23,7 +23,7 @@ type Options struct {
 	// attempt shows as a second order.
 	DuplicateCheck bool
 	// Dir is where servers and workers keep their stores and logs; empty is a temporary
-	// directory that is removed at the end.
+	// directory, which is removed at the end of a run without flaws.
 	Dir string
 	// Patience is how long nothing may happen at the end before what is missing is lost.
 	Patience time.Duration

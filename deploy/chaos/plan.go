@@ -38,6 +38,9 @@ type Fault struct {
 	Step time.Duration
 }
 
+// end is when the fault is over.
+func (f *Fault) end() time.Duration { return f.At + f.For }
+
 // Name is lane and kind.
 func (f *Fault) Name() string {
 	switch {
@@ -49,14 +52,17 @@ func (f *Fault) Name() string {
 	return string(f.Lane) + " " + f.Kind
 }
 
-// The weather: a period begins with a storm and ends with a calm, in which one worker
-// leaves when all has settled. A run shorter than a period is one storm.
+// The weather: a period begins with a storm and ends with a calm, in which a worker leaves
+// when all has settled, and another one when it has again. A run shorter than a period is
+// one storm.
 const (
 	period  = 30 * time.Second
-	storm   = 14 * time.Second
-	calmed  = 24 * time.Second // when the worker leaves
-	observe = 5 * time.Second  // how long its tenants are watched
+	storm   = 12 * time.Second
+	observe = 4 * time.Second // how long the tenants of a worker that left are watched
 )
+
+// leaves are when in a period a worker leaves.
+var leaves = []time.Duration{17 * time.Second, 24 * time.Second}
 
 // The kinds of faults of a worker.
 const (
@@ -114,14 +120,17 @@ func Plan(seed uint64, d time.Duration) []Fault {
 		}
 	}
 	r := rand.New(rand.NewPCG(seed, uint64(len(patterns))))
-	for n, begin := 0, time.Duration(0); begin+period <= d; n, begin = n+1, begin+period {
+	departures := 0
+	for begin := time.Duration(0); begin+period <= d; begin += period {
 		workers := minWorkers + 1 + r.IntN(maxWorkers-minWorkers)
-		plan = append(plan,
-			Fault{At: begin + storm, Lane: Workers, Kind: Join, Workers: workers},
-			Fault{
-				At: begin + calmed, For: observe, Lane: Workers, Alone: true,
-				Kind: []string{Kill, Drain, Freeze}[n%3], Pick: r.Uint64(), Workers: workers,
+		plan = append(plan, Fault{At: begin + storm, Lane: Workers, Kind: Join, Workers: workers})
+		for _, at := range leaves {
+			plan = append(plan, Fault{
+				At: begin + at, For: observe, Lane: Workers, Alone: true,
+				Kind: []string{Kill, Drain, Freeze}[departures%3], Pick: r.Uint64(), Workers: workers,
 			})
+			departures++
+		}
 	}
 	slices.SortStableFunc(plan, func(a, b Fault) int { return int(a.At - b.At) })
 	return plan

@@ -9,7 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The schedule of five minutes has at least two hundred faults of every kind there is.
+// The schedule of five minutes has at least two hundred faults; twenty schedules have every
+// kind there is.
 func TestPlanHasEverything(t *testing.T) {
 	links, kinds, misbehaved := make(map[Link]bool), make(map[string]bool), make(map[string]bool)
 	for seed := range uint64(20) {
@@ -30,7 +31,7 @@ func TestPlanHasEverything(t *testing.T) {
 		if faults < 200 {
 			t.Errorf("seed %d has %d faults", seed, faults)
 		}
-		if alone[Kill] < 3 || alone[Drain] < 3 || alone[Freeze] < 3 {
+		if alone[Kill] < 5 || alone[Drain] < 5 || alone[Freeze] < 5 {
 			t.Errorf("seed %d: in calms %v", seed, alone)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +55,11 @@ func Planted(ctx context.Context, o Options, bugs []plant.Bug, tell func(Catch))
 			}
 			c.Runs++
 			o.Seed++
+			if r.Logs != "" && bug != "" && o.Dir == "" {
+				if err := os.RemoveAll(r.Logs); err != nil { // it was to be flawed
+					return all, fmt.Errorf("chaos: %w", err)
+				}
+			}
 			if c.Broken = r.Violations; len(r.Findings) > 0 {
 				c.Finding = r.Findings[0]
 			}

@@ -22,7 +22,9 @@ type pool struct {
 	command string
 	planted string
 	dir     string
-	slots   [maxWorkers]slot
+	// patience is how long a worker that was told to end may take.
+	patience time.Duration
+	slots    [maxWorkers]slot
 
 	mu      sync.Mutex
 	workers [maxWorkers]*worker // nil where there is none
@@ -30,6 +32,7 @@ type pool struct {
 	closing bool
 	restart int // how often a worker was started again that had ended by itself
 	lastErr string
+	stuck   []string // workers that were told to end, and had to be killed
 
 	running sync.WaitGroup
 }
@@ -48,7 +51,7 @@ type worker struct {
 
 // newPool makes room for workers.
 func (s *system) newPool() (*pool, error) {
-	p := &pool{alive: s.alive, command: s.Worker, planted: s.Planted, dir: s.dir}
+	p := &pool{alive: s.alive, command: s.Worker, planted: s.Planted, dir: s.dir, patience: drainPatience}
 	broker := strings.TrimPrefix(s.broker.URL, "http://")
 	for k := range p.slots {
 		name := fmt.Sprintf("worker%d", k)
@@ -88,6 +91,13 @@ func (p *pool) fill(want int) error {
 		}
 	}
 	return nil
+}
+
+// count counts the workers that were not told to end.
+func (p *pool) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.live()
 }
 
 // live counts the workers that were not told to end. The caller holds the lock.
@@ -142,15 +152,15 @@ const restartDelay = 300 * time.Millisecond
 // await waits for a worker's end, and starts another in its place if nobody told it to.
 func (p *pool) await(w *worker) {
 	err := w.proc.Wait()
-	close(w.ended)
 	p.mu.Lock()
 	p.workers[w.slot] = nil
 	again := !w.told && !p.closing && p.alive.Err() == nil
 	if again {
 		p.restart++
-		p.lastErr = fmt.Sprintf("%v: %s", err, lastLine(filepath.Join(p.dir, w.name+".log")))
+		p.lastErr = fmt.Sprintf("%s: %v: %s", w.name, err, lastLine(filepath.Join(p.dir, w.name+".log")))
 	}
 	p.mu.Unlock()
+	close(w.ended)
 	if !again || !sleep(p.alive, restartDelay) {
 		return
 	}
@@ -208,18 +218,65 @@ func (p *pool) tell(w *worker, signal func() error) error {
 	return signal()
 }
 
-// stop drains all workers, and waits.
+// drainPatience is longer than a worker takes to drain: its time-out is 25 s by default.
+const drainPatience = 35 * time.Second
+
+// stop drains all workers, and waits. One that does not end in time is killed, and noted
+// as stuck.
 func (p *pool) stop() error {
 	p.mu.Lock()
 	p.closing = true
+	var left []*worker
 	var errs []error
 	for _, w := range p.workers {
-		if w != nil && !w.told {
+		if w == nil {
+			continue
+		}
+		left = append(left, w)
+		if !w.told {
 			w.told = true
 			errs = append(errs, w.proc.Terminate())
 		}
 	}
 	p.mu.Unlock()
+	overdue, cancel := context.WithTimeout(context.Background(), p.patience)
+	defer cancel()
+	for _, w := range left {
+		if !w.endsBefore(overdue.Done()) {
+			p.mu.Lock()
+			p.stuck = append(p.stuck, w.name)
+			p.mu.Unlock()
+			errs = append(errs, ignoreEnded(w, w.proc.Signal(os.Kill)))
+		}
+	}
 	p.running.Wait()
 	return errors.Join(errs...)
+}
+
+// endsBefore waits for a worker's end, and says whether it came before something else.
+func (w *worker) endsBefore(other <-chan struct{}) bool {
+	select {
+	case <-w.ended:
+		return true
+	case <-other:
+	}
+	select {
+	case <-w.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// flaws are what workers did that none may do.
+func (p *pool) flaws() (all []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.restart > 0 {
+		all = append(all, fmt.Sprintf("%d workers ended by themselves; the last said: %s", p.restart, p.lastErr))
+	}
+	for _, name := range p.stuck {
+		all = append(all, fmt.Sprintf("%s did not end within %s after it was told to, and was killed", name, p.patience))
+	}
+	return all
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -14,7 +15,7 @@ import (
 
 // Print writes a report for people.
 func (r *Report) Print(w io.Writer) {
-	fmt.Fprintf(w, "%d faults in %s over %d tenants, seed %d\n\n", r.Injected, r.Duration, r.Tenants, r.Seed)
+	fmt.Fprintf(w, "%d faults in %s (%d more found nothing to strike, or came too late) over %d tenants, seed %d\n\n", r.Injected, r.Duration, r.Missed, r.Tenants, r.Seed)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(table, "  %s\t%d\n", kind, r.Faults[kind])
@@ -40,24 +41,42 @@ func (r *Report) Print(w io.Writer) {
 }
 
 func (r *Report) printRecoveries(w io.Writer) {
-	fmt.Fprintln(w, "\nhow long tenants' orders waited when their worker left, ms from the fault or their own publish to the broker:")
+	fmt.Fprintln(w, `
+how long tenants were not served when their worker left, in ms; of a tenant's orders
+  wait     the longest from the fault, or its publish if that was later, to the broker, or to its expiry
+  silence  from the last at the broker before the fault to the first after it: the wait, and having nothing to send
+idle tenants had no order to send, waiting ones were not served already before; both are in no figure`)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "worker\tamid\tevents\ttenants\twait p50\tp99\tmost\tsilence p50\tp99\t")
+	fmt.Fprintln(table, "worker\tamid\tevents\ttenants\tidle\twaiting\twait p50\tp99\tmost\tsilence p50\tp99\t")
 	for _, c := range r.Recoveries {
 		amid := "faults"
 		if c.Alone {
 			amid = "calm"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t\n", c.Kind, amid, c.Events, c.Tenants, c.WaitP50, c.WaitP99, c.WaitMax, c.SilenceP50, c.SilenceP99)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t\n", c.Kind, amid, c.Events, c.Tenants, c.Idle, c.Waiting, c.WaitP50, c.WaitP99, c.WaitMax, c.SilenceP50, c.SilenceP99)
 	}
 	table.Flush() //nolint:errcheck // as any print to w
-	fmt.Fprintf(w, "in calms: worst wait of an unaffected tenant %.0f ms; shards moved %d, held by those that left %d\n", r.UnaffectedWorst, r.Moved, r.Held)
+	fmt.Fprintf(w, "in calms: worst wait of an unaffected tenant %.0f ms\n", r.UnaffectedWorst)
+	r.printDepartures(w)
+}
+
+func (r *Report) printDepartures(w io.Writer) {
+	fmt.Fprintln(w, "\nshards of workers that left in calms; no others may move:")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  at\tworker\t\theld\tmoved\tstayed\tothers moved")
+	for _, d := range r.Departures {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%d\t%d\t%d\t%d\n", d.At.UTC().Format(time.RFC3339), d.Worker, d.Kind, d.Held, d.Moved, d.Stayed, d.Others)
+	}
+	table.Flush() //nolint:errcheck // as any print to w
 }
 
 func (r *Report) printVerdict(w io.Writer) {
 	verdict := "every rule holds"
-	if !r.OK() {
+	switch {
+	case !r.Report.OK():
 		verdict = "RULES WERE BROKEN"
+	case !r.OK():
+		verdict = "THE RUN IS FLAWED"
 	}
 	fmt.Fprintf(w, "\n%s: %d lost, %d duplicated, %d reordered, %d contradicted; %d failed\n", verdict, r.Lost, r.Duplicated, r.Reordered, r.Contradicted, r.Failed)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -68,8 +87,14 @@ func (r *Report) printVerdict(w io.Writer) {
 	for _, f := range r.Findings {
 		fmt.Fprintln(w, "  "+f)
 	}
+	for _, f := range r.Flaws {
+		fmt.Fprintln(w, "  the run: "+f)
+	}
 	for _, f := range r.Failures {
 		fmt.Fprintln(w, "  failed: "+f)
+	}
+	if r.Logs != "" {
+		fmt.Fprintf(w, "\nstores and logs are in %s\n", r.Logs)
 	}
 	fmt.Fprintf(w, "\nthe same schedule again: %s\n", r.Command)
 }

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/proof"
@@ -15,7 +16,10 @@ type Report struct {
 	Tenants  int            `json:"tenants"`
 	Faults   map[string]int `json:"faults"` // injected, by kind
 	Injected int            `json:"injected"`
+	Missed   int            `json:"missed"` // not injected: there was nothing to strike, or their lane was late
 	proof.Report
+	// Flaws are what is wrong with the run beside the rules of the judge.
+	Flaws    []string             `json:"flaws,omitempty"`
 	Statuses map[order.Status]int `json:"statuses"` // of outcomes
 	// Recovered is how many intents were found at the broker after an answer, or a worker,
 	// was lost.
@@ -34,15 +38,16 @@ type Report struct {
 	Started   int    `json:"workers_started"`
 	Restarted int    `json:"workers_restarted"`
 	LastEnd   string `json:"last_end,omitempty"`
+	// Logs is the directory of stores and logs; empty if it was removed.
+	Logs string `json:"logs,omitempty"`
 
 	// Recoveries by kind of fault: those in calms first.
 	Recoveries []Recovery `json:"recoveries"`
 	// UnaffectedWorst is the longest wait, in milliseconds, of an order of a tenant whose
 	// worker stayed, after another left in a calm.
 	UnaffectedWorst float64 `json:"unaffected_worst_ms"`
-	// Moved shards changed their worker when one left in a calm, Held is how many it had.
-	Moved int `json:"shards_moved"`
-	Held  int `json:"shards_held"`
+	// Departures are the ends of workers in calms, in the order of time.
+	Departures []Departure `json:"departures"`
 }
 
 // newReport draws a report from a history and the faults in it.
@@ -78,15 +83,28 @@ func newReport(o Options, h proof.History, events []*Event, shardOf func(string)
 		if !e.Alone {
 			continue
 		}
-		r.Held += len(e.held)
-		for shard := range e.before {
-			if e.after[shard] != e.before[shard] {
-				r.Moved++
-			}
-		}
+		r.addDeparture(e.departure())
 		r.UnaffectedWorst = max(r.UnaffectedWorst, millis(t.worstOfOthers(e)))
 	}
+	r.checkTrade()
 	return r
+}
+
+// OK says whether every rule holds, and the run is one that shows it.
+func (r *Report) OK() bool { return r.Report.OK() && len(r.Flaws) == 0 }
+
+func (r *Report) flaw(format string, args ...any) {
+	r.Flaws = append(r.Flaws, fmt.Sprintf(format, args...))
+}
+
+// checkTrade: a run in which hardly anything was traded shows nothing.
+func (r *Report) checkTrade() {
+	if r.Acknowledged == 0 {
+		r.flaw("no publish was acknowledged")
+	}
+	if accepted := r.Statuses[order.Accepted]; 2*accepted < r.Outcomes {
+		r.flaw("only %d of %d outcomes are accepted, less than half", accepted, r.Outcomes)
+	}
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

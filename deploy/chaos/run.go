@@ -12,8 +12,9 @@ import (
 )
 
 // Run runs the system through its storms and judges it. The error says that the run could
-// not be carried out; what it found is in the report. No process outlives it.
-func Run(ctx context.Context, o Options) (_ *Report, err error) {
+// not be carried out; what it found is in the report. No process outlives it. Its logs do
+// if something is wrong.
+func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -25,7 +26,14 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
-	defer func() { err = interrupted(ctx, errors.Join(err, s.stop())) }()
+	defer func() {
+		s.keep = ctx.Err() == nil && (err != nil || !report.OK())
+		err = errors.Join(err, s.stop())
+		if err != nil && s.keep {
+			err = fmt.Errorf("%w (logs are in %s)", err, s.dir)
+		}
+		err = interrupted(ctx, err)
+	}()
 
 	watching, unwatch := context.WithCancel(ctx)
 	watched := make(chan struct{})
@@ -60,6 +68,9 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	stop()
 	l.running.Wait()
 	if err := s.awaitQuiet(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.awaitStill(ctx); err != nil {
 		return nil, err
 	}
 	return st.judge(ctx, l)
@@ -118,6 +129,30 @@ func (s *system) awaitQuiet(ctx context.Context) error {
 	}
 }
 
+// still is longer than any delay of a wire or of the broker: what is under way by then
+// has arrived.
+const still = time.Second
+
+// awaitStill drains the workers, and waits until nothing reaches the broker any more.
+func (s *system) awaitStill(ctx context.Context) error {
+	if err := s.pool.stop(); err != nil {
+		return err
+	}
+	for arrived, booked := -1, -1; ; {
+		arrivals, bookings, err := proof.ReadBroker(ctx, s.broker.Admin)
+		if err != nil {
+			return err
+		}
+		if len(arrivals) == arrived && len(bookings) == booked {
+			return nil
+		}
+		arrived, booked = len(arrivals), len(bookings)
+		if !sleep(ctx, still) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // count counts intents and outcomes on the ledger, by its index of subjects.
 func (s *system) count(ctx context.Context) (intents, outcomes int, err error) {
 	for shard := range s.Shards {
@@ -144,7 +179,10 @@ func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, bootPatience, errSilent)
 	defer cancel()
 	defer st.progress("judging", 1, 1)
-	h := proof.History{Slack: 2 * time.Second}
+	h := proof.History{
+		Slack:  2 * time.Second,
+		Expect: proof.Expect{Credentials: true, Unblocked: true}, // every tenant is known, and no rule is set
+	}
 	var unknown int
 	h.Receipts, unknown = l.receipts()
 	err := retry(ctx, func(context.Context) (err error) {
@@ -159,9 +197,14 @@ func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 	}
 	r := newReport(st.Options, h, st.events, st.ledger.ShardOf)
 	r.Unknown, r.Refused = unknown, int(l.refusals.Load())
+	r.Missed = st.missed
+	r.Flaws = append(r.Flaws, st.pool.flaws()...)
 	st.pool.mu.Lock()
 	defer st.pool.mu.Unlock()
 	r.Started, r.Restarted, r.LastEnd = st.pool.serial, st.pool.restart, st.pool.lastErr
+	if st.Dir != "" || !r.OK() {
+		r.Logs = st.dir
+	}
 	return r, nil
 }
 

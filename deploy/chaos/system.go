@@ -19,6 +19,7 @@ type system struct {
 	Options
 	alive  context.Context // whose end kills every process
 	dir    string
+	keep   bool // dir, whatever the options say
 	wires  *wires
 	nats   [servers]*server
 	paper  *parts.Process
@@ -207,7 +208,7 @@ func (s *system) stop() error {
 		}
 	}
 	s.wires.stop()
-	if s.Dir == "" && s.dir != "" {
+	if s.Dir == "" && s.dir != "" && !s.keep {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}
 	return errors.Join(errs...)

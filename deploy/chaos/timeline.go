@@ -15,8 +15,12 @@ type Recovery struct {
 	Alone   bool   `json:"alone"` // in calms, or amid everything else
 	Events  int    `json:"events"`
 	Tenants int    `json:"tenants"` // affected ones, over all events
+	// Idle tenants had no order to send; Waiting ones, in calms, waited already before the
+	// fault. They are affected, and not in the figures.
+	Idle    int `json:"idle_tenants"`
+	Waiting int `json:"waiting_tenants"`
 	// Wait is the longest that an order of a tenant waited, from the fault, or its own
-	// publish if that was later, until it reached the broker.
+	// publish if that was later, until it reached the broker, or expired.
 	WaitP50 float64 `json:"wait_p50_ms"`
 	WaitP99 float64 `json:"wait_p99_ms"`
 	WaitMax float64 `json:"wait_max_ms"`
@@ -32,8 +36,12 @@ type timeline struct {
 	shards  map[int][]string    // the tenants of each
 }
 
-// moment is an order's publish, and its first arrival at the broker.
-type moment struct{ published, reached time.Time }
+// moment is an order's publish, and its first arrival at the broker, or its expiry if it
+// never got there.
+type moment struct {
+	published, reached time.Time
+	expired            bool
+}
 
 func newTimeline(h proof.History, shardOf func(string) int) *timeline {
 	arrived := make(map[string]time.Time, len(h.Arrivals))
@@ -42,17 +50,29 @@ func newTimeline(h proof.History, shardOf func(string) int) *timeline {
 			arrived[a.ClientOrderID] = a.Time
 		}
 	}
+	type place struct {
+		tenant string
+		seq    uint64
+	}
+	expired := make(map[place]bool)
+	for _, o := range h.Outcomes {
+		if o.Status == order.Expired {
+			expired[place{o.Tenant, o.IntentSeq}] = true
+		}
+	}
 	t := &timeline{make(map[string][]moment), make(map[int][]string)}
 	for _, in := range h.Intents {
-		at, ok := arrived[order.ClientOrderID(in.Tenant, in.ID)]
-		if !ok || at.Before(in.At) {
-			continue // it never got there, or its id was used before
-		}
-		if t.tenants[in.Tenant] == nil {
+		if _, known := t.tenants[in.Tenant]; !known {
 			shard := shardOf(in.Tenant)
-			t.shards[shard] = append(t.shards[shard], in.Tenant)
+			t.shards[shard], t.tenants[in.Tenant] = append(t.shards[shard], in.Tenant), nil
 		}
-		t.tenants[in.Tenant] = append(t.tenants[in.Tenant], moment{in.At, at})
+		at, sent := arrived[order.ClientOrderID(in.Tenant, in.ID)]
+		switch {
+		case sent && !at.Before(in.At): // else its id was used before
+			t.tenants[in.Tenant] = append(t.tenants[in.Tenant], moment{published: in.At, reached: at})
+		case !sent && expired[place{in.Tenant, in.Seq}]:
+			t.tenants[in.Tenant] = append(t.tenants[in.Tenant], moment{in.At, in.ExpiresAt, true})
+		}
 	}
 	return t
 }
@@ -67,32 +87,43 @@ const (
 )
 
 // fate is how a tenant fared when something happened.
-type fate struct{ wait, silence time.Duration }
+type fate struct {
+	standing      standing
+	wait, silence time.Duration
+}
 
-// fateOf says how a tenant fared; false if it had no order to send, or, for a fault alone,
-// was waiting already.
-func (t *timeline) fateOf(tenant string, at time.Time, alone bool) (f fate, ok bool) {
+// standing says what a tenant had to send.
+type standing int
+
+const (
+	idle    standing = iota // nothing
+	served                  // something
+	waiting                 // something that had waited before the fault, which was alone
+)
+
+// fateOf says how a tenant fared.
+func (t *timeline) fateOf(tenant string, at time.Time, alone bool) (f fate) {
 	var last, next time.Time // its requests before and after
 	for _, m := range t.tenants[tenant] {
-		if m.reached.Before(at) {
+		switch {
+		case m.expired:
+		case m.reached.Before(at):
 			last = latest(last, m.reached)
-			continue
-		}
-		if next.IsZero() || m.reached.Before(next) {
+		case next.IsZero() || m.reached.Before(next):
 			next = m.reached
 		}
-		if m.published.Before(at.Add(-reachBack)) || m.published.After(at.Add(reachAhead)) {
+		if m.reached.Before(at) || m.published.Before(at.Add(-reachBack)) || m.published.After(at.Add(reachAhead)) {
 			continue
 		}
 		if alone && m.published.Before(at.Add(-healthy)) {
-			return f, false
+			return fate{standing: waiting}
 		}
-		f.wait, ok = max(f.wait, m.reached.Sub(latest(at, m.published))), true
+		f.standing, f.wait = served, max(f.wait, m.reached.Sub(latest(at, m.published)))
 	}
 	if !last.IsZero() && !next.IsZero() {
 		f.silence = next.Sub(last)
 	}
-	return f, ok
+	return f
 }
 
 func latest(a, b time.Time) time.Time {
@@ -102,12 +133,29 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
+// group is the recovery of one kind in the making.
+type group struct {
+	Recovery
+	waits, silences []time.Duration
+}
+
+func (g *group) add(f fate) {
+	g.Tenants++
+	switch f.standing {
+	case idle:
+		g.Idle++
+	case waiting:
+		g.Waiting++
+	case served:
+		g.waits = append(g.waits, f.wait)
+		if f.silence > 0 {
+			g.silences = append(g.silences, f.silence)
+		}
+	}
+}
+
 // recoveries sums up how the tenants of leaving workers fared.
 func (t *timeline) recoveries(events []*Event) []Recovery {
-	type group struct {
-		Recovery
-		waits, silences []time.Duration
-	}
 	groups := make(map[Recovery]*group)
 	for _, e := range events {
 		if len(e.before) == 0 {
@@ -122,10 +170,7 @@ func (t *timeline) recoveries(events []*Event) []Recovery {
 		g.Events++
 		for _, shard := range e.held {
 			for _, tenant := range t.shards[shard] {
-				if f, ok := t.fateOf(tenant, e.At, e.Alone); ok {
-					g.Tenants++
-					g.waits, g.silences = append(g.waits, f.wait), append(g.silences, f.silence)
-				}
+				g.add(t.fateOf(tenant, e.At, e.Alone))
 			}
 		}
 	}
@@ -154,9 +199,7 @@ func (t *timeline) worstOfOthers(e *Event) (worst time.Duration) {
 			continue
 		}
 		for _, tenant := range tenants {
-			if f, ok := t.fateOf(tenant, e.At, true); ok {
-				worst = max(worst, f.wait)
-			}
+			worst = max(worst, t.fateOf(tenant, e.At, true).wait)
 		}
 	}
 	return worst

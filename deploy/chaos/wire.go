@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 )
@@ -33,9 +35,9 @@ const (
 	Thin     = "thin"      // some sixty bytes a millisecond, in pieces
 )
 
-// toxics are what the proxy does for each kind. No delay reaches how long a worker waits
+// harms are what the proxy does for each kind. No delay reaches how long a worker waits
 // for a trace of a lost order, see misbehaviours.
-var toxics = map[string][]string{
+var harms = map[string][]string{
 	Cut: {
 		`{"name":"up","type":"reset_peer","stream":"upstream","attributes":{"timeout":0}}`,
 		`{"name":"down","type":"reset_peer","stream":"downstream","attributes":{"timeout":0}}`,
@@ -60,6 +62,7 @@ type wire struct {
 	link     Link
 	from, to string
 	proxy    *toxiproxy.Proxy
+	meter    *meter
 }
 
 // wires are all of them. The run's goroutine makes them before any lane begins.
@@ -69,6 +72,7 @@ type wires struct {
 }
 
 func newWires() *wires {
+	toxics.Register(meterKind, new(meter))
 	return &wires{server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())}
 }
 
@@ -79,6 +83,11 @@ func (ws *wires) connect(link Link, from, to, upstream string) (string, error) {
 	if err := w.proxy.Start(); err != nil {
 		return "", fmt.Errorf("chaos: wire from %s to %s: %w", from, to, err)
 	}
+	metered, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(`{"name":"meter","type":"meter","stream":"upstream"}`))
+	if err != nil {
+		return "", fmt.Errorf("chaos: wire from %s to %s: %w", from, to, err)
+	}
+	w.meter, _ = metered.Toxic.(*meter)
 	ws.all = append(ws.all, w)
 	return w.proxy.Listen, nil
 }
@@ -90,16 +99,23 @@ func (ws *wires) stop() {
 }
 
 // pick chooses what a network fault strikes: one part of the link with all its peers, or
-// with one.
+// with one, over a wire that is in use. It strikes nothing if no such wire is.
 func (ws *wires) pick(link Link, pick uint64) (struck []*wire, name string) {
 	r := rand.New(rand.NewPCG(pick, 0))
-	var of []*wire
+	var of, live []*wire
 	for _, w := range ws.all {
-		if w.link == link {
-			of = append(of, w)
+		if w.link != link {
+			continue
+		}
+		of = append(of, w)
+		if w.meter.live() {
+			live = append(live, w)
 		}
 	}
-	one := of[r.IntN(len(of))]
+	if len(live) == 0 {
+		return nil, ""
+	}
+	one := live[r.IntN(len(live))]
 	part, peer := one.from, one.to
 	all := r.IntN(2) == 0
 	for _, w := range of {
@@ -118,7 +134,7 @@ func (ws *wires) pick(link Link, pick uint64) (struck []*wire, name string) {
 // while.
 func disturb(struck []*wire, kind string) error {
 	return each(struck, func(w *wire) error {
-		for _, toxic := range toxics[kind] {
+		for _, toxic := range harms[kind] {
 			if _, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 				return fmt.Errorf("chaos: disturb %s: %w", w.proxy.Name, err)
 			}
@@ -130,7 +146,11 @@ func disturb(struck []*wire, kind string) error {
 // heal undoes what was done to wires.
 func heal(ctx context.Context, struck []*wire) error {
 	return each(struck, func(w *wire) error {
-		w.proxy.Toxics.ResetToxics(ctx)
+		for _, name := range []string{"up", "down"} {
+			if err := w.proxy.Toxics.RemoveToxic(ctx, name); err != nil && !errors.Is(err, toxiproxy.ErrToxicNotFound) {
+				return fmt.Errorf("chaos: heal %s: %w", w.proxy.Name, err)
+			}
+		}
 		return nil
 	})
 }

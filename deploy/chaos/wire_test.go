@@ -68,8 +68,12 @@ func TestWires(t *testing.T) {
 				patience = 100 * time.Millisecond // nothing will come
 			}
 			old := dial()
+			ws.all[0].meter.carried.Store(0)
 			if err := say(old, long); err != nil {
 				t.Fatalf("before: %v", err)
+			}
+			if !ws.all[0].meter.live() {
+				t.Error("what it carried is not seen")
 			}
 			if err := disturb(ws.all, kind); err != nil {
 				t.Fatal(err)
@@ -99,8 +103,13 @@ func TestPick(t *testing.T) {
 	for _, w := range []wire{
 		{link: WorkerNATS, from: "worker0", to: "nats0"}, {link: WorkerNATS, from: "worker0", to: "nats1"},
 		{link: WorkerNATS, from: "worker1", to: "nats0"}, {link: WorkerNATS, from: "worker1", to: "nats1"},
+		{link: WorkerNATS, from: "worker2", to: "nats1"}, // nobody is there
 		{link: NATSNATS, from: "nats0", to: "nats1"}, {link: NATSNATS, from: "nats1", to: "nats0"},
 	} {
+		w.meter = new(meter)
+		if w.from != "worker2" {
+			w.meter.carried.Store(time.Now().Add(time.Hour).UnixNano())
+		}
 		ws.all = append(ws.all, &w)
 	}
 	seen := make(map[string]int)
@@ -114,6 +123,12 @@ func TestPick(t *testing.T) {
 				}
 			}
 		}
+	}
+	if seen["worker2-nats1"] > 0 || seen["worker2-all"] > 0 {
+		t.Error("a wire that is not in use was struck")
+	}
+	if struck, _ := ws.pick(ProducerNATS, 1); struck != nil {
+		t.Errorf("struck %v where there is nothing", struck)
 	}
 	for name, n := range map[string]int{"worker0-nats1": 1, "worker1-all": 2, "nats0-nats1": 2, "nats1-all": 2} {
 		if seen[name] != n {

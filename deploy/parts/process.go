@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 )
 
 // Process is one part of the system, running.
@@ -102,11 +103,21 @@ func (p *Process) Wait() error {
 	return nil
 }
 
-// Stop ends the process in peace and waits for it. That it was killed with the end of its
-// context is no error.
+// stopPatience is longer than any part takes to end: a worker drains for 25 s at most.
+const stopPatience = 40 * time.Second
+
+// Stop ends the process in peace and waits for it. One that does not end is killed, which
+// is an error. That it was killed with the end of its context is none.
 func (p *Process) Stop() error {
 	p.stdin.Close() //nolint:errcheck // it ends either way
+	overdue := time.AfterFunc(stopPatience, func() {
+		p.cmd.Process.Kill() //nolint:errcheck // it may just have ended
+	})
+	defer overdue.Stop()
 	if err := p.await(); err != nil && p.ctx.Err() == nil {
+		if !overdue.Stop() {
+			err = fmt.Errorf("it did not end within %s: %w", stopPatience, err)
+		}
 		return fmt.Errorf("parts: %s: %w", p.name, err)
 	}
 	return nil

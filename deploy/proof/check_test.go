@@ -16,7 +16,8 @@ func after(seconds int) time.Time { return noon.Add(time.Duration(seconds) * tim
 
 func buy(qty string) *order.Order {
 	q := decimal.RequireFromString(qty)
-	return &order.Order{Symbol: "AAPL", Qty: &q, Side: order.Buy, Type: order.Limit}
+	price := decimal.RequireFromString("1.25")
+	return &order.Order{Symbol: "AAPL", Qty: &q, Side: order.Buy, Type: order.Limit, TimeInForce: order.Day, LimitPrice: &price}
 }
 
 // history is a clean one, of two tenants:
@@ -24,12 +25,15 @@ func buy(qty string) *order.Order {
 //	a: x accepted, y rejected, z accepted after a second request, w expired
 //	b: x accepted, x again a duplicate, c cancelled, m invalid
 func history() *History {
-	h := &History{}
+	h := &History{Expect: Expect{Credentials: true, Unblocked: true}}
 	intent := func(seq uint64, tenant, id string, kind order.Kind) {
 		in := Intent{Tenant: tenant, Seq: seq, At: after(int(seq))}
 		in.ID, in.Kind, in.ExpiresAt = id, kind, after(1000)
-		if kind == order.KindOrder {
+		switch kind {
+		case order.KindOrder:
 			in.Order = buy("1")
+		case order.KindCancel:
+			in.Target = "x"
 		}
 		h.Intents = append(h.Intents, in)
 		h.Receipts = append(h.Receipts, Receipt{tenant, id, seq})
@@ -43,6 +47,7 @@ func history() *History {
 	intent(7, "a", "w", order.KindOrder)
 	intent(8, "b", "m", order.KindOrder)
 	h.Intents[6].ExpiresAt = after(50)
+	h.Intents[7].Order.Qty = nil
 
 	arrival := func(second int, tenant, id string, status int) {
 		h.Arrivals = append(h.Arrivals, Arrival{Account: tenant, Method: "POST", ClientOrderID: tenant + "." + id, Status: status, Time: after(second)})
@@ -136,15 +141,29 @@ var faults = []struct {
 	{"another symbol", func(h *History) { h.Bookings[0].Symbol = "MSFT" }, OtherOrder, "another symbol: MSFT"},
 	{"another side", func(h *History) { h.Bookings[0].Side = "sell" }, OtherOrder, "another side: sell"},
 	{"another type", func(h *History) { h.Bookings[0].Type = "market" }, OtherOrder, "another type: market"},
-	{"rejected, but booked", func(h *History) { h.Outcomes[3].Status = order.Rejected; h.Outcomes[3].HTTPStatus = 500 },
+	{"rejected, but booked", func(h *History) { h.Outcomes[3].Status = order.Rejected; h.Outcomes[3].HTTPStatus = 422 },
 		DeniedOrder, "a.z ended as rejected"},
-	{"expired, but booked", func(h *History) { h.Outcomes[3].Status = order.Expired }, DeniedOrder, "a.z ended as expired"},
+	{"expired, but booked", func(h *History) { h.Outcomes[3].Status = order.Expired; h.Intents[3].ExpiresAt = after(90) }, DeniedOrder, "a.z ended as expired"},
 	{"an order that nobody asked for", func(h *History) {
 		h.Bookings = append(h.Bookings, Booking{Account: "a", ClientOrderID: "7c9b", OrderID: "n"})
 	}, UnexplainedOrder, `under "7c9b" on the account of a`},
 	{"on another's account", func(h *History) { h.Bookings[1].Account = "a" }, OtherAccount, "b.x is on the account of a"},
 	{"accepted before it was sent", func(h *History) { h.Outcomes[3].At = after(23) }, Premature, "1s before its request"},
 	{"rejected without being asked", func(h *History) { h.Arrivals[2].Status = 500 }, NeverRefused, "intent 3 of a"},
+	{"rejected for a moment's trouble", func(h *History) { h.Outcomes[2].HTTPStatus, h.Arrivals[2].Status = 503, 503 }, NeverRefused, "intent 3 of a"},
+	{"rejected by a rate limit", func(h *History) { h.Outcomes[2].HTTPStatus, h.Arrivals[2].Status = 429, 429 }, NeverRefused, "intent 3 of a"},
+	{"a replace rejected for a moment's trouble", func(h *History) {
+		h.Intents[2].Kind, h.Outcomes[2].HTTPStatus, h.Arrivals[2].Status = order.KindReplace, 408, 408
+	}, NeverRefused, "intent 3 of a"},
+	{"a replace rejected without being asked", func(h *History) { h.Intents[2].Kind = order.KindReplace; h.Arrivals[2].Status = 500 }, NeverRefused, "intent 3 of a"},
+	{"a cancel rejected for a moment's trouble", func(h *History) { h.Outcomes[5].Status, h.Outcomes[5].HTTPStatus = order.Rejected, 500 },
+		NeverRefused, "intent 6 of b"},
+	{"keys refused that are good", func(h *History) { h.Outcomes[2].HTTPStatus = 401 }, NeverRefused, "intent 3 of a"},
+	{"rejected by nobody", func(h *History) { h.Outcomes[2].HTTPStatus = 0 }, NeverRefused, "intent 3 of a"},
+	{"expired before its time", func(h *History) { h.Intents[6].ExpiresAt = after(1000) }, Early, "14m54s before its time"},
+	{"invalid, but it is not", func(h *History) { h.Intents[7].Order = buy("1") }, NeverInvalid, "intent 8 of b"},
+	{"blocked by nothing", func(h *History) { h.Outcomes[7].Status = order.Blocked }, NeverBlocked, "intent 8 of b"},
+	{"given up while there was time", func(h *History) { h.Outcomes[3].Status = order.Failed }, GaveUp, "14m57s before it expired"},
 	{"invalid, but asked", func(h *History) {
 		h.Arrivals = append(h.Arrivals, Arrival{Account: "b", ClientOrderID: "b.m", Time: after(60)})
 	}, Touched, "intent 8 of b ended as invalid"},
@@ -191,9 +210,49 @@ func TestSlack(t *testing.T) {
 	}
 }
 
-// What nobody could decide is listed, whatever the broker has.
+// A fleet that trades nothing has an excuse for every intent. None is believed.
+func TestNothingTraded(t *testing.T) {
+	for name, excuse := range map[string]func(o *Outcome){
+		"failed":           func(o *Outcome) { o.Status = order.Failed },
+		"expired":          func(o *Outcome) { o.Status = order.Expired },
+		"invalid":          func(o *Outcome) { o.Status = order.Invalid },
+		"blocked":          func(o *Outcome) { o.Status = order.Blocked },
+		"forbidden":        func(o *Outcome) { o.Status, o.HTTPStatus = order.Rejected, 403 },
+		"unauthorized":     func(o *Outcome) { o.Status, o.HTTPStatus = order.Rejected, 401 },
+		"rejected unasked": func(o *Outcome) { o.Status, o.HTTPStatus = order.Rejected, 0 },
+		"unprocessable":    func(o *Outcome) { o.Status, o.HTTPStatus = order.Rejected, 422 },
+		"busy":             func(o *Outcome) { o.Status, o.HTTPStatus = order.Rejected, 429 },
+		"duplicate":        func(o *Outcome) { o.Status = order.Duplicate },
+		"accepted":         func(o *Outcome) { o.Status = order.Accepted },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := history()
+			h.Arrivals, h.Bookings = nil, nil
+			for i := range h.Outcomes {
+				excuse(&h.Outcomes[i])
+			}
+			if r := Check(*h); r.Contradicted < 3 {
+				t.Errorf("believed: %+v", r)
+			}
+		})
+	}
+}
+
+// Where keys may be bad and rules may block, those reasons are believed.
+func TestNothingExpected(t *testing.T) {
+	h := history()
+	h.Expect = Expect{}
+	h.Outcomes[2].HTTPStatus = 401
+	h.Outcomes[3].Status, h.Outcomes[7].Status = order.Failed, order.Blocked
+	if r := Check(*h); !r.OK() {
+		t.Errorf("%+v", r)
+	}
+}
+
+// What nobody could decide in its time is listed, whatever the broker has.
 func TestFailedIsNoViolation(t *testing.T) {
 	h := history()
+	h.Intents[2].ExpiresAt, h.Intents[3].ExpiresAt = after(70), after(70)
 	h.Outcomes[3].Status = order.Failed // with an order
 	h.Outcomes[2].Status = order.Failed // without
 	if r := Check(*h); !r.OK() || r.Failed != 2 {
@@ -205,6 +264,7 @@ func TestFailedIsNoViolation(t *testing.T) {
 func TestDrivenAgain(t *testing.T) {
 	h := history()
 	h.Outcomes[2].Status = order.Failed // y, without an order
+	h.Intents[2].ExpiresAt = after(70)
 	again := h.Intents[2]
 	again.Seq, again.ID, again.RetryOf, again.ExpiresAt = 9, "y-again", "y", after(2000)
 	h.Intents = append(h.Intents, again)

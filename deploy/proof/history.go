@@ -20,6 +20,17 @@ type History struct {
 	// Slack is how long a request may be on its way to the broker: one that arrives no
 	// later than that after its intent expired may have been written in time.
 	Slack time.Duration
+	// Expect is what cannot have gone wrong.
+	Expect Expect
+}
+
+// Expect says what nothing in a run can have caused, so that an outcome that blames it is
+// a contradiction. The zero value expects nothing.
+type Expect struct {
+	// Credentials: every tenant has a line to its broker, and keys that are good.
+	Credentials bool
+	// Unblocked: no rule of the fleet's own holds an intent back.
+	Unblocked bool
 }
 
 // Receipt says that the ledger took an intent.
@@ -36,6 +47,13 @@ type Intent struct {
 	order.Intent
 	// Unreadable intents have, at most, an id.
 	Unreadable bool
+	// Misplaced intents were published to the shard of other tenants.
+	Misplaced bool
+}
+
+// valid says whether the fleet has to take an intent.
+func (in *Intent) valid() bool {
+	return !in.Unreadable && !in.Misplaced && in.Validate() == nil && order.ValidTenant(in.Tenant) == nil
 }
 
 // Outcome is an outcome on the fleet's ledger.

@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,18 +29,43 @@ func (c *checker) checkIntent(in *Intent) {
 			c.checkAccepted(in, o, cl)
 		}
 	case order.Rejected:
-		if in.Kind == order.KindOrder && len(c.h.Arrivals) > 0 && !refused(cl, o) {
+		if !c.refused(in, o, cl) {
 			c.find(NeverRefused, "intent %d of %s ended as rejected (%d %s), but the broker refused no request so", in.Seq, in.Tenant, o.HTTPStatus, o.Message)
 		}
 	case order.Blocked, order.Invalid:
-		if in.Kind == order.KindOrder && len(cl.intents) == 1 && len(cl.arrivals) > 0 {
-			c.find(Touched, "intent %d of %s ended as %s, but the broker got a request for it", in.Seq, in.Tenant, o.Status)
-		}
+		c.checkUntouched(in, o, cl)
 	case order.Failed:
-		if c.Failed++; len(c.Failures) < maxFindings {
-			c.Failures = append(c.Failures, fmt.Sprintf("intent %d of %s (%s %s): %s", in.Seq, in.Tenant, in.Kind, in.ID, o.Message))
+		c.checkFailed(in, o, cl)
+	case order.Expired:
+		if early := in.ExpiresAt.Sub(o.At); early > c.h.Slack && !o.At.IsZero() {
+			c.find(Early, "intent %d of %s ended as expired %s before its time", in.Seq, in.Tenant, early)
 		}
-	case order.Expired, order.Duplicate: // an order of theirs is denied, see explain
+	case order.Duplicate: // an order of its own is denied, see explain
+	}
+}
+
+// checkUntouched: what ended before any request has a reason, and saw none.
+func (c *checker) checkUntouched(in *Intent, o *Outcome, cl *claim) {
+	if in.Kind == order.KindOrder && len(cl.intents) == 1 && len(cl.arrivals) > 0 {
+		c.find(Touched, "intent %d of %s ended as %s, but the broker got a request for it", in.Seq, in.Tenant, o.Status)
+	}
+	switch {
+	case o.Status == order.Invalid && in.valid():
+		c.find(NeverInvalid, "intent %d of %s ended as invalid (%s), but reads and validates", in.Seq, in.Tenant, o.Message)
+	case o.Status == order.Blocked && c.h.Expect.Unblocked && in.Kind != order.KindClosePosition: // which its position may block
+		c.find(NeverBlocked, "intent %d of %s was blocked by %q (%s)", in.Seq, in.Tenant, o.Rule, o.Message)
+	}
+}
+
+// checkFailed lists an intent that somebody must look at. Two things make one: its time was
+// over before the broker could be asked, or the broker has something else under its id.
+func (c *checker) checkFailed(in *Intent, o *Outcome, cl *claim) {
+	if c.Failed++; len(c.Failures) < maxFindings {
+		c.Failures = append(c.Failures, fmt.Sprintf("intent %d of %s (%s %s): %s", in.Seq, in.Tenant, in.Kind, in.ID, o.Message))
+	}
+	other := len(cl.bookings) > 0 && differences(in, cl.bookings[0]) != ""
+	if early := in.ExpiresAt.Sub(o.At); early > c.h.Slack && !o.At.IsZero() && !other && c.h.Expect.Credentials {
+		c.find(GaveUp, "intent %d of %s ended as failed %s before it expired: %s", in.Seq, in.Tenant, early, o.Message)
 	}
 }
 
@@ -115,19 +141,28 @@ func sameNumber(asked *decimal.Decimal, booked string) bool {
 	return err == nil && asked.Equal(d)
 }
 
-// refused says whether the broker refused a request in the way that the outcome says. It
-// keeps no record of requests whose keys it does not know.
-func refused(cl *claim, o *Outcome) bool {
-	switch o.HTTPStatus {
-	case 0, http.StatusUnauthorized, http.StatusForbidden:
+// refused says whether the broker refused a request for good, in the way that the outcome
+// says. It keeps no record of requests whose keys it does not know, nor of lookups and
+// cancels; a replace may be refused by the lookup of its target.
+func (c *checker) refused(in *Intent, o *Outcome, cl *claim) bool {
+	switch status := o.HTTPStatus; {
+	case status == 0: // it could not be put into a request
+		return !c.h.Expect.Unblocked
+	case !final(status):
+		return false
+	case in.Kind == order.KindCancel, in.Kind == order.KindCancelAll:
+		return true
+	case in.Kind != order.KindOrder && status == http.StatusNotFound:
+		return true
+	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && !c.h.Expect.Credentials:
 		return true
 	}
-	for _, a := range cl.arrivals {
-		if a.Status == o.HTTPStatus {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(cl.arrivals, func(a *Arrival) bool { return a.Status == o.HTTPStatus })
+}
+
+// final says whether a status refuses a request for good: asking again would change nothing.
+func final(status int) bool {
+	return status/100 == 4 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }
 
 // expires is when the last intent of an id expired; zero if that cannot be read.

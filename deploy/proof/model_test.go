@@ -25,7 +25,7 @@ type model struct {
 
 // drawHistory draws a clean history.
 func drawHistory(t *rapid.T) *model {
-	m := &model{T: t, now: noon, epoch: make(map[string]uint64), booked: make(map[string]string), first: make(map[string]uint64)}
+	m := &model{T: t, History: History{Expect: Expect{Credentials: true, Unblocked: true}}, now: noon, epoch: make(map[string]uint64), booked: make(map[string]string), first: make(map[string]uint64)}
 	for range rapid.IntRange(1, 40).Draw(t, "steps") {
 		m.now = m.now.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "ms")) * time.Millisecond)
 		if len(m.queue) == 0 || rapid.Bool().Draw(t, "publish") {
@@ -120,6 +120,7 @@ func (m *model) drive(in *Intent, o *Outcome, id string) {
 		case "undecided":
 			m.Arrivals = append(m.Arrivals, a)
 			o.Status = order.Failed
+			m.now = latest(m.now, in.ExpiresAt)
 			return
 		}
 		a.Status = 503
@@ -231,4 +232,11 @@ func some[T any](m *model, all []T, do func(i int) bool) bool {
 		}
 	}
 	return false
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

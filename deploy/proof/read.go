@@ -25,7 +25,9 @@ func Read(ctx context.Context, l *ledger.Ledger) (intents []Intent, outcomes []O
 		err = l.Tail(ctx, shard, 1, func(e ledger.Entry) error {
 			switch e.Class {
 			case ledger.Intents:
-				intents = append(intents, readIntent(e))
+				in := readIntent(e)
+				in.Misplaced = l.ShardOf(e.Tenant) != shard
+				intents = append(intents, in)
 			case ledger.Outcomes:
 				o, err := order.DecodeOutcome(e.Data)
 				if err != nil {

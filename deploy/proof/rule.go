@@ -38,6 +38,10 @@ const (
 	Stale            Rule = "stale"
 	Fenced           Rule = "fenced"
 	Misnamed         Rule = "misnamed"
+	Early            Rule = "early"
+	NeverInvalid     Rule = "never_invalid"
+	NeverBlocked     Rule = "never_blocked"
+	GaveUp           Rule = "gave_up"
 )
 
 // Law is a rule, its class, and what a violation of it is in words.
@@ -64,11 +68,15 @@ var Rules = []Law{
 	{UnexplainedOrder, Contradicted, "orders that the ledger does not explain"},
 	{OtherAccount, Contradicted, "orders on another tenant's account"},
 	{Premature, Contradicted, "accepted before the broker had the request"},
-	{NeverRefused, Contradicted, "rejected, but the broker refused no request"},
+	{NeverRefused, Contradicted, "rejected, but the broker refused no request for good"},
 	{Touched, Contradicted, "blocked or invalid, but the broker got a request"},
 	{Stale, Contradicted, "requests that arrived after their intent had expired"},
 	{Fenced, Contradicted, "outcomes by an owner behind one of a newer owner"},
 	{Misnamed, Contradicted, "outcomes that name another intent or order than theirs"},
+	{Early, Contradicted, "expired before their time"},
+	{NeverInvalid, Contradicted, "invalid, but nothing is wrong with the intent"},
+	{NeverBlocked, Contradicted, "blocked, but nothing blocks"},
+	{GaveUp, Contradicted, "failed before their time was over"},
 }
 
 // classOf is the class of a rule.

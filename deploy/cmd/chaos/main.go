@@ -21,8 +21,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// errViolated says that a rule was broken; the report has said which.
-var errViolated = errors.New("a rule was broken")
+// The report has said which rule was broken, or what is wrong with the run.
+var (
+	errViolated = errors.New("a rule was broken")
+	errFlawed   = errors.New("the run shows nothing: it is flawed")
+)
 
 func main() {
 	// A part ends when its parent says so; Ctrl-C reaches the whole group.
@@ -52,7 +55,7 @@ killed, frozen past their lease and drained; connections are cut, stalled and sl
 NATS servers are killed, frozen and restarted; the broker answers late, wrongly or
 not at all; its clock steps. At the end everything is healed, and the broker's ledger,
 the orders' ledger and the producers' receipts are compared: a broken rule makes the
-exit code 1. The broker believes every client order id, so that a second attempt
+exit code 1, and so does a run in which hardly anything was traded. The broker believes every client order id, so that a second attempt
 would be a second order.`,
 		Example: `  chaos                                   # five minutes, a seed of chance
   chaos --duration 1m --seed 7 -o json
@@ -85,7 +88,7 @@ would be a second order.`,
 	f.StringVar(&o.Worker, "worker", beside("worker"), "the worker command")
 	f.BoolVar(&o.LazySync, "lazy-sync", false, "let NATS acknowledge before it syncs to disk")
 	f.BoolVar(&o.DuplicateCheck, "duplicate-check", false, "leave the broker's check of client order ids on")
-	f.StringVar(&o.Dir, "dir", "", "keep stores and logs here (a temporary directory, removed at the end)")
+	f.StringVar(&o.Dir, "dir", "", "keep stores and logs here (a temporary directory, kept if something is wrong)")
 	f.StringVar(&o.Planted, "plant", "", "the bug that workers built with the tag planted have")
 	f.DurationVar(&o.Patience, "patience", 60*time.Second, "how long nothing may happen at the end before the rest counts as lost")
 	f.BoolVarP(&quiet, "quiet", "q", false, "do not tell every fault")
@@ -113,7 +116,7 @@ func tell(w io.Writer) func(chaos.Event) {
 	}
 }
 
-// show prints the report and fails if a rule was broken.
+// show prints the report and fails if a rule was broken, or the run is flawed.
 func show(w io.Writer, r *chaos.Report, asJSON bool) error {
 	if asJSON {
 		if err := json.NewEncoder(w).Encode(r); err != nil {
@@ -122,8 +125,11 @@ func show(w io.Writer, r *chaos.Report, asJSON bool) error {
 	} else {
 		r.Print(w)
 	}
-	if !r.OK() {
+	switch {
+	case !r.Report.OK():
 		return errViolated
+	case !r.OK():
+		return errFlawed
 	}
 	return nil
 }

@@ -41,16 +41,18 @@ func TestShow(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		proof.Report
-		want error
+		flaws []string
+		want  error
 	}{
-		{"all well", proof.Report{Intents: 1, Outcomes: 1, Orders: 1, Failed: 1}, nil},
-		{"lost", proof.Report{Lost: 1}, errViolated},
-		{"contradicted", proof.Report{Contradicted: 1}, errViolated},
+		{"all well", proof.Report{Intents: 1, Outcomes: 1, Orders: 1, Failed: 1}, nil, nil},
+		{"lost", proof.Report{Lost: 1}, nil, errViolated},
+		{"contradicted", proof.Report{Contradicted: 1}, nil, errViolated},
+		{"nothing traded", proof.Report{}, []string{"no publish was acknowledged"}, errFlawed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, asJSON := range []bool{false, true} {
 				var out bytes.Buffer
-				if err := show(&out, &chaos.Report{Report: test.Report}, asJSON); !errors.Is(err, test.want) {
+				if err := show(&out, &chaos.Report{Report: test.Report, Flaws: test.flaws}, asJSON); !errors.Is(err, test.want) {
 					t.Errorf("JSON %v: got %v", asJSON, err)
 				}
 				if asJSON && !json.Valid(out.Bytes()) {
