@@ -24,6 +24,7 @@ type State struct {
 	limiter  limiter
 	seq      uint64 // the intent that was begun
 	attempts int    // made for it
+	delay    backoff
 }
 
 // leastAside is how long a wait must be at least for a session to give its place to others.
@@ -74,12 +75,20 @@ func (s *Session) setAside(ctx context.Context, it Item, until time.Time) error 
 	_, err := s.ask(ctx, Ask{
 		Until: until,
 		Rest:  append([]Item{it}, s.backlog...),
-		State: &State{s.breaker, s.limiter, it.Intent.Seq, s.attempts},
+		State: &State{s.breaker, s.limiter, it.Intent.Seq, s.attempts, s.delay},
 	})
 	if err != nil {
 		return err
 	}
 	return errEnd
+}
+
+// backoff is what an intent goes on with, if it was begun before, or a new one.
+func (s *Session) backoff(t *task) backoff {
+	if st := s.state; st != nil && st.seq == t.outcome.IntentSeq {
+		return st.delay
+	}
+	return backoff{}
 }
 
 // suspect notes that an intent was left with a request unaccounted for.

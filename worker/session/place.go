@@ -44,7 +44,7 @@ type booking struct {
 // drive sends a booking until the broker has it, refuses it, or its time is over. It
 // never sends while an earlier request may still be on its way into the books.
 func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome, error) {
-	var delay backoff
+	delay := s.backoff(t)
 	for ctx.Err() == nil {
 		if !t.since.IsZero() && !plant.Is(plant.Lookup) {
 			o, err := s.resolve(ctx, t, b)

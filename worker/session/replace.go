@@ -58,7 +58,7 @@ func (s *Session) target(ctx context.Context, t *task) (*broker.Order, *order.Ou
 // an earlier request is unaccounted for. It returns an outcome unless what was asked for
 // was found.
 func (s *Session) lookup(ctx context.Context, t *task, ask func() broker.Verdict) (broker.Verdict, *order.Outcome, error) {
-	var delay backoff
+	delay := s.backoff(t)
 	until := t.intent.ExpiresAt
 	if t.ambiguous {
 		until = s.deadline(t)

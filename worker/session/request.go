@@ -143,7 +143,9 @@ func (s *Session) rest(ctx context.Context, delay *backoff, until time.Time) err
 	if s.breaker.open {
 		return nil
 	}
-	return s.stand(ctx, max(min(delay.next(), time.Until(until)), 0))
+	wait := delay.next()
+	s.delay = *delay
+	return s.stand(ctx, max(min(wait, time.Until(until)), 0))
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -88,7 +88,8 @@ type Session struct {
 	doubt    Doubt
 	doubtful bool // a request of ours was left unresolved
 	state    *State
-	attempts int // made for the intent that was begun last
+	attempts int     // made for the intent that was begun last
+	delay    backoff // before its next request
 
 	inbox    <-chan Item
 	asks     chan<- Ask
