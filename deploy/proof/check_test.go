@@ -29,10 +29,9 @@ func history() *History {
 	intent := func(seq uint64, tenant, id string, kind order.Kind) {
 		in := Intent{Tenant: tenant, Seq: seq, At: after(int(seq))}
 		in.ID, in.Kind, in.ExpiresAt = id, kind, after(1000)
-		switch kind {
-		case order.KindOrder:
+		if kind == order.KindOrder {
 			in.Order = buy("1")
-		case order.KindCancel:
+		} else {
 			in.Target = "x"
 		}
 		h.Intents = append(h.Intents, in)
