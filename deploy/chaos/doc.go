@@ -1,7 +1,7 @@
 // Package chaos runs the whole system as it would run for real, breaks it on a seeded
 // schedule, and has package proof judge what is left.
 //
-//	producers ──wires──> NATS x 3 <──wires── worker x 2..6 ──wires──> paper broker
+//	producers ──wires──> NATS x 3 <──wires── worker x 1..6 ──wires──> paper broker
 //	                     └─wires─┘
 //	            every wire is a TCP proxy that can be cut, stalled or slowed
 //

@@ -147,8 +147,8 @@ func (st *storming) miss() {
 	st.missed++
 }
 
-// worker makes a worker leave, or freezes it. At the end there are as many workers as the
-// fault says.
+// worker makes a worker leave, or freezes it. At the end there are at least as many workers
+// as the fault says.
 func (st *storming) worker(ctx context.Context, f *Fault, e *Event) error {
 	holders := st.leases.holders()
 	w := st.pool.choose(f.Pick, holders)
@@ -249,8 +249,8 @@ func (st *storming) leader(ctx context.Context, shard int) int {
 	return shard % servers
 }
 
-// recover heals everything, whatever a lane left behind.
-func (st *storming) recover(ctx context.Context) error {
+// healAll heals everything, whatever a lane left behind.
+func (st *storming) healAll(ctx context.Context) error {
 	errs := []error{heal(ctx, st.wires.all), st.behave(ctx), st.setClock(ctx, 0)}
 	for _, v := range st.nats {
 		errs = append(errs, v.start())

@@ -104,7 +104,7 @@ func (l *load) publish(ctx, stop context.Context, t *trader, in order.Intent) {
 		receipt, err := t.sdk.Publish(once, t.name, in)
 		cancel()
 		if err == nil {
-			t.receipts = append(t.receipts, proof.Receipt{Tenant: receipt.Tenant, ID: receipt.ID, Seq: receipt.Seq})
+			t.receipts = append(t.receipts, proof.Receipt{Tenant: receipt.Tenant, ID: receipt.ID, Seq: receipt.Seq, Digest: proof.DigestOf(in)})
 			return
 		}
 		l.refusals.Add(1)

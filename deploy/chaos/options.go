@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -37,7 +36,9 @@ type Options struct {
 	Tell func(Event)
 }
 
-// The bounds of the number of workers.
+// The bounds of the number of workers that are to be there. While one that was told to end
+// has not, another may have taken its place; and when one has left, it is one less until
+// its tenants have been watched.
 const (
 	minWorkers = 2
 	maxWorkers = 6
@@ -66,19 +67,19 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// Command is the command line that runs the same schedule again.
+// Command is the command line that runs the same schedule again, in the repository.
 func (o Options) Command() string {
-	words := []string{"chaos", fmt.Sprintf("--seed %d --duration %s --tenants %d --rate %d --shards %d", o.Seed, o.Duration, o.Tenants, o.Rate, o.Shards)}
+	args := fmt.Sprintf("--seed %d --tenants %d --rate %d --shards %d", o.Seed, o.Tenants, o.Rate, o.Shards)
 	if o.LazySync {
-		words = append(words, "--lazy-sync")
+		args += " --lazy-sync"
 	}
 	if o.DuplicateCheck {
-		words = append(words, "--duplicate-check")
+		args += " --duplicate-check"
 	}
 	if o.Planted != "" {
-		words = append(words, "--plant "+o.Planted)
+		args += " --worker .bin/worker-planted --plant " + o.Planted
 	}
-	return strings.Join(words, " ")
+	return fmt.Sprintf("make chaos DURATION=%s ARGS=%q", o.Duration, args)
 }
 
 func (o Options) progress(phase string, done, of int) {

@@ -16,15 +16,43 @@ import (
 
 // Catch is what became of a planted bug. Its names in JSON are part of the contract.
 type Catch struct {
-	Bug    plant.Bug          `json:"bug"` // empty for the worker without one
+	Bug    plant.Bug          `json:"bug"`  // empty for the worker without one
+	Seed   uint64             `json:"seed"` // of the last run
 	Runs   int                `json:"runs"`
-	Broken map[proof.Rule]int `json:"broken,omitempty"` // the rules that the judge found broken
+	Wanted []proof.Rule       `json:"wanted,omitempty"` // the rules that the bug breaks, one of them at least
+	Broken map[proof.Rule]int `json:"broken,omitempty"` // the rules that the judge found broken in the last run
 	// Finding is the first of the judge's words.
 	Finding string `json:"finding,omitempty"`
+	// Flaws are those of the run without a bug.
+	Flaws []string `json:"flaws,omitempty"`
+}
+
+// breaks says which rules each bug breaks. At least one of them has to be found broken:
+// that something is wrong is not enough.
+var breaks = map[plant.Bug][]proof.Rule{
+	plant.Fence:       {proof.Fenced, proof.SecondOutcome, proof.Afterlife, proof.ArrivalOrder},
+	plant.Lookup:      {proof.SecondOrder},
+	plant.Settle:      {proof.SecondOrder},
+	plant.Unknown:     {proof.DeniedOrder, proof.NeverRefused},
+	plant.Suspects:    {proof.SecondOrder},
+	plant.RandomID:    {proof.UnexplainedOrder, proof.StrangeRequest},
+	plant.Overtake:    {proof.ArrivalOrder, proof.BookingOrder, proof.OutcomeOrder},
+	plant.Skip:        {proof.MissingOutcome},
+	plant.EarlyCommit: {proof.Premature, proof.MissingOrder, proof.Afterlife},
+	plant.TwiceCommit: {proof.SecondOutcome},
+	plant.Accept:      {proof.MissingOrder},
+	plant.Expiry:      {proof.Stale},
+	plant.Quantity:    {proof.OtherOrder},
+	plant.Account:     {proof.OtherAccount},
 }
 
 // Caught says whether the judge saw the bug; of the worker without one, that it saw nothing.
-func (c *Catch) Caught() bool { return (len(c.Broken) > 0) == (c.Bug != "") }
+func (c *Catch) Caught() bool {
+	if c.Bug == "" {
+		return len(c.Broken) == 0 && len(c.Flaws) == 0
+	}
+	return slices.ContainsFunc(c.Wanted, func(r proof.Rule) bool { return c.Broken[r] > 0 })
+}
 
 // plantedRuns is how many schedules a bug may hide in: some show only when a fault strikes
 // at the right moment.
@@ -42,35 +70,45 @@ func PlantedOptions() Options {
 }
 
 // Planted runs workers with each of the bugs, one at a time, and first without any, until
-// the judge has seen each. The worker command has to be built with the tag planted.
+// the judge has seen each. The worker command has to be built with the tag planted. Each
+// bug has seeds of its own, whichever others are asked for.
 func Planted(ctx context.Context, o Options, bugs []plant.Bug, tell func(Catch)) ([]Catch, error) {
+	first := o.Seed
 	var all []Catch
 	for _, bug := range append([]plant.Bug{""}, bugs...) {
-		c := Catch{Bug: bug}
-		for c.Runs < plantedRuns && len(c.Broken) == 0 {
-			o.Planted = string(bug)
-			r, err := Run(ctx, o)
-			if err != nil {
+		o.Planted, o.Seed = string(bug), first+uint64(plantedRuns*(1+slices.Index(plant.Bugs, bug)))
+		c := Catch{Bug: bug, Wanted: breaks[bug]}
+		for c.Runs == 0 || bug != "" && c.Runs < plantedRuns && !c.Caught() {
+			if err := c.run(ctx, o); err != nil {
 				return all, fmt.Errorf("with the bug %q: %w", bug, err)
 			}
-			c.Runs++
 			o.Seed++
-			if r.Logs != "" && bug != "" && o.Dir == "" {
-				if err := os.RemoveAll(r.Logs); err != nil { // it was to be flawed
-					return all, fmt.Errorf("chaos: %w", err)
-				}
-			}
-			if c.Broken = r.Violations; len(r.Findings) > 0 {
-				c.Finding = r.Findings[0]
-			}
-			if bug == "" {
-				break
-			}
 		}
 		all = append(all, c)
 		tell(c)
 	}
 	return all, nil
+}
+
+// run looks for the bug in one schedule.
+func (c *Catch) run(ctx context.Context, o Options) error {
+	r, err := Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	c.Runs++
+	c.Seed, c.Broken = o.Seed, r.Violations
+	if len(r.Findings) > 0 {
+		c.Finding = r.Findings[0]
+	}
+	if c.Bug == "" {
+		c.Flaws = r.Flaws
+		return nil
+	}
+	if o.Dir == "" && r.Logs != "" { // kept because of what was to be found
+		return os.RemoveAll(r.Logs)
+	}
+	return nil
 }
 
 // Print writes one line.
@@ -88,5 +126,6 @@ func (c *Catch) Print(w io.Writer) {
 	for _, rule := range slices.Sorted(maps.Keys(c.Broken)) {
 		broken = append(broken, fmt.Sprintf("%s %d", rule, c.Broken[rule]))
 	}
-	fmt.Fprintf(w, "%-13s %-14s in %d runs  %s\n", name, verdict, c.Runs, strings.Join(broken, ", "))
+	broken = append(broken, c.Flaws...)
+	fmt.Fprintf(w, "%-13s %-14s seed %-4d in %d runs  %s\n", name, verdict, c.Seed, c.Runs, strings.Join(broken, ", "))
 }

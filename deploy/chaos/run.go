@@ -62,7 +62,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		return nil, err
 	}
 	sleep(ctx, time.Until(st.began.Add(o.Duration)))
-	if err := st.recover(ctx); err != nil {
+	if err := st.healAll(ctx); err != nil {
 		return nil, err
 	}
 	stop()

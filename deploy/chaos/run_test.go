@@ -15,6 +15,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/deploy/proof"
+	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
 // TestMain lets this program be a part of the system.
@@ -51,19 +52,29 @@ func small(t *testing.T) Options {
 	}
 }
 
-// nothingLeft checks that no process of a run is left, nor a file.
+// nothingLeft checks that no process of a run is left, nor a file: no worker, and none of
+// the parts, which are this program in a role.
 func nothingLeft(t *testing.T, worker string) {
 	t.Helper()
 	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v (%v)", left, err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
 	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range commands {
-		if line, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(line), worker) {
-			t.Errorf("%s still runs", path)
+		line, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		words := strings.Split(string(line), "\x00")
+		if words[0] == worker || words[0] == self && len(words) > 1 && words[1] == parts.Arg {
+			t.Errorf("%s still runs: %q", path, words)
 		}
 	}
 }
@@ -120,17 +131,29 @@ func TestBrokenWorker(t *testing.T) {
 	}
 }
 
+// Every bug names the rules that it breaks.
+func TestBreaks(t *testing.T) {
+	for _, bug := range plant.Bugs {
+		if len(breaks[bug]) == 0 {
+			t.Errorf("%s breaks nothing", bug)
+		}
+	}
+}
+
 func TestCatch(t *testing.T) {
 	broken := map[proof.Rule]int{proof.SecondOrder: 2}
+	wanted := []proof.Rule{proof.Fenced, proof.SecondOrder}
 	for _, tc := range []struct {
 		catch  Catch
 		caught bool
 		says   string
 	}{
-		{Catch{Runs: 1}, true, "nothing found"},
+		{Catch{Runs: 1, Seed: 7}, true, "nothing found  seed 7"},
 		{Catch{Runs: 1, Broken: broken}, false, "FOUND"},
-		{Catch{Bug: "fence", Runs: 4}, false, "NOT CAUGHT"},
-		{Catch{Bug: "fence", Runs: 2, Broken: broken}, true, "second_order 2"},
+		{Catch{Runs: 1, Flaws: []string{"a flaw"}}, false, "a flaw"},
+		{Catch{Bug: "fence", Runs: 4, Wanted: wanted}, false, "NOT CAUGHT"},
+		{Catch{Bug: "fence", Runs: 4, Wanted: wanted[:1], Broken: broken}, false, "NOT CAUGHT"},
+		{Catch{Bug: "fence", Runs: 2, Wanted: wanted, Broken: broken}, true, "second_order 2"},
 	} {
 		var out bytes.Buffer
 		tc.catch.Print(&out)

@@ -1,6 +1,10 @@
 package proof
 
-import "github.com/orderfleet/orderfleet/shared/order"
+import (
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/order"
+)
 
 // key identifies an intent: its tenant, which has one shard, and its place there.
 type key struct {
@@ -36,6 +40,7 @@ func Check(h History) Report {
 	c.index()
 	c.checkReceipts()
 	c.checkOutcomes()
+	c.checkOwners()
 	for i := range h.Intents {
 		c.checkIntent(&h.Intents[i])
 	}
@@ -90,8 +95,11 @@ func (c *checker) claim(id string) *claim {
 // checkReceipts: what was acknowledged is on the ledger.
 func (c *checker) checkReceipts() {
 	for _, r := range c.h.Receipts {
-		if in := c.published[key{r.Tenant, r.Seq}]; in == nil || in.ID != r.ID {
+		switch in := c.published[key{r.Tenant, r.Seq}]; {
+		case in == nil || in.ID != r.ID:
 			c.find(MissingIntent, "%s of %s was acknowledged as %d, and is not there", r.ID, r.Tenant, r.Seq)
+		case r.Digest != Digest{} && r.Digest != DigestOf(in.Intent):
+			c.find(Altered, "intent %d of %s (%s) is not what was published", r.Seq, r.Tenant, r.ID)
 		}
 	}
 }
@@ -120,6 +128,24 @@ func (c *checker) checkOutcomes() {
 			c.find(Fenced, "outcome %d of %s is of epoch %d, behind one of epoch %d", o.Seq, o.Tenant, o.Epoch, before.epoch)
 		}
 		last[o.Tenant] = tip{max(o.IntentSeq, before.seq), max(o.Epoch, before.epoch)}
+	}
+}
+
+// checkOwners: an epoch of a shard has one worker.
+func (c *checker) checkOwners() {
+	type reign struct {
+		shard int
+		epoch uint64
+	}
+	owners := make(map[reign]string)
+	for i := range c.h.Outcomes {
+		o := &c.h.Outcomes[i]
+		r := reign{o.Shard, o.Epoch}
+		if owner, known := owners[r]; known && owner != o.Worker {
+			c.find(SharedEpoch, "outcome %d of %s is by %s, but epoch %d of shard %d is that of %s", o.Seq, o.Tenant, o.Worker, o.Epoch, o.Shard, owner)
+			continue
+		}
+		owners[r] = o.Worker
 	}
 }
 
@@ -168,22 +194,44 @@ func (c *checker) explain(cl *claim, b *Booking) bool {
 	return false
 }
 
-// checkArrivals: first requests come in the order of the intents, none too late.
+// checkArrivals: requests come in the order of the intents, none too late, each for an
+// intent and on its tenant's account.
 func (c *checker) checkArrivals() {
 	order := newSequence()
 	for i := range c.h.Arrivals {
 		a := &c.h.Arrivals[i]
 		cl := c.claims[a.ClientOrderID]
 		if cl == nil || len(cl.intents) == 0 {
-			continue // an order of it would be found
+			c.find(StrangeRequest, "a request to %s %s on the account of %s bears the client order id %q, which is no intent's", a.Method, a.Path, a.Account, a.ClientOrderID)
+			continue
+		}
+		if tenant := cl.intents[0].Tenant; a.Account != "" && a.Account != tenant {
+			c.find(OtherAccount, "a request for %s arrived on the account of %s", a.ClientOrderID, a.Account)
 		}
 		if late := a.Time.Sub(cl.expires()); late > c.h.Slack && !cl.expires().IsZero() {
 			c.find(Stale, "a request for %s arrived %s after it had expired", a.ClientOrderID, late)
 		}
-		if in := cl.turn(); a == cl.arrivals[0] && order.behind(in) {
-			c.find(ArrivalOrder, "the request for intent %d of %s arrived behind that for %d", in.Seq, in.Tenant, order.last[in.Tenant])
+		if ended := c.ended(cl); !ended.IsZero() && a.Time.Sub(ended) > c.h.Slack {
+			c.find(Afterlife, "a request for %s arrived %s after its outcome", a.ClientOrderID, a.Time.Sub(ended))
+		}
+		if in := cl.turn(); order.behind(in) {
+			c.find(ArrivalOrder, "a request for intent %d of %s arrived behind one for %d", in.Seq, in.Tenant, order.last[in.Tenant])
 		}
 	}
+}
+
+// ended is when the last intent of an id had its outcome; zero if one has none.
+func (c *checker) ended(cl *claim) (last time.Time) {
+	for _, in := range cl.intents {
+		o := c.answered[key{in.Tenant, in.Seq}]
+		if o == nil {
+			return time.Time{}
+		}
+		if o.At.After(last) {
+			last = o.At
+		}
+	}
+	return last
 }
 
 // sequence watches that something happens in the order of each tenant's intents.

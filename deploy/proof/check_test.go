@@ -29,14 +29,13 @@ func history() *History {
 	intent := func(seq uint64, tenant, id string, kind order.Kind) {
 		in := Intent{Tenant: tenant, Seq: seq, At: after(int(seq))}
 		in.ID, in.Kind, in.ExpiresAt = id, kind, after(1000)
-		switch kind {
-		case order.KindOrder:
+		if kind == order.KindOrder {
 			in.Order = buy("1")
-		case order.KindCancel:
+		} else {
 			in.Target = "x"
 		}
 		h.Intents = append(h.Intents, in)
-		h.Receipts = append(h.Receipts, Receipt{tenant, id, seq})
+		h.Receipts = append(h.Receipts, Receipt{Tenant: tenant, ID: id, Seq: seq})
 	}
 	intent(1, "a", "x", order.KindOrder)
 	intent(2, "b", "x", order.KindOrder)
@@ -48,6 +47,7 @@ func history() *History {
 	intent(8, "b", "m", order.KindOrder)
 	h.Intents[6].ExpiresAt = after(50)
 	h.Intents[7].Order.Qty = nil
+	sign(h)
 
 	arrival := func(second int, tenant, id string, status int) {
 		h.Arrivals = append(h.Arrivals, Arrival{Account: tenant, Method: "POST", ClientOrderID: tenant + "." + id, Status: status, Time: after(second)})
@@ -87,6 +87,13 @@ func history() *History {
 	outcome(106, 7, order.Expired, 2)
 	outcome(107, 8, order.Invalid, 2)
 	return h
+}
+
+// sign makes the receipts those of what the ledger has.
+func sign(h *History) {
+	for i := range h.Receipts {
+		h.Receipts[i].Digest = DigestOf(h.Intents[i].Intent)
+	}
 }
 
 func TestACleanHistory(t *testing.T) {
@@ -132,7 +139,7 @@ var faults = []struct {
 	{"orders out of order", func(h *History) { b := h.Bookings; b[0], b[2] = b[2], b[0] },
 		BookingOrder, "the order of intent 1 of a was booked behind that of 4"},
 	{"an intent overtaken on its way", func(h *History) { a := h.Arrivals; a[2], a[3] = a[3], a[2] },
-		ArrivalOrder, "the request for intent 3 of a arrived behind that for 4"},
+		ArrivalOrder, "a request for intent 3 of a arrived behind one for 4"},
 	{"an order is missing", func(h *History) { drop(&h.Bookings, 2) },
 		MissingOrder, "the broker has no order a.z"},
 	{"another order id", func(h *History) { h.Outcomes[0].BrokerOrderID = "at-broker-az" },
@@ -150,6 +157,20 @@ var faults = []struct {
 	{"on another's account", func(h *History) { h.Bookings[1].Account = "a" }, OtherAccount, "b.x is on the account of a"},
 	{"accepted before it was sent", func(h *History) { h.Outcomes[3].At = after(23) }, Premature, "1s before its request"},
 	{"rejected without being asked", func(h *History) { h.Arrivals[2].Status = 500 }, NeverRefused, "intent 3 of a"},
+	{"a request for an intent behind one of its successor", func(h *History) {
+		h.Arrivals[4], h.Arrivals[5] = h.Arrivals[5], h.Arrivals[4]
+	}, ArrivalOrder, "intent 4 of a arrived behind one for 7"},
+	{"a request of a former owner", func(h *History) {
+		late := h.Arrivals[1]
+		late.Time = after(200)
+		h.Arrivals = append(h.Arrivals, late)
+	}, Afterlife, "b.x arrived 1m36s after its outcome"},
+	{"a request on another's account", func(h *History) { h.Arrivals[5].Account = "b" }, OtherAccount, "a.w arrived on the account of b"},
+	{"a request for nobody", func(h *History) { h.Arrivals[5].ClientOrderID = "7c9b" }, StrangeRequest, `"7c9b"`},
+	{"a request without an id", func(h *History) { h.Arrivals[5].ClientOrderID = "" }, StrangeRequest, "account of a"},
+	{"two owners at once", func(h *History) { h.Outcomes[6].Worker = "other" }, SharedEpoch, "outcome 106 of a is by other"},
+	{"an id that was used again", func(h *History) { h.Outcomes[4].Status, h.Outcomes[4].HTTPStatus = order.Rejected, 200 }, Repeated, "has the id of 2"},
+	{"the ledger has something else", func(h *History) { h.Intents[6].Order.Symbol = "MSFT" }, Altered, "intent 7 of a"},
 	{"rejected for a moment's trouble", func(h *History) { h.Outcomes[2].HTTPStatus, h.Arrivals[2].Status = 503, 503 }, NeverRefused, "intent 3 of a"},
 	{"rejected by a rate limit", func(h *History) { h.Outcomes[2].HTTPStatus, h.Arrivals[2].Status = 429, 429 }, NeverRefused, "intent 3 of a"},
 	{"a replace rejected for a moment's trouble", func(h *History) {
@@ -253,6 +274,7 @@ func TestNothingExpected(t *testing.T) {
 func TestFailedIsNoViolation(t *testing.T) {
 	h := history()
 	h.Intents[2].ExpiresAt, h.Intents[3].ExpiresAt = after(70), after(70)
+	sign(h)
 	h.Outcomes[3].Status = order.Failed // with an order
 	h.Outcomes[2].Status = order.Failed // without
 	if r := Check(*h); !r.OK() || r.Failed != 2 {
@@ -265,6 +287,7 @@ func TestDrivenAgain(t *testing.T) {
 	h := history()
 	h.Outcomes[2].Status = order.Failed // y, without an order
 	h.Intents[2].ExpiresAt = after(70)
+	sign(h)
 	again := h.Intents[2]
 	again.Seq, again.ID, again.RetryOf, again.ExpiresAt = 9, "y-again", "y", after(2000)
 	h.Intents = append(h.Intents, again)

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -37,6 +38,22 @@ type Expect struct {
 type Receipt struct {
 	Tenant, ID string
 	Seq        uint64 // in its shard
+	// Digest of what was published, see [DigestOf]; it is not judged if it is zero.
+	Digest Digest
+}
+
+// Digest identifies the content of an intent.
+type Digest [sha256.Size]byte
+
+// DigestOf is the digest of an intent, however it is written: on the ledger it bears a
+// version, and its times have one zone.
+func DigestOf(in order.Intent) Digest {
+	in.Version, in.ExpiresAt = order.Version, in.ExpiresAt.Round(0).UTC()
+	data, err := order.EncodeIntent(in)
+	if err != nil {
+		return Digest{} // it could not be published
+	}
+	return sha256.Sum256(data)
 }
 
 // Intent is an intent on the fleet's ledger.
@@ -59,6 +76,7 @@ func (in *Intent) valid() bool {
 // Outcome is an outcome on the fleet's ledger.
 type Outcome struct {
 	Tenant string
+	Shard  int // whose stream it is on
 	Seq    uint64
 	At     time.Time
 	order.Outcome

@@ -23,6 +23,9 @@ func (c *checker) checkIntent(in *Intent) {
 	if cl == nil {
 		cl = &claim{} // without an id
 	}
+	if first := cl.firstUse(in); first != nil && o.Status != order.Duplicate && o.Status != order.Invalid {
+		c.find(Repeated, "intent %d of %s has the id of %d, and ended as %s", in.Seq, in.Tenant, first.Seq, o.Status)
+	}
 	switch o.Status {
 	case order.Accepted:
 		if books(in.Kind) {
@@ -67,6 +70,16 @@ func (c *checker) checkFailed(in *Intent, o *Outcome, cl *claim) {
 	if early := in.ExpiresAt.Sub(o.At); early > c.h.Slack && !o.At.IsZero() && !other && c.h.Expect.Credentials {
 		c.find(GaveUp, "intent %d of %s ended as failed %s before it expired: %s", in.Seq, in.Tenant, early, o.Message)
 	}
+}
+
+// firstUse is the intent that used an intent's id before it; nil if none did.
+func (cl *claim) firstUse(in *Intent) *Intent {
+	for _, other := range cl.intents {
+		if other.ID == in.ID && other.Seq < in.Seq {
+			return other
+		}
+	}
+	return nil
 }
 
 // checkNames holds the names in an outcome against its intent.

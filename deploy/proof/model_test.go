@@ -51,7 +51,7 @@ func (m *model) publish() {
 		in.Order = buy(fmt.Sprint(rapid.IntRange(1, 9).Draw(m.T, "qty")))
 	}
 	if rapid.Bool().Draw(m.T, "acknowledged") {
-		m.Receipts = append(m.Receipts, Receipt{tenant, in.ID, in.Seq})
+		m.Receipts = append(m.Receipts, Receipt{tenant, in.ID, in.Seq, DigestOf(in.Intent)})
 	}
 	m.Intents = append(m.Intents, in)
 	m.queue = append(m.queue, len(m.Intents)-1)

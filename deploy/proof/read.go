@@ -33,7 +33,7 @@ func Read(ctx context.Context, l *ledger.Ledger) (intents []Intent, outcomes []O
 				if err != nil {
 					return fmt.Errorf("proof: outcome at %s sequence %d: %w", ledger.StreamName(shard), e.Seq, err)
 				}
-				outcomes = append(outcomes, Outcome{e.Tenant, e.Seq, e.Time, o})
+				outcomes = append(outcomes, Outcome{e.Tenant, shard, e.Seq, e.Time, o})
 			case ledger.Updates, ledger.Controls:
 			}
 			if e.Seq >= end {

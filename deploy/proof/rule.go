@@ -42,6 +42,11 @@ const (
 	NeverInvalid     Rule = "never_invalid"
 	NeverBlocked     Rule = "never_blocked"
 	GaveUp           Rule = "gave_up"
+	Afterlife        Rule = "afterlife"
+	StrangeRequest   Rule = "strange_request"
+	SharedEpoch      Rule = "shared_epoch"
+	Repeated         Rule = "repeated"
+	Altered          Rule = "altered"
 )
 
 // Law is a rule, its class, and what a violation of it is in words.
@@ -59,14 +64,15 @@ var Rules = []Law{
 	{StrayOutcome, Duplicated, "outcomes of no intent"},
 	{SecondOrder, Duplicated, "intents with more than one order at the broker"},
 	{SharedOrder, Duplicated, "orders that more than one intent was accepted for"},
+	{Repeated, Duplicated, "repeats of an id that did not end as duplicates"},
 	{OutcomeOrder, Reordered, "outcomes behind one of a later intent"},
 	{BookingOrder, Reordered, "orders booked behind one of a later intent"},
-	{ArrivalOrder, Reordered, "first requests that arrived behind one of a later intent"},
+	{ArrivalOrder, Reordered, "requests that arrived behind one of a later intent"},
 	{MissingOrder, Contradicted, "accepted, but the broker has no order"},
 	{OtherOrder, Contradicted, "accepted, but the broker has another order"},
 	{DeniedOrder, Contradicted, "not accepted, but the broker has the order"},
 	{UnexplainedOrder, Contradicted, "orders that the ledger does not explain"},
-	{OtherAccount, Contradicted, "orders on another tenant's account"},
+	{OtherAccount, Contradicted, "orders and requests on another tenant's account"},
 	{Premature, Contradicted, "accepted before the broker had the request"},
 	{NeverRefused, Contradicted, "rejected, but the broker refused no request for good"},
 	{Touched, Contradicted, "blocked or invalid, but the broker got a request"},
@@ -77,6 +83,10 @@ var Rules = []Law{
 	{NeverInvalid, Contradicted, "invalid, but nothing is wrong with the intent"},
 	{NeverBlocked, Contradicted, "blocked, but nothing blocks"},
 	{GaveUp, Contradicted, "failed before their time was over"},
+	{Afterlife, Contradicted, "requests that arrived after their intent's outcome"},
+	{StrangeRequest, Contradicted, "requests that bear no intent's client order id"},
+	{SharedEpoch, Contradicted, "outcomes of one epoch of a shard by another worker"},
+	{Altered, Contradicted, "intents on the ledger that are not what was published"},
 }
 
 // classOf is the class of a rule.

@@ -49,7 +49,7 @@ func newRoot() *cobra.Command {
 	cmd := cli.Command(&cobra.Command{
 		Use:   "chaos",
 		Short: "Break the running system on a schedule and check that no rule is broken",
-		Long: `Starts three NATS servers, the paper broker and two to six workers as processes of
+		Long: `Starts three NATS servers, the paper broker and up to six workers as processes of
 their own, keeps a steady load of many tenants, and injects faults: workers are
 killed, frozen past their lease and drained; connections are cut, stalled and slowed;
 NATS servers are killed, frozen and restarted; the broker answers late, wrongly or
