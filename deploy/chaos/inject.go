@@ -30,8 +30,8 @@ type Event struct {
 // A worker leaves alone when the shards have had their owners for so long; that is waited
 // for, but not for ever.
 const (
-	settle         = time.Second
-	settlePatience = 2 * time.Second
+	settle         = 1500 * time.Millisecond
+	settlePatience = 3 * time.Second
 )
 
 // storming is the lanes at work.
@@ -117,7 +117,7 @@ func (st *storming) inject(ctx context.Context, f *Fault) error {
 // longer than its schedule.
 func (st *storming) calm(ctx context.Context) bool {
 	for until := time.Now().Add(settlePatience); time.Now().Before(until); {
-		if st.busy.Load() == 1 && st.leases.settled(st.pool.count(), settle) {
+		if st.busy.Load() == 1 && st.leases.settled(st.pool.names(), settle) {
 			return true
 		}
 		if !sleep(ctx, 50*time.Millisecond) {

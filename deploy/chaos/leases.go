@@ -14,13 +14,14 @@ import (
 // leases follows which worker holds which shard. Safe for concurrent use.
 type leases struct {
 	mu      sync.Mutex
-	names   map[string]string // of members, by id; those that are gone, too
-	owners  []string          // ids, by shard
-	changed time.Time         // when one last changed its owner
+	names   map[string]string    // of members, by id; those that are gone, too
+	owners  []string             // ids, by shard
+	beats   map[string]time.Time // when each worker's last heartbeat was seen, by name
+	changed time.Time            // when a shard last changed its owner, or a member came or went
 }
 
 func newLeases(shards int) *leases {
-	return &leases{names: make(map[string]string), owners: make([]string, shards)}
+	return &leases{names: make(map[string]string), beats: make(map[string]time.Time), owners: make([]string, shards)}
 }
 
 // follow reads the fleet's bucket until ctx ends.
@@ -39,11 +40,8 @@ func (l *leases) follow(ctx context.Context, led *ledger.Ledger) {
 func (l *leases) see(c ledger.KeyChange) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if id, ok := strings.CutPrefix(c.Key, "member."); ok && c.Value != nil {
-		var member struct{ Name string }
-		if json.Unmarshal(c.Value, &member) == nil {
-			l.names[id] = member.Name
-		}
+	if id, ok := strings.CutPrefix(c.Key, "member."); ok {
+		l.seeMember(id, c.Value)
 		return
 	}
 	key, _ := strings.CutPrefix(c.Key, "shard.")
@@ -72,11 +70,38 @@ func (l *leases) holders() []string {
 	return names
 }
 
-// settled says that so many workers share the shards as they are to, and have for a while.
-func (l *leases) settled(workers int, d time.Duration) bool {
+// seeMember takes a heartbeat in, or the end of a member. The caller holds the lock.
+func (l *leases) seeMember(id string, value []byte) {
+	if value == nil {
+		l.changed = time.Now()
+		delete(l.beats, l.names[id])
+		return
+	}
+	var member struct{ Name string }
+	if json.Unmarshal(value, &member) != nil {
+		return
+	}
+	if l.names[id] == "" {
+		l.changed = time.Now()
+	}
+	l.names[id], l.beats[member.Name] = member.Name, time.Now()
+}
+
+// beating is how old a heartbeat is at most while NATS is well: they live for a second, so
+// they come more often. Without them what is known of the shards is old, too.
+const beating = 700 * time.Millisecond
+
+// settled says that these workers are the members, share the shards as they are to, and
+// have for a while.
+func (l *leases) settled(workers []string, d time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	bound := (len(l.owners) + workers - 1) / max(workers, 1)
+	for _, name := range workers {
+		if time.Since(l.beats[name]) > beating {
+			return false
+		}
+	}
+	bound := (len(l.owners) + len(workers) - 1) / max(len(workers), 1)
 	held := make(map[string]int)
 	for _, id := range l.owners {
 		if held[id]++; id == "" || held[id] > bound {

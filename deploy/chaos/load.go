@@ -104,7 +104,11 @@ func (l *load) publish(ctx, stop context.Context, t *trader, in order.Intent) {
 		receipt, err := t.sdk.Publish(once, t.name, in)
 		cancel()
 		if err == nil {
-			t.receipts = append(t.receipts, proof.Receipt{Tenant: receipt.Tenant, ID: receipt.ID, Seq: receipt.Seq, Digest: proof.DigestOf(in)})
+			r := proof.Receipt{Tenant: receipt.Tenant, ID: receipt.ID, Seq: receipt.Seq}
+			if in.ID == fmt.Sprintf("%06d", t.serial) { // else the receipt may be that of its first use
+				r.Digest = proof.DigestOf(in)
+			}
+			t.receipts = append(t.receipts, r)
 			return
 		}
 		l.refusals.Add(1)

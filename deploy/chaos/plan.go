@@ -62,7 +62,7 @@ const (
 )
 
 // leaves are when in a period a worker leaves.
-var leaves = []time.Duration{17 * time.Second, 24 * time.Second}
+var leaves = []time.Duration{16 * time.Second, 23 * time.Second}
 
 // The kinds of faults of a worker.
 const (

@@ -93,11 +93,16 @@ func (p *pool) fill(want int) error {
 	return nil
 }
 
-// count counts the workers that were not told to end.
-func (p *pool) count() int {
+// names are those of the workers that were not told to end.
+func (p *pool) names() (all []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.live()
+	for _, w := range p.workers {
+		if w != nil && !w.told {
+			all = append(all, w.name)
+		}
+	}
+	return all
 }
 
 // live counts the workers that were not told to end. The caller holds the lock.

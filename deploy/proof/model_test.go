@@ -128,6 +128,18 @@ func (m *model) drive(in *Intent, o *Outcome, id string) {
 	}
 }
 
+// excuse gives an outcome of one status another one, if its intent had time left.
+func (m *model) excuse(i int, was, is order.Status) bool {
+	o := &m.Outcomes[i]
+	for j := range m.Intents {
+		if in := &m.Intents[j]; in.Tenant == o.Tenant && in.Seq == o.IntentSeq && o.Status == was && o.At.Before(in.ExpiresAt) {
+			o.Status = is
+			return true
+		}
+	}
+	return false
+}
+
 // TestCleanHistoriesAreClean: whatever happens within the rules, nothing is found.
 func TestCleanHistoriesAreClean(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -198,6 +210,32 @@ func TestBrokenHistoriesAreNot(t *testing.T) {
 		}},
 		{Stale, func(m *model) bool {
 			return some(m, m.Arrivals, func(i int) bool { m.Arrivals[i].Time = m.now.Add(time.Hour); return true })
+		}},
+		{Afterlife, func(m *model) bool {
+			return some(m, m.Arrivals, func(i int) bool { m.Arrivals[i].Time = m.now.Add(time.Hour); return true })
+		}},
+		{StrangeRequest, func(m *model) bool {
+			return some(m, m.Arrivals, func(i int) bool { m.Arrivals[i].ClientOrderID = "7c9b"; return true })
+		}},
+		{Altered, func(m *model) bool {
+			return some(m, m.Receipts, func(i int) bool { m.Receipts[i].Digest[0]++; return true })
+		}},
+		{Repeated, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool { return m.excuse(i, order.Duplicate, order.Expired) })
+		}},
+		{GaveUp, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool { return m.excuse(i, order.Accepted, order.Failed) })
+		}},
+		{Early, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool { return m.excuse(i, order.Rejected, order.Expired) })
+		}},
+		{NeverInvalid, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool {
+				return m.Outcomes[i].Kind == order.KindOrder && m.excuse(i, order.Rejected, order.Invalid)
+			})
+		}},
+		{NeverBlocked, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool { return m.excuse(i, order.Rejected, order.Blocked) })
 		}},
 	}
 	for _, tc := range breaks {
