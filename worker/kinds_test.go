@@ -19,6 +19,12 @@ func replace(id, target, price string) order.Intent {
 		Order: &order.Order{LimitPrice: num(price)}}
 }
 
+func retry(id, of string) order.Intent {
+	in := buy(id)
+	in.RetryOf = of
+	return in
+}
+
 func cancelAll(id string) order.Intent {
 	return order.Intent{ID: id, Kind: order.KindCancelAll, ExpiresAt: time.Now().Add(time.Minute)}
 }
@@ -61,6 +67,8 @@ func TestKinds(t *testing.T) {
 		{"replace a replacement by the first name", []order.Intent{buy("a"), replace("r", "a", "101"), replace("s", "a", "102")},
 			[]want{{status: order.Accepted}, {status: order.Accepted}, {status: order.Accepted}}, "a:replaced r:replaced s:new"},
 		{"cancel what was replaced", []order.Intent{buy("a"), replace("r", "a", "101"), cancel("c", "a")},
+			[]want{{status: order.Accepted}, {status: order.Accepted}, {status: order.Accepted}}, "a:replaced r:canceled"},
+		{"replace and cancel a retry", []order.Intent{retry("b", "a"), replace("r", "b", "101"), cancel("c", "b")},
 			[]want{{status: order.Accepted}, {status: order.Accepted}, {status: order.Accepted}}, "a:replaced r:canceled"},
 		{"cancel all", []order.Intent{buy("a"), buy("b"), cancelAll("c"), buy("d")},
 			[]want{{status: order.Accepted}, {status: order.Accepted}, {status: order.Accepted, message: "2 orders"}, {status: order.Accepted}},
@@ -213,4 +221,26 @@ func TestDuplicateIDs(t *testing.T) {
 	if ids := fmt.Sprint(r.books.ids("acme")); ids != "[one]" {
 		t.Errorf("booked %s", ids)
 	}
+}
+
+// TestRefusedWhileUnaccounted: a broker that refuses to be asked says nothing of a request
+// that it may have carried out.
+func TestRefusedWhileUnaccounted(t *testing.T) {
+	r := newRig(t)
+	lost := false
+	r.books.meddle = func(call, _ string, book func()) *broker.Verdict {
+		switch {
+		case call == "cancel":
+			lost = true
+			book()
+			return &broker.Verdict{Kind: broker.Unknown, Message: "connection reset"}
+		case lost:
+			return &broker.Verdict{Kind: broker.Rejected, HTTPStatus: 403, Message: "forbidden."}
+		}
+		return nil
+	}
+	r.work()
+	r.publish("acme", buy("a"))
+	r.publish("acme", cancel("c", "a"))
+	want{status: order.Failed, message: "refuses to be asked: HTTP 403 forbidden."}.check(t, r.outcomes("acme", 2)[1])
 }

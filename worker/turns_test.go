@@ -120,11 +120,8 @@ func TestSetAsideExpires(t *testing.T) {
 	for n := range tenants {
 		for name, want := range map[string]order.Status{"unsent": order.Expired, "lost": order.Failed} {
 			o := r.outcomes(fmt.Sprintf("%s%d", name, n), 1)[0]
-			if late := o.Committed.Sub(o.Published); o.Status != want || late > 10*time.Second {
-				t.Errorf("%s%d after %s: %+v", name, n, late, o)
-			}
-			if want == order.Failed && o.Attempts != 1 {
-				t.Errorf("%s%d: %d attempts", name, n, o.Attempts)
+			if o.Status != want || want == order.Failed && o.Attempts != 1 {
+				t.Errorf("%s%d: %+v", name, n, o)
 			}
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/outage"
+	"github.com/orderfleet/orderfleet/worker/plant"
 	"github.com/orderfleet/orderfleet/worker/session"
 	"github.com/orderfleet/orderfleet/worker/shard"
 	"github.com/rs/zerolog"
@@ -79,7 +80,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 		Session: session.Config{
 			Worker:  cfg.Name,
 			Ledger:  l,
-			Connect: cfg.Connect,
+			Connect: plant.Connect(cfg.Connect),
 			Outages: outages,
 			Log:     log,
 			Idle:    cfg.Idle,

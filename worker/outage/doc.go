@@ -21,10 +21,15 @@
 //	    |                            +-------+                          |
 //	    +---------------------------------------------------------------+ few fail, or all left
 //
-// Calm, asking, mixed: a tenant whose breaker is open probes when it wants to; its trouble
-// is its own. Outage: who wants to probe waits for its turn, first come first served, so
-// that a tenant with trouble of its own cannot use up the probes of the others. The first
-// success ends it: all are let go, spread over a time that grows with their number.
+// Calm, asking, mixed: a tenant whose breaker is open probes when its pause is over; its
+// trouble is its own. Outage: who wants to probe waits for its turn, first come first served,
+// so that a tenant with trouble of its own cannot use up the probes of the others. Members
+// queue when their pauses begin, so that in an outage one probes every interval, however long
+// the pauses have become. The first success ends it: all are let go, spread over a time that
+// grows with their number.
+//
+// Where places for sessions are scarce, tenants leave while they wait. Then an outage may not
+// be seen, and each tenant's own breaker bounds its requests.
 //
 // To learn that others succeed, the watch asks: it puts a question into a channel with one
 // place that all members of the address look into when a request succeeded. The first one

@@ -50,10 +50,23 @@ func (m *Member) Failing(ctx context.Context) {
 	m.watch.tell(ctx, event{kind: failing, member: m, turn: m.turn})
 }
 
-// Want asks for leave to probe, which comes out of Turn, and waits for it until a moment.
-// Ask again after that.
+// Queue asks for a turn to probe in an outage, be it now or one that is seen later, and
+// waits for it until a moment: so the outage's end is noticed however long the pauses of its
+// members are.
+func (m *Member) Queue(ctx context.Context, until time.Time) {
+	m.watch.tell(ctx, event{kind: queuing, member: m, until: until})
+}
+
+// Want asks for leave to probe now, and waits for it until a moment. Unless there is an
+// outage in which others come first, Turn has it when Want returns.
 func (m *Member) Want(ctx context.Context, until time.Time) {
-	m.watch.tell(ctx, event{kind: wanting, member: m, until: until})
+	heard := make(chan struct{})
+	m.watch.tell(ctx, event{kind: wanting, member: m, until: until, heard: heard})
+	select {
+	case <-heard:
+	case <-m.watch.done:
+	case <-ctx.Done():
+	}
 }
 
 // Turn yields, once, that the session may make a request after so long a time.

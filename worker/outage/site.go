@@ -2,6 +2,7 @@ package outage
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -45,8 +46,7 @@ type site struct {
 	question chan struct{} // with one place; see the package's documentation
 	members  int
 	failing  map[*Member]chan time.Duration // where each waits for its turn
-	queue    []*Member                      // who wants to probe, in an outage
-	until    map[*Member]time.Time          // how long those in the queue want to wait
+	queue    []waiter                       // who wants to probe in an outage, first come first served
 
 	state    state
 	next     time.Time // asking: patience ends. mixed: ask again. outage: the next probe
@@ -56,12 +56,17 @@ type site struct {
 	probes   int       // in the outage
 }
 
+// waiter is a member that waits for its turn, and how long it does.
+type waiter struct {
+	member *Member
+	until  time.Time
+}
+
 func newSite(log zerolog.Logger) *site {
 	return &site{
 		log:      log,
 		question: make(chan struct{}, 1),
 		failing:  make(map[*Member]chan time.Duration),
-		until:    make(map[*Member]time.Time),
 		patience: firstPatience,
 	}
 }
@@ -74,17 +79,24 @@ func (s *site) take(now time.Time, e event) {
 		if s.state == calm && s.many() {
 			s.ask(now)
 		}
+	case queuing:
+		s.line(e.member, e.until)
 	case wanting:
-		s.want(e.member, e.until)
+		s.line(e.member, e.until)
+		if s.state != outage {
+			s.unline(e.member)
+			s.let(e.member, 0)
+		}
 	case closed:
 		delete(s.failing, e.member)
+		s.unline(e.member)
 		s.success(now, false)
 	case succeeded:
 		s.success(now, true)
 	case left:
 		s.members--
 		delete(s.failing, e.member)
-		delete(s.until, e.member)
+		s.unline(e.member)
 		if !s.many() {
 			s.relax(now)
 		}
@@ -103,16 +115,19 @@ func (s *site) ask(now time.Time) {
 	s.state, s.next = asking, now.Add(s.patience)
 }
 
-// want lets a member probe now, or in its turn.
-func (s *site) want(m *Member, until time.Time) {
-	if s.state != outage {
-		s.let(m, 0)
+// line puts a member into the queue, or notes how long it waits there by now.
+func (s *site) line(m *Member, until time.Time) {
+	i := slices.IndexFunc(s.queue, func(w waiter) bool { return w.member == m })
+	if i < 0 {
+		s.queue = append(s.queue, waiter{m, until})
 		return
 	}
-	if _, queued := s.until[m]; !queued {
-		s.queue = append(s.queue, m)
-	}
-	s.until[m] = until
+	s.queue[i].until = until
+}
+
+// unline takes a member out of the queue.
+func (s *site) unline(m *Member) {
+	s.queue = slices.DeleteFunc(s.queue, func(w waiter) bool { return w.member == m })
 }
 
 // let lets a member go on after a while. It does not wait: a turn that it was given and
@@ -165,7 +180,6 @@ func (s *site) end(now time.Time, how string) {
 		s.let(m, rand.N(over+1))
 	}
 	s.queue = nil
-	clear(s.until)
 	s.log.Warn().Int("tenants", len(s.failing)).Dur("lasted", now.Sub(s.began)).Int("probes", s.probes).Msg(how)
 }
 
@@ -201,12 +215,10 @@ func (s *site) tick(now time.Time) {
 // probe lets the next member of the queue probe that still wants to.
 func (s *site) probe(now time.Time) {
 	for len(s.queue) > 0 {
-		m := s.queue[0]
+		w := s.queue[0]
 		s.queue = s.queue[1:]
-		until, here := s.until[m]
-		delete(s.until, m)
-		if here && now.Before(until) {
-			s.let(m, 0)
+		if now.Before(w.until) {
+			s.let(w.member, 0)
 			s.probes++
 			s.next = now.Add(s.interval)
 			s.interval = min(2*s.interval, lastInterval)

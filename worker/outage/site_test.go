@@ -49,8 +49,12 @@ func TestSite(t *testing.T) {
 				if !fails {
 					continue
 				}
-				e.kind, e.until = wanting, now.Add(time.Duration(rapid.Int64Range(1, int64(time.Minute)).Draw(t, "until")))
-				if before == outage && !slices.Contains(m.waiting, one) {
+				e.kind = rapid.SampledFrom([]kind{queuing, wanting}).Draw(t, "kind")
+				e.until = now.Add(time.Duration(rapid.Int64Range(1, int64(time.Minute)).Draw(t, "until")))
+				switch waits := slices.Contains(m.waiting, one); {
+				case e.kind == wanting && before != outage:
+					m.waiting = without(m.waiting, one)
+				case !waits:
 					m.waiting = append(m.waiting, one)
 				}
 				m.until[one] = e.until
@@ -59,7 +63,7 @@ func TestSite(t *testing.T) {
 					continue
 				}
 				e.kind = closed
-				m.failing = without(m.failing, one)
+				m.failing, m.waiting = without(m.failing, one), without(m.waiting, one)
 				m.success = now
 			case 4:
 				if fails || len(s.question) == 0 {
@@ -96,7 +100,7 @@ func (m *model) check(t *rapid.T, s *site, before state, one *Member, what kind)
 		t.Fatal("no outage, and a member that wants to probe may not")
 	}
 	if before == outage && s.state != outage {
-		if what == failing || what == wanting {
+		if what == failing || what == queuing || what == wanting {
 			t.Fatalf("an outage ended by event %d", what)
 		}
 		for _, f := range m.failing {
@@ -161,5 +165,42 @@ func TestATakenQuestionIsAnAnswer(t *testing.T) {
 		if s.tick(now); s.state != want {
 			t.Fatalf("state %d, want %d", s.state, want)
 		}
+	}
+}
+
+// TestAnOutageIsProbedByWhoPauses: members that queue from the beginning of their pauses on
+// probe in turn, one an interval, also if the outage is seen only after they have queued.
+func TestAnOutageIsProbedByWhoPauses(t *testing.T) {
+	s := newSite(zerolog.Nop())
+	now := time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC)
+	members := make([]*Member, Few+1)
+	for i := range members {
+		members[i] = &Member{turn: make(chan time.Duration, 1)}
+		s.members++
+		s.take(now, event{kind: failing, member: members[i], turn: members[i].turn})
+		s.take(now, event{kind: queuing, member: members[i], until: now.Add(time.Hour)})
+	}
+	now = now.Add(firstPatience)
+	if s.tick(now); s.state != outage {
+		t.Fatalf("state %d", s.state)
+	}
+	for range 60 {
+		probes := 0
+		for _, m := range members {
+			if len(m.turn) > 0 { // it probes, fails, and has a longer pause
+				probes++
+				m.turn = make(chan time.Duration, 1)
+				s.take(now, event{kind: failing, member: m, turn: m.turn})
+				s.take(now, event{kind: queuing, member: m, until: now.Add(time.Hour)})
+			}
+		}
+		if probes > 1 {
+			t.Fatalf("%d probes at once", probes)
+		}
+		now = now.Add(lastInterval)
+		s.tick(now)
+	}
+	if s.probes < 60 {
+		t.Errorf("%d probes in 60 intervals, and all wait for one", s.probes)
 	}
 }

@@ -21,7 +21,8 @@ type kind uint8
 const (
 	joined    kind = iota + 1 // it has a line to the broker
 	failing                   // its breaker opened, or opened again
-	wanting                   // it wants to probe
+	queuing                   // it wants to probe if it is let in an outage
+	wanting                   // it wants to probe now
 	closed                    // its breaker closed: a probe succeeded
 	succeeded                 // the answer to a question: a request succeeded
 	left                      // its session ends
@@ -33,7 +34,8 @@ type event struct {
 	member *Member
 	answer chan<- place       // joined: what it joined
 	turn   chan time.Duration // failing: where it waits for its turn
-	until  time.Time          // wanting: how long
+	until  time.Time          // queuing, wanting: how long
+	heard  chan struct{}      // wanting: closed when it was judged
 }
 
 // place is what a member joins.
@@ -97,6 +99,10 @@ func (w *Watch) take(now time.Time, e event) {
 		return
 	}
 	s.take(now, e)
+	if e.kind == wanting {
+		s.tick(now) // perhaps it is its turn
+		close(e.heard)
+	}
 	if s.members == 0 {
 		delete(w.sites, m.address)
 	}

@@ -68,6 +68,7 @@ func trade(ctx context.Context, w *Watch, address string, request func() bool) {
 	}
 	for ctx.Err() == nil {
 		if open {
+			m.Queue(ctx, time.Now().Add(time.Hour))
 			wait(ctx, m, time.Second)
 			m.Want(ctx, time.Now().Add(time.Hour))
 			wait(ctx, m, time.Hour)

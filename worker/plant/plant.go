@@ -1,6 +1,7 @@
 // Package plant names the bugs that the proof must find. A worker that is built with the
 // tag planted has the one that its environment names; every other worker has none: there
-// [Is] is false at compile time, and what it guards is left out of the program.
+// [Is] is false at compile time, and what it guards is left out of the program. A bug that
+// can be had between a session and its broker is in a client of its own; see [Connect].
 //
 // Each bug breaks one rule that the rest of the worker keeps. They are for
 // deploy/cmd/chaos, which shows that the judge sees every one.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // The bounds of a back-off's ceiling.
@@ -17,23 +15,13 @@ const (
 // backoff is an exponential back-off with full jitter. The zero value is ready.
 type backoff struct{ ceiling time.Duration }
 
-// again logs a trouble with the ledger: that it began, and in detail, how it goes on. All
-// sessions of a shard have it at once.
-func (s *Session) again(b *backoff, err error, what string) {
-	level := zerolog.DebugLevel
-	if b.ceiling == 0 {
-		level = zerolog.WarnLevel
-	}
-	s.log.WithLevel(level).Err(err).Msg(what)
-}
-
 // next is how long to wait before the next try.
 func (b *backoff) next() time.Duration {
 	b.ceiling = min(max(2*b.ceiling, firstDelay), lastDelay)
 	return rand.N(b.ceiling + 1)
 }
 
-// pause waits, but not while the session is to end.
+// pause waits on the ledger's account, but not while the session is to end.
 func (s *Session) pause(ctx context.Context, d time.Duration) error {
 	s.timer.Reset(d)
 	defer s.timer.Stop()

@@ -15,6 +15,7 @@ type breaker struct {
 	let      bool      // open, but the next request is the probe: from until on
 	until    time.Time // open: the end of the pause
 	pause    time.Duration
+	last     time.Time // the last failure
 }
 
 const (
@@ -53,6 +54,7 @@ func judge(v broker.Verdict) finding {
 // failed counts a failure and says whether the breaker opened by it, or opened again.
 func (b *breaker) failed(now time.Time) bool {
 	b.failures++
+	b.last = now
 	if !b.open && b.failures < tripAfter {
 		return false
 	}
@@ -67,3 +69,6 @@ func (b *breaker) release(at time.Time) { b.let, b.until = true, at }
 
 // close forgets all failures.
 func (b *breaker) close() { *b = breaker{} }
+
+// calm says that the failures are too long ago to matter to a tenant that had no work since.
+func (b *breaker) calm(now time.Time) bool { return now.Sub(b.last) > lastBreak }

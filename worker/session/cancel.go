@@ -12,7 +12,6 @@ import (
 // cancel requests the end of an earlier intent's order. A cancel bears no id that
 // could be looked up: the state of the order says what became of it.
 func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
-	var delay backoff
 	for {
 		target, o, err := s.target(ctx, t)
 		if o != nil || err != nil {
@@ -44,7 +43,7 @@ func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
 			t.lost(time.Now()) // asking twice for the same end is harmless
 		default: // it surely was not booked
 		}
-		if err := s.rest(ctx, &delay, t.intent.ExpiresAt); err != nil {
+		if err := s.rest(ctx, t, t.intent.ExpiresAt); err != nil {
 			return nil, err
 		}
 	}
@@ -71,7 +70,6 @@ func canceled(o *broker.Order) bool { return o.Status == "canceled" || o.Status 
 // cancelAll requests the end of every open order of the account. It is safe to
 // repeat: no later order of the tenant is submitted before its outcome is confirmed.
 func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error) {
-	var delay backoff
 	for {
 		v, err := s.request(ctx, t, t.intent.ExpiresAt, func() broker.Verdict {
 			return s.client.CancelAll(ctx, s.notAfter(t))
@@ -98,7 +96,7 @@ func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error
 			t.lost(time.Now())
 		default: // it surely was not booked
 		}
-		if err := s.rest(ctx, &delay, t.intent.ExpiresAt); err != nil {
+		if err := s.rest(ctx, t, t.intent.ExpiresAt); err != nil {
 			return nil, err
 		}
 	}

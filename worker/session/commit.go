@@ -11,12 +11,14 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/plant"
+	"github.com/rs/zerolog"
 )
 
 // commit is an outcome on its way to the ledger.
 type commit struct {
 	outcome *order.Outcome
-	ack     jetstream.PubAckFuture // nil if not even the publish worked
+	ack     jetstream.PubAckFuture // nil if it is not published
+	err     error                  // why not
 }
 
 // findTip reads the tenant's last outcome, which the first commit has to follow.
@@ -67,17 +69,15 @@ func pipelined(o *order.Outcome) bool {
 }
 
 // publish starts to write an outcome. The compare-and-set would let the first outcome of a
-// worker pass that froze and lost its shard meanwhile; its own clock does not.
+// worker pass that froze and lost its shard meanwhile; its own clock does not. From here on
+// the outcome is under way, also if the session ends before it may be written.
 func (s *Session) publish(ctx context.Context, o *order.Outcome) error {
+	s.under = &commit{outcome: o}
 	if err := s.await(ctx); err != nil {
 		return err
 	}
 	o.Committed = time.Now()
-	ack, err := s.cfg.Ledger.Append(s.shard, s.tenant, o, s.tip)
-	if err != nil {
-		s.log.Warn().Err(err).Uint64("intent_seq", o.IntentSeq).Msg("cannot publish an outcome; trying again")
-	}
-	s.under = &commit{o, ack}
+	s.under.ack, s.under.err = s.cfg.Ledger.Append(s.shard, s.tenant, o, s.tip)
 	return nil
 }
 
@@ -107,18 +107,18 @@ func (s *Session) settle(ctx context.Context) error {
 
 // complain says why the tenant waits.
 func (s *Session) complain(err error) {
-	seq := s.under.outcome.IntentSeq
+	level, what := zerolog.WarnLevel, "outcome not acknowledged; reading the ledger"
 	if ledger.IsFull(err) {
-		s.log.Error().Err(fmt.Errorf("%w: %w", ledger.ErrFull, err)).Uint64("intent_seq", seq).Msg("outcome refused; the tenant waits")
-		return
+		level, what = zerolog.ErrorLevel, "outcome refused; the tenant waits"
+		err = fmt.Errorf("%w: %w", ledger.ErrFull, err)
 	}
-	s.log.Warn().Err(err).Uint64("intent_seq", seq).Msg("outcome not acknowledged; reading the ledger")
+	s.trouble(level).Err(err).Uint64("intent_seq", s.under.outcome.IntentSeq).Msg(what)
 }
 
 // acknowledged waits for the acknowledgement of the outcome under way.
 func (s *Session) acknowledged(ctx context.Context) error {
 	if s.under.ack == nil {
-		return errors.New("session: the publish failed")
+		return s.under.err
 	}
 	select {
 	case ack := <-s.under.ack.Ok():
@@ -137,7 +137,7 @@ func (s *Session) stood(seq uint64) {
 		s.cfg.Ledger.Append(s.shard, s.tenant, s.under.outcome, seq) //nolint:errcheck // a planted bug
 	}
 	s.tip, s.done, s.status = seq, s.under.outcome.IntentSeq, s.under.outcome.Status
-	s.under = nil
+	s.under, s.troubled = nil, false
 }
 
 // reread finds out what became of the outcome under way, whose acknowledgement was
@@ -172,19 +172,21 @@ func (s *Session) reread(ctx context.Context) error {
 	return s.publish(ctx, o)
 }
 
-// lastOutcome reads until the ledger answers; a zero outcome and 0 if there is none.
+// lastOutcome reads until the ledger answers, also while the session is to end; a zero
+// outcome and 0 if there is none.
 func (s *Session) lastOutcome(ctx context.Context) (order.Outcome, uint64, error) {
-	var b backoff
-	for {
-		last, seq, err := s.cfg.Ledger.LastOutcome(ctx, s.shard, s.tenant)
-		if err == nil || errors.Is(err, ledger.ErrNone) {
-			return last, seq, nil
-		}
-		s.again(&b, err, "cannot read the last outcome; trying again")
-		if err := sleep(ctx, b.next()); err != nil {
-			return order.Outcome{}, 0, err
-		}
+	type last struct {
+		outcome order.Outcome
+		seq     uint64
 	}
+	l, err := persist(ctx, s, "read the last outcome", sleep, func() (l last, err error) {
+		l.outcome, l.seq, err = s.cfg.Ledger.LastOutcome(ctx, s.shard, s.tenant)
+		return l, err
+	})
+	if errors.Is(err, ledger.ErrNone) {
+		err = nil
+	}
+	return l.outcome, l.seq, err
 }
 
 func (s *Session) fence(last order.Outcome) error {

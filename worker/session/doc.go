@@ -27,9 +27,21 @@
 // Every request, lookups and cancels too, passes two gates of the session's own, and waits
 // there at most as long as it is of use; draining, or the end of the context, ends the wait
 // at once. So a tenant waits, and nobody else does. After the wait its expiry is checked
-// again, as the request is written. If others wait for its place meanwhile, and the wait is
-// long, the session is set aside: it ends, the shard keeps what it had not done, and the next
-// one begins when the wait is over, with its breaker, its limiter, and its doubts.
+// again, as the request is written.
+//
+// Places are few. Once other tenants wait for one ([Start].Yield), a session waits for nothing
+// but an answer: where it would wait for its broker it ends, and the tenant is set aside until
+// the wait is over. After a window of intents it asks whether to end, too.
+//
+//	            would wait, others want its place
+//	serving ---------------------------------------> set aside: no session, no connection; its
+//	   ^                                               |        work waits in the shard
+//	   +--- the shard starts a session with the <------+ the wait is over, there is a place
+//	        state and the doubts of the last one
+//
+// The next session begins as the last one left it ([State], [Doubt]): with its limiter and its
+// breaker, so that no tenant gets a request more by taking turns; and it looks up what may be
+// at the broker.
 //
 // The limiter is a token bucket of the tenant's own limit, and what the broker's answers say
 // of its window: if nothing remains, the session waits for the reset instead of collecting
@@ -42,7 +54,8 @@
 //	| closed | --------------------> | open |  agrees; or the watch says   | probing |
 //	+--------+                       +------+  that the broker is back     +---------+
 //	    ^  ^                          |  ^ | ------------------------------> |    |
-//	    |  |  anew, after idle time   |  |                                   |    |
+//	    |  |   long without work, or  |  |                                   |    |
+//	    |  |   released from a hold   |  |                                   |    |
 //	    |  +--------------------------+  +------ failure: a longer pause ----+    |
 //	    +------------------------------- answer ----------------------------------+
 //
@@ -73,5 +86,7 @@
 // soon ([Start].Until): it waits until the lease is renewed, or lost, which ends its context.
 //
 // After a crash the first two intents without an outcome may therefore have reached
-// the broker. The next session of the tenant looks them up before it submits them.
+// the broker. The next session of the tenant looks them up before it submits them. What it
+// finds is theirs unless the tenant used the id before the shard's memory begins: that is
+// looked up at the ledger.
 package session

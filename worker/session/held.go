@@ -30,6 +30,7 @@ func (s *Session) checkHeld(ctx context.Context) error {
 			return err
 		}
 		if a.Verb == End {
+			s.breaker.close() // who releases it wants it tried
 			s.log.Error().Uint64("outcome_seq", s.tip).Msgf("tenant held: an intent failed, and its later ones wait; look into it, then: fleetctl release %s --reason ...", s.tenant)
 			return errEnd
 		}
@@ -40,22 +41,15 @@ func (s *Session) checkHeld(ctx context.Context) error {
 // released is the release behind the tenant's last outcome; nil if there is none. It asks
 // until the ledger answers.
 func (s *Session) released(ctx context.Context) (*order.Control, error) {
-	var b backoff
-	for {
+	return persist(ctx, s, "read the last control message", s.pause, func() (*order.Control, error) {
 		c, seq, err := s.cfg.Ledger.LastControl(ctx, s.shard, s.tenant)
-		switch {
-		case err == nil && seq > s.tip && c.Verb == order.Release:
-			return &c, nil
-		case err == nil, errors.Is(err, ledger.ErrNone):
-			return nil, nil
-		}
 		if _, malformed := errors.AsType[*order.FieldError](err); malformed {
 			s.log.Error().Err(err).Msg("a control message makes no sense; the tenant stays held")
 			return nil, nil
 		}
-		s.again(&b, err, "cannot read the last control message; trying again")
-		if err := s.pause(ctx, b.next()); err != nil {
-			return nil, err
+		if errors.Is(err, ledger.ErrNone) || err == nil && (seq <= s.tip || c.Verb != order.Release) {
+			return nil, nil
 		}
-	}
+		return &c, err
+	})
 }

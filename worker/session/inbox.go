@@ -9,15 +9,16 @@ import (
 	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
-// InboxSize is the capacity of a session's inbox. The last [Reserved] places are
-// for signals: a shard that finds no other place free sends Behind and then drops
-// the tenant's intents, which the session reads from the ledger instead.
+// InboxSize is the capacity of a session's inbox. The last place is for a signal: a
+// shard that finds no other one free sends Behind and then drops the tenant's intents,
+// which the session reads from the ledger instead.
 const (
 	InboxSize = 8
 	Reserved  = 1
 )
 
-// Window is how many intents of its backlog a session reads at once.
+// Window is how many intents of its backlog a session reads at once, and how many it ends
+// before it asks whether others wait.
 const Window = 8
 
 // Signal is what a shard says to a session through its inbox, beside intents.
@@ -43,28 +44,28 @@ type Item struct {
 	received time.Time
 }
 
-// Ask is a session's question what to do next: when it is behind and has nothing left of
-// what it read, when it was idle for long, or when its tenant is held. The shard answers at
-// once.
+// Ask is a session's question what to do next. Without Idle, Turn, Wake and Held it is
+// behind, and has nothing left of what it read. The shard answers at once.
 type Ask struct {
 	Tenant string
-	// Idle asks for leave to end.
+	// Idle asks for leave to end: there was nothing to do for long.
 	Idle bool
-	// Held says that the tenant is held since the outcome with this sequence number, and
-	// asks for leave to end. Live is the answer if a control message came behind it: look
-	// again.
+	// Turn asks for leave to end if others wait: it had its turn.
+	Turn bool
+	// Wake asks to be set aside until a moment: there is something to wait for, and others
+	// wait for its place. It is of the monotonic clock.
+	Wake time.Time
+	// Held asks to be set aside until a control message comes behind the outcome with this
+	// sequence number: the tenant is held. Live is the answer if one came: look again.
 	Held uint64
-	// Until says that the session's next request may be made only then, while others wait
-	// for its place: it ends, and the next one begins then, with State.
-	Until time.Time
-	State *State
-	// Rest is what a session that is held or set aside has read and not ended; the shard
-	// takes it back, with what is in the inbox.
+	// Rest is what the session was given and did not end; if it is to end, the shard takes
+	// it back, with what is in the inbox.
 	Rest []Item
 	// Passed is the sequence number up to which the session has done what it was told to
 	// search, 0 if it was not.
 	Passed uint64
-	// Doubt is what may have reached the broker; the shard keeps it if the session ends.
+	// Doubt says which of the tenant's next intents may be at the broker; the shard keeps
+	// it if the session ends.
 	Doubt Doubt
 	// Reply has room for one answer.
 	Reply chan<- Answer
@@ -98,18 +99,25 @@ type Answer struct {
 var errEnd = errors.New("session: end")
 
 // next waits for the tenant's next intent. It ends with errEnd when the session is
-// to stop in peace.
+// to stop in peace; every outcome is then confirmed.
 func (s *Session) next(ctx context.Context) (Item, error) {
 	for {
 		switch {
 		case s.drained():
 			return Item{}, s.finish(ctx)
+		case s.had >= Window && s.yielding():
+			if err := s.giveWay(ctx, Ask{Turn: true, Rest: s.backlog}); err != nil {
+				return Item{}, err
+			}
+			s.had = 0
+			continue
 		case len(s.backlog) > 0:
 			if last := len(s.backlog) - 1; plant.Is(plant.Overtake) {
 				s.backlog[0], s.backlog[last] = s.backlog[last], s.backlog[0]
 			}
 			it := s.backlog[0]
 			s.backlog = s.backlog[1:]
+			s.had++
 			return it, nil
 		case s.behind:
 			if err := s.refill(ctx); err != nil {
@@ -124,6 +132,7 @@ func (s *Session) next(ctx context.Context) (Item, error) {
 		switch it.Signal {
 		case None:
 			it.received = time.Now()
+			s.had++
 			return it, nil
 		case Behind:
 			s.behind = true
@@ -176,6 +185,18 @@ func (s *Session) finish(ctx context.Context) error {
 		return err
 	}
 	return errEnd
+}
+
+// giveWay confirms what is under way and asks for leave to end, with which it ends.
+func (s *Session) giveWay(ctx context.Context, q Ask) error {
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	a, err := s.ask(ctx, q)
+	if err == nil && a.Verb == End {
+		return errEnd
+	}
+	return err
 }
 
 // refill reads the next window of the backlog, or goes live.
@@ -234,17 +255,13 @@ func (s *Session) search(ctx context.Context, from, until uint64) error {
 
 // nextIntent reads until the ledger answers; an empty entry if there is none.
 func (s *Session) nextIntent(ctx context.Context, from uint64) (ledger.Entry, error) {
-	var b backoff
-	for {
-		e, err := s.cfg.Ledger.NextIntent(ctx, s.shard, s.tenant, from)
-		if err == nil || errors.Is(err, ledger.ErrNone) {
-			return e, nil
-		}
-		s.again(&b, err, "cannot read the backlog; trying again")
-		if err := s.pause(ctx, b.next()); err != nil {
-			return e, err
-		}
+	e, err := persist(ctx, s, "read the backlog", s.pause, func() (ledger.Entry, error) {
+		return s.cfg.Ledger.NextIntent(ctx, s.shard, s.tenant, from)
+	})
+	if errors.Is(err, ledger.ErrNone) {
+		return ledger.Entry{}, nil
 	}
+	return e, err
 }
 
 // readBacklog reads the messages that the shard had no room for, until the ledger answers.
@@ -255,18 +272,12 @@ func (s *Session) readBacklog(ctx context.Context, due []ledger.Due) ([]ledger.E
 			seqs = append(seqs, d.Seq)
 		}
 	}
-	var b backoff
-	for len(seqs) > 0 {
-		entries, err := s.reader.Read(ctx, s.shard, seqs)
-		if err == nil {
-			return entries, nil
-		}
-		s.again(&b, err, "cannot read the backlog; trying again")
-		if err := s.pause(ctx, b.next()); err != nil {
-			return nil, err
-		}
+	if len(seqs) == 0 {
+		return nil, nil
 	}
-	return nil, nil
+	return persist(ctx, s, "read the backlog", s.pause, func() ([]ledger.Entry, error) {
+		return s.reader.Read(ctx, s.shard, seqs)
+	})
 }
 
 // ask asks the shard what to do next.

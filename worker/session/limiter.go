@@ -25,23 +25,32 @@ type limiter struct {
 // another request asks again.
 const longestStay = time.Minute
 
-func newLimiter(perMinute int) limiter {
-	if perMinute <= 0 {
-		return limiter{}
+// bound sets the tenant's own limit; 0 is none.
+func (l *limiter) bound(perMinute int) {
+	l.every = 0
+	if perMinute > 0 {
+		l.every = time.Minute / time.Duration(perMinute)
 	}
-	return limiter{every: time.Minute / time.Duration(perMinute)}
 }
 
 // wait is how long the next request has to wait; not above 0 is not at all.
-func (l *limiter) wait(now time.Time) time.Duration {
+func (l *limiter) wait(now time.Time) time.Duration { return l.waitFor(1, now) }
+
+// waitFor is how long to wait until so many requests may follow each other.
+func (l *limiter) waitFor(requests int, now time.Time) time.Duration {
 	wait := l.away.Sub(now)
-	if l.remaining == 0 {
+	if l.remaining < requests {
 		wait = max(wait, l.ends.Sub(now))
 	}
 	if l.every > 0 {
-		wait = max(wait, l.full.Add(l.every-time.Minute).Sub(now))
+		wait = max(wait, l.full.Add(time.Duration(requests)*l.every-time.Minute).Sub(now))
 	}
 	return wait
+}
+
+// calm says that a limiter that knows nothing would let as much go.
+func (l *limiter) calm(now time.Time) bool {
+	return !l.full.After(now) && !l.ends.After(now) && !l.away.After(now)
 }
 
 // take takes a token for a request that is about to be made.

@@ -135,3 +135,8 @@ func TestLimiter(t *testing.T) {
 		})
 	}
 }
+
+func newLimiter(perMinute int) (l limiter) {
+	l.bound(perMinute)
+	return l
+}

@@ -12,17 +12,10 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/plant"
-	"github.com/shopspring/decimal"
 )
 
 // place submits an order.
 func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
-	if plant.Is(plant.RandomID) {
-		t.id = order.ClientOrderID(s.tenant, order.NewID())
-	}
-	if q := t.intent.Order.Qty; plant.Is(plant.Quantity) && q != nil {
-		*q = q.Add(decimal.NewFromInt(1))
-	}
 	return s.drive(ctx, t, booking{
 		send: func() broker.Verdict {
 			return s.client.Place(ctx, t.id, t.intent.Order, s.notAfter(t))
@@ -44,9 +37,8 @@ type booking struct {
 // drive sends a booking until the broker has it, refuses it, or its time is over. It
 // never sends while an earlier request may still be on its way into the books.
 func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome, error) {
-	delay := s.backoff(t)
 	for ctx.Err() == nil {
-		if !t.since.IsZero() && !plant.Is(plant.Lookup) {
+		if t.open && !plant.Is(plant.Lookup) {
 			o, err := s.resolve(ctx, t, b)
 			if o != nil || err != nil {
 				return o, err
@@ -71,16 +63,13 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 			}
 			continue
 		case broker.Unknown:
-			if plant.Is(plant.Unknown) {
-				return t.answer(order.Rejected, v), nil
-			}
 			t.lost(time.Now())
 			s.log.Warn().Str("intent", t.intent.ID).Int("http_status", v.HTTPStatus).Str("request_id", v.RequestID).
 				Str("problem", v.Message).Msg("answer lost; looking the order up")
 			continue
 		default: // it surely was not booked
 		}
-		if err := s.rest(ctx, &delay, t.intent.ExpiresAt); err != nil {
+		if err := s.rest(ctx, t, t.intent.ExpiresAt); err != nil {
 			return nil, err
 		}
 	}
@@ -91,7 +80,6 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 // no error once the broker has shown no trace of it for long enough: then sending it
 // again, under the same id, is safe.
 func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outcome, error) {
-	var delay backoff
 	deadline := s.deadline(t)
 	for {
 		v, err := s.find(ctx, t, deadline)
@@ -101,7 +89,7 @@ func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outco
 		case v.Kind == broker.Found:
 			return s.found(ctx, t, b, v)
 		case v.Kind == broker.NotFound && (time.Since(t.since) >= s.cfg.Settle || plant.Is(plant.Settle)):
-			t.since = time.Time{}
+			t.open = false
 			if t.expired(time.Now()) {
 				return t.end(order.Expired, "its time ran out; the broker has no such order"), nil
 			}
@@ -113,7 +101,7 @@ func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outco
 		if v.Kind == broker.NotFound { // ask once more when that is proof
 			until = earlier(until, t.since.Add(s.cfg.Settle))
 		}
-		if err := s.rest(ctx, &delay, until); err != nil {
+		if err := s.rest(ctx, t, until); err != nil {
 			return nil, err
 		}
 	}
@@ -124,25 +112,21 @@ func (s *Session) find(ctx context.Context, t *task, until time.Time) (broker.Ve
 	return s.request(ctx, t, until, func() broker.Verdict { return s.client.ByClientID(ctx, t.id) })
 }
 
-// oldOrder is how much older than its intent an order must be, by the broker's clock and
-// the ledger's, to look like that of another one.
-const oldOrder = 10 * time.Second
-
-// found finishes a task whose request may have been booked, and whose id the broker has.
+// found finishes a task with the order that the broker has under its id: its own, unless
+// the tenant used the id before.
 func (s *Session) found(ctx context.Context, t *task, b booking, v broker.Verdict) (*order.Outcome, error) {
-	if made := v.Order.Created; t.intent.RetryOf == "" && !made.IsZero() && made.Before(t.outcome.Published.Add(-oldOrder)) {
-		return s.usedBefore(ctx, t, b, v)
+	first, err := s.usedBefore(ctx, t, v.Order.Created)
+	if err != nil {
+		return nil, err
 	}
-	return s.ours(t, b, v), nil
-}
-
-// ours finishes a task with the order that the broker has under its id.
-func (s *Session) ours(t *task, b booking, v broker.Verdict) *order.Outcome {
+	if first != 0 {
+		return t.duplicateOf(first), nil
+	}
 	if diff := b.differences(v.Order); len(diff) > 0 {
 		t.answer(order.Failed, v)
-		return s.failed(t, "the broker has another order under our id: "+strings.Join(diff, "; "))
+		return s.failed(t, "the broker has another order under our id: "+strings.Join(diff, "; ")), nil
 	}
-	return t.recovered(v)
+	return t.recovered(v), nil
 }
 
 // refused finishes a task that the broker refused. A refusal is not believed while
@@ -152,47 +136,58 @@ func (s *Session) refused(ctx context.Context, t *task, b booking, refusal broke
 	if refusal.HTTPStatus != http.StatusUnprocessableEntity && !t.ambiguous {
 		return t.answer(order.Rejected, refusal), nil
 	}
-	var delay backoff
 	deadline := s.deadline(t)
 	for {
 		v, err := s.find(ctx, t, deadline)
 		switch {
 		case err != nil:
 			return nil, err
-		case v.Kind == broker.Found && t.ambiguous:
-			return s.found(ctx, t, b, v)
 		case v.Kind == broker.Found:
-			return s.usedBefore(ctx, t, b, v)
-		case v.Kind == broker.NotFound && plant.Is(plant.Accept):
-			return t.answer(order.Accepted, refusal), nil
+			return s.found(ctx, t, b, v)
 		case v.Kind == broker.NotFound:
 			return t.answer(order.Rejected, refusal), nil
 		case time.Now().After(deadline):
 			t.answer(order.Failed, refusal)
 			return s.failed(t, fmt.Sprintf("refused (%s), and the broker could not be asked whether the order is there", refusal.Message)), nil
 		}
-		if err := s.rest(ctx, &delay, deadline); err != nil {
+		if err := s.rest(ctx, t, deadline); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// usedBefore finishes a task whose id is in the broker's books although it seems that neither
-// this session nor an earlier owner sent it: the tenant used the id longer ago than the shard
-// remembers, or an owner that we do not know of was at work.
-func (s *Session) usedBefore(ctx context.Context, t *task, b booking, v broker.Verdict) (*order.Outcome, error) {
-	var delay backoff
-	for {
-		first, err := s.cfg.Ledger.FindIntent(ctx, s.shard, s.tenant, t.intent.ID, t.outcome.IntentSeq)
-		switch {
-		case err == nil:
-			return t.duplicateOf(first.Seq), nil
-		case errors.Is(err, ledger.ErrNone):
-			return s.ours(t, b, v), nil
-		}
-		s.again(&delay, err, "cannot search the ledger; trying again")
-		if err := s.pause(ctx, delay.next()); err != nil {
-			return nil, err
-		}
+// clockSkew is by how much the broker's clock and the ledger's may differ.
+const clockSkew = 10 * time.Second
+
+// remembered is how many messages back the shard remembers every id; see [ledger.Fold].
+const remembered = 64 << 10
+
+// usedBefore is the first intent of the tenant that bears the task's id, 0 if that is the
+// task's own. It searches only where the shard cannot have known, and where the order may be
+// another intent's: an answer that this session lost is about an order of its own, and one
+// that was not made before the intent was published is no earlier one's.
+func (s *Session) usedBefore(ctx context.Context, t *task, made time.Time) (uint64, error) {
+	seq := t.outcome.IntentSeq
+	before := seq
+	switch {
+	case t.intent.RetryOf != "": // it means the first one's order
+		return 0, nil
+	case !made.IsZero() && made.After(t.outcome.Published.Add(-clockSkew)):
+		return 0, nil
+	case seq < s.begin, !t.ambiguous:
+	case t.inherited:
+		before = max(s.begin, seq-min(seq, remembered))
+	default:
+		return 0, nil
 	}
+	if before <= 1 {
+		return 0, nil
+	}
+	first, err := persist(ctx, s, "search the ledger", s.pause, func() (ledger.Entry, error) {
+		return s.cfg.Ledger.FindIntent(ctx, s.shard, s.tenant, t.intent.ID, before)
+	})
+	if errors.Is(err, ledger.ErrNone) {
+		return 0, nil
+	}
+	return first.Seq, err
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/orderfleet/orderfleet/worker/broker"
@@ -15,7 +16,7 @@ var tooLate = broker.Verdict{Kind: broker.Expired, Message: "the request had to 
 // let it go, but not after until. All requests pass through here. It fails only where the
 // session is to end.
 func (s *Session) request(ctx context.Context, t *task, until time.Time, send func() broker.Verdict) (broker.Verdict, error) {
-	ok, err := s.cleared(ctx, until)
+	ok, err := s.cleared(ctx, t, until)
 	switch {
 	case err != nil:
 		return broker.Verdict{}, err
@@ -30,7 +31,7 @@ func (s *Session) request(ctx context.Context, t *task, until time.Time, send fu
 }
 
 // cleared waits until a request may be made; false if until came first.
-func (s *Session) cleared(ctx context.Context, until time.Time) (bool, error) {
+func (s *Session) cleared(ctx context.Context, t *task, until time.Time) (bool, error) {
 	if s.breaker.open {
 		if ok, err := s.turn(ctx, until); !ok || err != nil {
 			return false, err
@@ -46,31 +47,31 @@ func (s *Session) cleared(ctx context.Context, until time.Time) (bool, error) {
 			return false, nil
 		}
 		s.log.Debug().Dur("wait", wait).Msg("the rate limit is reached")
-		if err := s.stand(ctx, min(wait, until.Sub(now))); err != nil {
+		err := s.linger(ctx, earlier(now.Add(wait), until), nil)
+		if errors.Is(err, errAside) { // the next session asks again what this one has asked
+			s.wake = earlier(now.Add(s.limiter.waitFor(t.requests+1, now)), until)
+		}
+		if err != nil {
 			return false, err
 		}
 	}
 }
 
 // turn waits until the open breaker lets a probe go: when its pause is over and the watch
-// agrees, or when the watch says that the broker is back. False if until came first.
+// agrees, or when the watch says that it is its turn, or that the broker is back. False if until came first.
 func (s *Session) turn(ctx context.Context, until time.Time) (bool, error) {
 	b := &s.breaker
 	if !b.let {
-		if err := s.listen(ctx, earlier(b.until, until), s.yield); err != nil {
+		s.member.Queue(ctx, until)
+		if err := s.linger(ctx, earlier(b.until, until), s.member.Turn()); err != nil {
 			return false, err
 		}
 	}
 	if !b.let && time.Now().Before(until) {
 		s.member.Want(ctx, until)
-		if err := s.listen(ctx, earlier(time.Now().Add(linger), until), nil); err != nil {
-			return false, err
-		}
-	}
-	if !b.let && time.Now().Before(until) {
-		err := s.listen(ctx, until, s.yield)
-		if _, waits := aside(err); waits { // in an outage, until somebody's probe succeeds
-			return false, &asideError{earlier(time.Now().Add(b.pause), until)}
+		err := s.linger(ctx, until, s.member.Turn())
+		if errors.Is(err, errAside) { // it may be any time
+			s.wake = earlier(time.Now().Add(max(b.pause, firstBreak)), until)
 		}
 		if err != nil {
 			return false, err
@@ -79,10 +80,8 @@ func (s *Session) turn(ctx context.Context, until time.Time) (bool, error) {
 	if !b.let {
 		return false, nil
 	}
-	if wait := time.Until(earlier(b.until, until)); wait > 0 {
-		if err := s.stand(ctx, wait); err != nil {
-			return false, err
-		}
+	if err := s.linger(ctx, earlier(b.until, until), nil); err != nil {
+		return false, err
 	}
 	if time.Now().Before(b.until) {
 		return false, nil
@@ -91,24 +90,35 @@ func (s *Session) turn(ctx context.Context, until time.Time) (bool, error) {
 	return true, nil
 }
 
-// linger is how long a session keeps its place for a turn to probe, even if others wait for
-// the place: long enough for somebody's turn to come meanwhile.
-const linger = 2 * time.Second
+// errAside says that the session was about to wait, until wake, and others want its place.
+var errAside = errors.New("session: set aside")
 
-// listen waits for the watch's word, at most until a moment, or until others want the place.
-func (s *Session) listen(ctx context.Context, until time.Time, yield <-chan struct{}) error {
-	s.timer.Reset(time.Until(until))
+// linger waits on the broker's account: until a moment, or until the watch gives the session
+// its turn. All waiting for a broker passes through here.
+func (s *Session) linger(ctx context.Context, until time.Time, turn <-chan time.Duration) error {
+	select {
+	case after := <-turn:
+		s.breaker.release(time.Now().Add(after))
+		return nil
+	default:
+	}
+	d := time.Until(until)
+	if d <= 0 {
+		return nil
+	}
+	s.timer.Reset(d)
 	defer s.timer.Stop()
 	select {
-	case after := <-s.member.Turn():
+	case after := <-turn:
 		s.breaker.release(time.Now().Add(after))
 		return nil
 	case <-s.timer.C:
 		return nil
-	case <-yield:
-		return &asideError{until}
 	case <-s.draining:
 		return errEnd
+	case <-s.yield:
+		s.wake = until
+		return errAside
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -139,17 +149,17 @@ func (s *Session) learn(ctx context.Context, v broker.Verdict) {
 
 // rest waits before a request is made again, at most until a moment. After many failures
 // the breaker has a pause of its own.
-func (s *Session) rest(ctx context.Context, delay *backoff, until time.Time) error {
+func (s *Session) rest(ctx context.Context, t *task, until time.Time) error {
 	if s.breaker.open {
 		return nil
 	}
-	wait := delay.next()
-	s.delay = *delay
-	return s.stand(ctx, max(min(wait, time.Until(until)), 0))
+	return s.linger(ctx, earlier(time.Now().Add(t.delay.next()), until), nil)
 }
 
+// earlier is the moment that comes first from now on: one may be of the monotonic clock and
+// the other of the wall clock, which cannot be compared directly once the latter was set.
 func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
+	if time.Until(a) < time.Until(b) {
 		return a
 	}
 	return b

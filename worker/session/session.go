@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -47,16 +48,21 @@ type Start struct {
 	Tenant string
 	Shard  int
 	Epoch  uint64
-	// Doubt is what may have reached the broker before.
+	// Doubt says which of its next intents may have reached the broker, under an earlier
+	// owner or its session before.
 	Doubt Doubt
-	// State is of the session before, if it was set aside; else nil.
-	State *State
+	// Begin is the first message whose intent's id the shard remembers; see [Item].First.
+	Begin uint64
+	// State is what its session before left.
+	State State
 
 	// Inbox is taken from after the backlog, which the session asks for first.
 	Inbox    <-chan Item
 	Asks     chan<- Ask
 	Draining <-chan struct{} // closed: take up no more
-	Yield    <-chan struct{} // closed: others wait for the place
+	// Yield is closed when other tenants wait for a session: do not wait for anything, and
+	// ask after a window of intents.
+	Yield <-chan struct{}
 	// Until is the moment from which on nothing may be written, since another worker may
 	// own the shard soon; zero is never. It moves on while the shard is surely ours: ask as
 	// late as possible.
@@ -74,22 +80,16 @@ func (e *FencedError) Error() string {
 	return fmt.Sprintf("session: another worker owns the shard: %s wrote an outcome of tenant %s with epoch %d, ours is %d", e.Worker, e.Tenant, e.Epoch, e.Ours)
 }
 
-// Suspects is how many intents an owner can have had at the broker
-// without an outcome: one being submitted, and one whose outcome was on its way.
-const Suspects = 2
-
 // Session serves one tenant. Only the goroutine in Run touches it.
 type Session struct {
-	cfg      *Config
-	log      zerolog.Logger
-	tenant   string
-	shard    int
-	epoch    uint64
-	doubt    Doubt
-	doubtful bool // a request of ours was left unresolved
-	state    *State
-	attempts int     // made for the intent that was begun last
-	delay    backoff // before its next request
+	cfg    *Config
+	log    zerolog.Logger
+	tenant string
+	shard  int
+	epoch  uint64
+	doubt  Doubt
+	begin  uint64
+	begun  begun // the intent that was begun and not ended
 
 	inbox    <-chan Item
 	asks     chan<- Ask
@@ -99,20 +99,23 @@ type Session struct {
 	until    func() time.Time
 	timer    *time.Timer
 
-	backlog []Item // read from the ledger, not begun
-	behind  bool   // the ledger has more than the inbox
-	passed  uint64 // up to where it was searched, what was found is begun
+	backlog []Item    // read from the ledger, not begun
+	behind  bool      // the ledger has more than the inbox
+	passed  uint64    // up to where it was searched, what was found is begun
+	had     int       // intents taken since it last asked whether others wait
+	wake    time.Time // set aside: until when it would have waited
 
-	done   uint64       // every intent up to here has its outcome
-	tip    uint64       // sequence number of the tenant's last outcome
-	status order.Status // of that outcome; empty if there is none
-	free   uint64       // the failed outcome that does not hold the tenant: a release stands behind it
-	under  *commit      // the outcome on its way to the ledger
-	reader *ledger.Reader
+	done     uint64       // every intent up to here has its outcome
+	tip      uint64       // sequence number of the tenant's last outcome
+	status   order.Status // of that outcome; empty if there is none
+	free     uint64       // the failed outcome that does not hold the tenant: a release stands behind it
+	under    *commit      // the outcome on its way to the ledger
+	troubled bool         // something at the ledger failed, and nothing worked since
+	reader   *ledger.Reader
 
-	client  broker.Client // nil until the first intent that needs it, and with it:
 	limiter limiter
 	breaker breaker
+	client  broker.Client // nil until the first intent that needs it, and with it:
 	member  *outage.Member
 	holds   bool // the tenant's policy: an intent that failed holds the later ones
 }
@@ -128,7 +131,10 @@ func New(cfg *Config, st Start) *Session {
 		shard:    st.Shard,
 		epoch:    st.Epoch,
 		doubt:    st.Doubt,
-		state:    st.State,
+		begin:    st.Begin,
+		begun:    st.State.begun,
+		limiter:  st.State.limiter,
+		breaker:  st.State.breaker,
 		inbox:    st.Inbox,
 		asks:     st.Asks,
 		reply:    make(chan Answer, 1),
@@ -172,20 +178,18 @@ func (s *Session) serve(ctx context.Context) error {
 			continue // an earlier owner's outcome stands
 		}
 		o, err := s.guarded(ctx, it)
-		if errors.Is(err, errEnd) {
+		switch {
+		case errors.Is(err, errEnd):
 			return s.finish(ctx) // draining: the next owner takes it up again
-		}
-		if until, ok := aside(err); ok {
-			return s.setAside(ctx, it, until)
-		}
-		if err != nil {
+		case errors.Is(err, errAside):
+			return s.giveWay(ctx, Ask{Wake: time.Now().Add(time.Until(s.wake)), Rest: append([]Item{it}, s.backlog...)})
+		case err != nil:
 			return err
 		}
 		if err := s.commit(ctx, o); err != nil {
-			s.doubtful = true // it was decided, and perhaps not written
 			return err
 		}
-		s.doubt.Intents = max(s.doubt.Intents-1, 0)
+		s.doubt.ended()
 		if err := s.checkHeld(ctx); err != nil {
 			return err
 		}
@@ -204,13 +208,25 @@ func (s *Session) guarded(ctx context.Context, it Item) (o *order.Outcome, err e
 	return s.decide(ctx, it)
 }
 
-func (s *Session) drained() bool {
+func (s *Session) drained() bool  { return closed(s.draining) }
+func (s *Session) yielding() bool { return closed(s.yield) }
+
+func closed(signal <-chan struct{}) bool {
 	select {
-	case <-s.draining:
+	case <-signal:
 		return true
 	default:
 		return false
 	}
+}
+
+// InDoubt says which of the tenant's next intents may be at the broker. Read it when Run has
+// returned.
+func (s *Session) InDoubt() Doubt {
+	if s.under != nil {
+		return Doubt{Suspects, math.MaxUint64, time.Now()}
+	}
+	return s.doubt
 }
 
 // silent says that nothing may be written now.

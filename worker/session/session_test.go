@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -39,14 +41,15 @@ func newBench(t testing.TB, b broker.Client) *bench {
 	return &bench{t, nc, l, b, make(chan session.Item, session.InboxSize), make(chan session.Ask), make(chan struct{})}
 }
 
-// run runs a session whose shard remembers no id, until it is drained.
-func (b *bench) run() (ended <-chan error) {
-	_, ended = b.runUntil(b.Context(), never)
-	return ended
+// running is a session at work.
+type running struct {
+	*session.Session
+	abandon context.CancelCauseFunc
+	ended   chan error
 }
 
-// runUntil is run, and the lease says until when something may be written.
-func (b *bench) runUntil(ctx context.Context, until func() time.Time) (*session.Session, <-chan error) {
+// run runs a session whose shard remembers no id, until it is drained or abandoned.
+func (b *bench) run(change ...func(*session.Start)) *running {
 	outages := outage.New(zerolog.Nop())
 	watching, unwatch := context.WithCancel(context.Background())
 	var watch sync.WaitGroup
@@ -58,59 +61,31 @@ func (b *bench) runUntil(ctx context.Context, until func() time.Time) (*session.
 		Outages: outages,
 		Idle:    time.Hour, Settle: time.Millisecond, Grace: time.Second,
 	}
-	s := session.New(cfg, session.Start{Tenant: "acme", Epoch: 1, Inbox: b.inbox, Asks: b.asks, Draining: b.drain, Until: until})
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	st := session.Start{Tenant: "acme", Epoch: 1, Inbox: b.inbox, Asks: b.asks, Draining: b.drain, Until: never}
+	for _, c := range change {
+		c(&st)
+	}
+	ctx, abandon := context.WithCancelCause(b.Context())
+	r := &running{session.New(cfg, st), abandon, make(chan error, 1)}
+	go func() { r.ended <- r.Run(ctx) }()
 	q := <-b.asks // it begins with its backlog: there is none
 	q.Reply <- session.Answer{Verb: session.Live}
-	return s, done
-}
-
-// TestDecidedIsInDoubt: the broker has accepted an order, and the session is abandoned while
-// it waits for leave to write the outcome. Whoever follows must look the order up.
-func TestDecidedIsInDoubt(t *testing.T) {
-	placed := make(chan struct{})
-	b := newBench(t, tell{yes{}, placed})
-	ctx, abandon := context.WithCancel(t.Context())
-	var silent atomic.Bool
-	s, ended := b.runUntil(ctx, func() time.Time {
-		if silent.Load() {
-			return time.Now().Add(-time.Second)
-		}
-		silent.Store(true) // for all that comes after the request
-		return time.Now().Add(time.Hour)
-	})
-	b.inbox <- b.intent(1, "one")
-	<-placed
-	abandon()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Fatalf("ended with %v", err)
-	}
-	if s.InDoubt().Intents == 0 {
-		t.Error("nothing is in doubt, and the broker has an order that no outcome tells of")
-	}
-}
-
-// tell says when an order was placed.
-type tell struct {
-	broker.Client
-	placed chan<- struct{}
-}
-
-func (c tell) Place(ctx context.Context, id string, o *order.Order, notAfter time.Time) broker.Verdict {
-	defer close(c.placed)
-	return c.Client.Place(ctx, id, o, notAfter)
+	return r
 }
 
 func (b *bench) intent(seq uint64, id string) session.Item {
 	return session.Item{Intent: ledger.Entry{Class: ledger.Intents, Tenant: "acme", Seq: seq, Time: time.Now(), Data: payload(b, id)}}
 }
 
-func payload(t testing.TB, id string) []byte {
+// one is what every intent here asks for.
+func one() order.Order {
 	qty, price := decimal.RequireFromString("1"), decimal.RequireFromString("100.25")
-	data, err := order.EncodeIntent(order.Intent{ID: id, Kind: order.KindOrder, ExpiresAt: time.Now().Add(time.Hour), Order: &order.Order{
-		Symbol: "AAPL", Qty: &qty, LimitPrice: &price, Side: order.Buy, Type: order.Limit, TimeInForce: order.Day,
-	}})
+	return order.Order{Symbol: "AAPL", Qty: &qty, LimitPrice: &price, Side: order.Buy, Type: order.Limit, TimeInForce: order.Day}
+}
+
+func payload(t testing.TB, id string) []byte {
+	asked := one()
+	data, err := order.EncodeIntent(order.Intent{ID: id, Kind: order.KindOrder, ExpiresAt: time.Now().Add(time.Hour), Order: &asked})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,48 +109,147 @@ func (used) Place(context.Context, string, *order.Order, time.Time) broker.Verdi
 }
 
 func (used) ByClientID(_ context.Context, id string) broker.Verdict {
-	return broker.Verdict{Kind: broker.Found, HTTPStatus: 200, Order: &broker.Order{ID: "b", ClientOrderID: id}}
+	return broker.Verdict{Kind: broker.Found, HTTPStatus: 200, Order: &broker.Order{ID: "b", ClientOrderID: id, Order: one()}}
 }
 func (used) Hangup() {}
 
-// TestDuplicateBeyondMemory: an id that was used longer ago than the shard remembers is
-// found at the ledger when the broker refuses it.
+// lossy loses every answer to an order, and has one for every id.
+type lossy struct{ used }
+
+func (lossy) Place(context.Context, string, *order.Order, time.Time) broker.Verdict {
+	return broker.Verdict{Kind: broker.Unknown, Message: "connection reset", Submitted: time.Now()}
+}
+
+// TestDuplicateBeyondMemory: an id that was used longer ago than the shard remembers is found
+// at the ledger, whenever the broker's order may be that of the first use.
 func TestDuplicateBeyondMemory(t *testing.T) {
-	b := newBench(t, used{})
-	var first, again uint64
-	for i, id := range []string{"one", "other", "one"} {
-		ack, err := b.ledger.JetStream().Publish(t.Context(), ledger.PublishSubject("acme"), payload(t, id))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again = ack.Sequence; i == 0 {
-			first = again
+	inherited := session.Doubt{Intents: 1, Last: math.MaxUint64, Since: time.Now().Add(-time.Minute)}
+	for _, tc := range []struct {
+		name   string
+		broker broker.Client
+		begin  uint64
+		doubt  session.Doubt
+		status order.Status
+	}{
+		{"refused by the broker", used{}, 0, session.Doubt{}, order.Duplicate},
+		{"in doubt since an earlier owner", used{}, 2, inherited, order.Duplicate},
+		{"in doubt, and remembered by the shard, which knows of no first use", used{}, 0, inherited, order.Accepted},
+		{"in a gap, the answer lost", lossy{}, math.MaxUint64, session.Doubt{}, order.Duplicate},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t, tc.broker)
+			var first, again uint64
+			for i, id := range []string{"one", "other", "one"} {
+				if again = b.publish(id); i == 0 {
+					first = again
+				}
+			}
+			r := b.run(func(st *session.Start) { st.Begin, st.Doubt = tc.begin, tc.doubt })
+			b.inbox <- b.intent(again, "one")
+			o := b.outcome()
+			if tc.status != order.Duplicate {
+				first = 0
+			}
+			if o.Status != tc.status || o.DuplicateOf != first || o.IntentSeq != again {
+				t.Errorf("outcome %+v", o)
+			}
+			close(b.drain)
+			if err := <-r.ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// publish puts an order on the ledger.
+func (b *bench) publish(id string) uint64 {
+	b.Helper()
+	ack, err := b.ledger.JetStream().Publish(b.Context(), ledger.PublishSubject("acme"), payload(b, id), jetstream.WithMsgID(order.NewID()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return ack.Sequence
+}
+
+// outcome waits for the first one.
+func (b *bench) outcome() order.Outcome {
+	b.Helper()
+	for b.Context().Err() == nil {
+		if o, _, err := b.ledger.LastOutcome(b.Context(), 0, "acme"); err == nil {
+			return o
 		}
 	}
-	ended := b.run()
-	b.inbox <- b.intent(again, "one")
-	patience, enough := context.WithTimeout(t.Context(), time.Minute)
-	defer enough()
-	o, _, err := b.ledger.LastOutcome(patience, 0, "acme")
-	for ; err != nil; o, _, err = b.ledger.LastOutcome(patience, 0, "acme") { // not yet
-		if patience.Err() != nil {
-			t.Fatalf("after a minute intent %d has no outcome: %v", again, err)
+	b.Fatal("no outcome")
+	return order.Outcome{}
+}
+
+// hooked accepts every order and then does something.
+type hooked struct {
+	yes
+	then func()
+}
+
+func (h hooked) Place(ctx context.Context, id string, o *order.Order, at time.Time) broker.Verdict {
+	defer h.then()
+	return h.yes.Place(ctx, id, o, at)
+}
+
+// TestDecidedIsInDoubt: an order that the broker accepted is in doubt as long as its outcome
+// is not on the ledger, also if the session had to be silent and never got to publish it.
+func TestDecidedIsInDoubt(t *testing.T) {
+	var quiet atomic.Bool
+	accepted := make(chan struct{})
+	b := newBench(t, hooked{then: func() { quiet.Store(true); close(accepted) }})
+	r := b.run(func(st *session.Start) {
+		st.Until = func() time.Time {
+			if quiet.Load() {
+				return time.Now().Add(-time.Second)
+			}
+			return time.Time{}
 		}
+	})
+	b.inbox <- b.intent(1, "one")
+	<-accepted
+	tooSlow := errors.New("too slow")
+	r.abandon(tooSlow)
+	if err := <-r.ended; !errors.Is(err, tooSlow) {
+		t.Errorf("ended with %v", err)
 	}
-	if o.Status != order.Duplicate || o.DuplicateOf != first || o.IntentSeq != again {
-		t.Errorf("outcome %+v", o)
+	if r.InDoubt().Intents == 0 {
+		t.Error("nothing is in doubt, and the broker has an order without an outcome")
 	}
-	close(b.drain)
-	if err := <-ended; err != nil {
+}
+
+// TestAsksAfterItsTurn: a session whose inbox is never empty asks after a window of intents
+// whether it should end, if it was told that others wait; what it has read goes with it.
+func TestAsksAfterItsTurn(t *testing.T) {
+	b := newBench(t, yes{})
+	yield := make(chan struct{})
+	close(yield)
+	feed := make(chan struct{})
+	go func() {
+		defer close(feed)
+		for i := range uint64(session.Window + session.InboxSize) {
+			b.inbox <- b.intent(i+1, fmt.Sprint(i))
+		}
+	}()
+	r := b.run(func(st *session.Start) { st.Yield = yield })
+	q := <-b.asks
+	if o, _, err := b.ledger.LastOutcome(t.Context(), 0, "acme"); err != nil || !q.Turn || o.IntentSeq != session.Window {
+		t.Errorf("asked %+v after %+v, %v", q, o, err)
+	}
+	q.Reply <- session.Answer{Verb: session.End}
+	if err := <-r.ended; err != nil {
 		t.Error(err)
 	}
+	<-feed
 }
 
 // BenchmarkTurn is one turn of a session: read an intent, check it, submit it to a broker
 // that answers at once, commit the outcome to a real ledger.
 func BenchmarkTurn(b *testing.B) {
 	h := newBench(b, yes{})
-	ended := h.run()
+	r := h.run()
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
@@ -188,7 +262,7 @@ func BenchmarkTurn(b *testing.B) {
 	}
 	b.StopTimer()
 	close(h.drain)
-	if err := <-ended; err != nil {
+	if err := <-r.ended; err != nil {
 		b.Error(err)
 	}
 }

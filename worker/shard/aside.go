@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"container/heap"
 	"context"
 	"time"
 
@@ -8,25 +9,15 @@ import (
 	"github.com/orderfleet/orderfleet/worker/session"
 )
 
-// wait is a tenant without a session that may make no request before a moment.
-type wait struct {
-	until  time.Time
-	state  *session.State
-	queued bool // it is over, and the tenant waits for a place
+// aside is why a tenant has no session although it has work: one of
+type aside struct {
+	held uint64    // it waits for a control behind this outcome
+	wake time.Time // it waits for this moment, and others wanted its place
 }
 
-// wakeInterval is how often a shard looks whose wait is over.
-const wakeInterval = 50 * time.Millisecond
-
-// setAside takes back what a session was given and did not end. Its tenant has no session
-// until a control comes, if it is held, or its wait is over.
-func (s *shard) setAside(t *tenant, q session.Ask) {
+// takeBack takes from a session, which then ends, what it was given and did not end.
+func (s *shard) takeBack(t *tenant, q session.Ask) {
 	t.ending = true
-	if q.Held > 0 {
-		s.held[q.Tenant] = q.Held
-	} else {
-		s.waits[q.Tenant] = wait{until: q.Until, state: q.State}
-	}
 	items := q.Rest
 	for len(t.inbox) > 0 {
 		if it := <-t.inbox; it.Signal == session.None {
@@ -40,25 +31,25 @@ func (s *shard) setAside(t *tenant, q session.Ask) {
 	if rest = append(rest, s.rest[q.Tenant]...); len(rest) > 0 {
 		s.rest[q.Tenant] = rest
 	}
-}
-
-// isAside says that a tenant without a session is to have none now.
-func (s *shard) isAside(name string) bool {
-	_, held := s.held[name]
-	w, waits := s.waits[name]
-	return held || waits && !w.queued
-}
-
-// wake queues the tenants whose wait is over.
-func (s *shard) wake(ctx context.Context, now time.Time) {
-	for name, w := range s.waits {
-		if w.queued || now.Before(w.until) || s.live[name] != nil {
-			continue
-		}
-		w.queued = true // it keeps its state until it has a session
-		s.waits[name] = w
-		s.admit(ctx, name)
+	if q.Held > 0 || !q.Wake.IsZero() {
+		s.aside[q.Tenant] = aside{q.Held, q.Wake}
 	}
+}
+
+// stays says that a tenant whose session has ended is set aside.
+func (s *shard) stays(name string, t *tenant) bool {
+	a, ok := s.aside[name]
+	switch {
+	case !ok:
+		return false
+	case !a.wake.IsZero():
+		heap.Push(&s.alarms, alarm{a.wake, name})
+		return true
+	case t.control > a.held: // it came while the session ended
+		delete(s.aside, name)
+		return false
+	}
+	return true
 }
 
 // control starts a session of a held tenant, which looks what the control says.
@@ -67,9 +58,18 @@ func (s *shard) control(ctx context.Context, e ledger.Entry) {
 		t.control = e.Seq
 		return
 	}
-	if at, held := s.held[e.Tenant]; held && e.Seq > at {
-		delete(s.held, e.Tenant)
+	if a := s.aside[e.Tenant]; a.held > 0 && e.Seq > a.held {
+		delete(s.aside, e.Tenant)
 		s.admit(ctx, e.Tenant)
+	}
+}
+
+// wake admits the tenants whose moment has come.
+func (s *shard) wake(ctx context.Context, now time.Time) {
+	for len(s.alarms) > 0 && !now.Before(s.alarms[0].at) {
+		name := heap.Pop(&s.alarms).(alarm).tenant
+		delete(s.aside, name)
+		s.admit(ctx, name)
 	}
 }
 
@@ -84,4 +84,32 @@ func (s *shard) due(name string) []ledger.Due {
 		delete(s.rest, name)
 	}
 	return rest[:n]
+}
+
+// alarm is when a tenant that is set aside waits no longer.
+type alarm struct {
+	at     time.Time
+	tenant string
+}
+
+// alarms are a heap: the earliest one comes first.
+type alarms []alarm
+
+func (a alarms) Len() int           { return len(a) }
+func (a alarms) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
+func (a alarms) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
+func (a *alarms) Push(x any)        { *a = append(*a, x.(alarm)) }
+func (a *alarms) Pop() any {
+	last := len(*a) - 1
+	x := (*a)[last]
+	*a = (*a)[:last]
+	return x
+}
+
+// next is when the first alarm goes off; zero is never.
+func (a alarms) next() time.Time {
+	if len(a) == 0 {
+		return time.Time{}
+	}
+	return a[0].at
 }

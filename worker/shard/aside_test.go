@@ -16,16 +16,15 @@ func heldShard(t *testing.T) (*shard, *tenant) {
 		cfg:      &Config{MaxSessions: 1},
 		fold:     ledger.NewFold(0, 0),
 		doubts:   make(map[string]session.Doubt),
-		waits:    make(map[string]wait),
 		live:     make(map[string]*tenant),
-		held:     make(map[string]uint64),
+		aside:    make(map[string]aside),
 		rest:     make(map[string][]ledger.Due),
+		states:   make(map[string]session.State),
 		left:     make(map[string]uint64),
 		position: 20,
 	}
 	one := &tenant{inbox: make(chan session.Item, session.InboxSize), first: 11, taken: 15}
 	s.live["acme"] = one
-	one.inbox <- session.Item{Signal: session.Behind}
 	one.inbox <- item(15)
 	s.apply(ledger.Entry{Class: ledger.Intents, Tenant: "acme", Seq: 17})
 	return s, one
@@ -56,14 +55,8 @@ func TestHeldGivesBack(t *testing.T) {
 	if low := mark(s.undoneFirst(), s.position).Low; low != 12 {
 		t.Errorf("low watermark %d, and intent 12 waits", low)
 	}
-	var seqs []uint64
-	for due := s.due("acme"); len(due) > 0; due = s.due("acme") {
-		for _, d := range due {
-			seqs = append(seqs, d.Seq)
-		}
-	}
-	if !slices.Equal(seqs, []uint64{12, 13, 14, 15, 17}) {
-		t.Errorf("due are %v", seqs)
+	if got := s.allDue("acme"); !slices.Equal(got, []uint64{12, 13, 14, 15, 17}) {
+		t.Errorf("due are %v", got)
 	}
 }
 
@@ -96,7 +89,7 @@ func TestControlIsNotMissed(t *testing.T) {
 		if err := s.retire(ended{tenant: "acme"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, held := s.held["acme"]; held || s.waiting.len() != 1 {
+		if _, held := s.aside["acme"]; held || s.waiting.len() != 1 {
 			t.Error("nobody looks again")
 		}
 	})
@@ -107,34 +100,8 @@ func TestControlIsNotMissed(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.control(t.Context(), control)
-		if _, held := s.held["acme"]; !held {
+		if _, held := s.aside["acme"]; !held {
 			t.Error("released by a control before the outcome")
 		}
 	})
-}
-
-// TestLeftBehind: a session that was told to end, and was abandoned before its last outcomes
-// were confirmed, holds the low watermark back all the same.
-func TestLeftBehind(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		ending bool
-		err    error
-		low    uint64
-	}{
-		{"ended in peace", true, nil, 17}, // what it was given has its outcomes; 17 is in the fold
-		{"told to end, abandoned", true, errTooSlow, 11},
-		{"drained", false, nil, 11},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			s, one := heldShard(t)
-			one.ending = tc.ending
-			if err := s.retire(ended{tenant: "acme", err: tc.err}); err != nil {
-				t.Fatal(err)
-			}
-			if low := mark(s.undoneFirst(), s.position).Low; low != tc.low {
-				t.Errorf("low watermark %d, wanted %d", low, tc.low)
-			}
-		})
-	}
 }

@@ -10,26 +10,36 @@
 //
 // To its shard, a tenant is in one of these states:
 //
-//	      intent, room                                   inbox full
-//	idle -------------> live: intents go to the inbox  -------------> behind: intents are
-//	 ^  \                |        ^                                   counted, the session
-//	 |   \ no room       |        +--------------------------------- reads them itself
-//	 |    v              | nothing to do,       caught up
-//	 |  waiting          | or others wait
-//	 |    | room         v
-//	 |    +-> live    ending --- its goroutine returned: due? ---> waiting
-//	 +---------------------------------------------------- no --/
+//	+------+  intent, room    +------+     inbox full      +--------+
+//	| idle | ---------------> | live | ------------------> | behind | its session reads what
+//	+------+                  +------+ <------------------ +--------+ comes from the ledger
+//	 ^   |                     ^    |      caught up          |
+//	 |   | no room             |    |                         |
+//	 |   v                room |    +------------+------------+
+//	 |  +---------+            |                 | nothing to do, had its turn,
+//	 |  | waiting | -----------+                 | would have to wait, held
+//	 |  +---------+                              v
+//	 |   ^     ^                             +--------+
+//	 |   |     +-------- more to do -------- | ending | until its goroutine has returned
+//	 |   |                                   +--------+
+//	 |   | the wait is over,                  |     |
+//	 |   | a control came   +-------+         |     |
+//	 |   +----------------- | aside | <-------+     |
+//	 |                      +-------+  has to wait, | nothing to do
+//	 |                                 or is held   |
+//	 +----------------------------------------------+
+//
+// A session that ends gives back what it was given and did not end: the next one gets that
+// before what the fold has, and learns how the last one left its breaker and limiter, and what
+// may be at the broker.
 //
 // A shard reads its stream from the low watermark on. The few tenants whose work reaches far
 // behind it have a gap there, which their sessions search themselves ([session.Search]).
 //
-// A session is set aside when its tenant is held, or when it has to wait and others wait for
-// its place. It gives back what it did not end; the tenant's intents then wait in the fold,
-// and no session starts until a control comes through the tail, or the wait is over.
-//
-// One goroutine owns the fold, the sessions' states and the sending ends of their
+// One goroutine owns the fold, the tenants' states and the sending ends of the sessions'
 // inboxes. It never waits for a session: a full inbox makes a tenant behind, and a
 // question ([session.Ask]) is answered at once. So one tenant cannot hold up another.
 //
-// An idle tenant is an entry in the fold: no goroutine, no connection.
+// An idle tenant is an entry in the fold: no goroutine, no connection. One that is set aside
+// is a few more entries, and an alarm.
 package shard

@@ -16,7 +16,7 @@ const settleInterval = 5 * time.Second
 // make everybody's next take-over long: the low watermark leaves out at most maxBehind
 // tenants whose first intent without an outcome is more than farBehind messages old. The
 // next owner begins to fold at the watermark, and their sessions read what lies before it
-// themselves.
+// themselves. That many, with the longest names, make a lease's value some 20 KiB.
 const (
 	farBehind = 1 << 16
 	maxBehind = 256

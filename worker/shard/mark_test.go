@@ -1,11 +1,13 @@
 package shard
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/orderfleet/orderfleet/worker/fleet"
+	"github.com/orderfleet/orderfleet/worker/session"
 	"pgregory.net/rapid"
 )
 
@@ -51,5 +53,34 @@ func TestGaps(t *testing.T) {
 	s.passed("near", 95) // has none
 	if s.passed("far", 89); len(s.gaps) != 0 {
 		t.Errorf("at its end: %+v", s.gaps)
+	}
+}
+
+// TestALeaseStaysSmall: what a shard writes into its lease is bounded, however many tenants
+// are far behind or in doubt, and however long their names are.
+func TestALeaseStaysSmall(t *testing.T) {
+	const tenants, limit = 1000, 32 << 10
+	s := &shard{folded: true, doubts: make(map[string]session.Doubt)}
+	var all []undone
+	for i := range tenants {
+		name := fmt.Sprintf("%048d", i)
+		all = append(all, undone{name, uint64(i + 1)})
+		size := func() int {
+			left := s.legacy()
+			record, err := json.Marshal(fleet.Record{
+				Owner: "a-host-with-a-long-name-abcdef", Epoch: 1 << 60,
+				Mark: mark(all, 1<<62), Clean: left.Clean, Left: left.Tenants,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(record)
+		}
+		if s.doubt(name, session.Doubt{Intents: 1}); size() > limit {
+			t.Fatalf("%d bytes for %d tenants", size(), i+1)
+		}
+	}
+	if left := s.legacy(); left.Clean {
+		t.Errorf("%d tenants are in doubt, and %d are named", tenants, len(left.Tenants))
 	}
 }

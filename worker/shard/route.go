@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
@@ -13,14 +14,22 @@ import (
 // route hands intents to sessions until the lease drains and all sessions have ended
 // (nil), or ctx ends, or the tail or a session fails.
 func (s *shard) route(ctx context.Context) error {
+	if !s.folded { // drained before it knew who has work, and what of it is in doubt
+		return nil
+	}
 	entries, draining, done := s.entries, s.lease.Draining, ctx.Done()
 	ticker := time.NewTicker(settleInterval)
 	defer ticker.Stop()
 	var outlasted <-chan time.Time
-	var wakes <-chan time.Time // while somebody waits
+	alarm, armed := time.NewTimer(time.Hour), time.Time{}
+	defer alarm.Stop()
 	for {
-		if wakes == nil && len(s.waits) > 0 && draining != nil {
-			wakes = time.After(wakeInterval)
+		if next := s.alarms.next(); !next.Equal(armed) {
+			if armed = next; next.IsZero() {
+				alarm.Stop()
+			} else {
+				alarm.Reset(time.Until(next))
+			}
 		}
 		select {
 		case e, ok := <-entries:
@@ -37,13 +46,13 @@ func (s *shard) route(ctx context.Context) error {
 			if draining != nil {
 				s.fill(ctx)
 			}
+		case <-alarm.C:
+			if armed = (time.Time{}); draining != nil {
+				s.wake(ctx, time.Now())
+			}
 		case <-ticker.C:
 			s.settled()
-		case now := <-wakes:
-			wakes = nil
-			if draining != nil {
-				s.wake(ctx, now)
-			}
+			s.forget(time.Now())
 		case <-draining:
 			s.log.Debug().Int("sessions", len(s.live)).Msg("draining")
 			entries, draining = nil, nil
@@ -81,15 +90,15 @@ func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 	case ledger.Outcomes, ledger.Updates:
 		return
 	}
+	_, aside := s.aside[e.Tenant]
 	switch {
-	case t == nil && s.isAside(e.Tenant):
+	case t == nil && aside:
 		// It waits in the fold.
 	case t == nil:
 		s.admit(ctx, e.Tenant)
 	case t.behind || t.ending:
 		// Its session, or its next one, asks for it.
-	case cap(t.inbox)-len(t.inbox) > session.Reserved && (t.handed < session.Window || s.waiting.len() == 0):
-		t.handed, t.hadTurn = t.handed+1, true
+	case cap(t.inbox)-len(t.inbox) > session.Reserved:
 		d := t.given(s.fold.Take(e.Tenant, 1))[0]
 		t.inbox <- session.Item{Intent: e, First: d.First}
 	default:
@@ -105,6 +114,9 @@ func (s *shard) apply(e ledger.Entry) {
 	}
 }
 
+// complainInterval is how often a shard says at most that it has too few sessions.
+const complainInterval = 10 * time.Second
+
 // admit starts a session for a tenant that has work, or lets it wait for room.
 func (s *shard) admit(ctx context.Context, name string) {
 	if len(s.live) < s.cfg.MaxSessions {
@@ -114,7 +126,10 @@ func (s *shard) admit(ctx context.Context, name string) {
 	if !s.waiting.push(name) || s.waiting.len() > 1 {
 		return
 	}
-	s.log.Warn().Int("sessions", len(s.live)).Msg("all sessions are taken; tenants take turns")
+	if now := time.Now(); now.Sub(s.complained) >= complainInterval {
+		s.complained = now
+		s.log.Warn().Int("sessions", len(s.live)).Msg("all sessions are taken; tenants take turns")
+	}
 	for _, t := range s.live {
 		t.giveWay()
 	}
@@ -132,30 +147,30 @@ func (t *tenant) giveWay() {
 func (s *shard) start(ctx context.Context, name string) {
 	t := &tenant{
 		inbox:  make(chan session.Item, session.InboxSize),
-		behind: true, // it begins with the ledger
 		yield:  make(chan struct{}),
+		behind: true, // it begins with the ledger
 	}
 	s.live[name] = t
 	if s.waiting.len() > 0 {
 		t.giveWay()
 	}
-	state := s.waits[name].state
-	delete(s.waits, name)
 	one := session.New(&s.cfg.Session, session.Start{
 		Tenant:   name,
 		Shard:    s.lease.Shard,
 		Epoch:    s.lease.Epoch,
 		Doubt:    s.doubts[name],
-		State:    state,
+		Begin:    s.begin,
+		State:    s.states[name],
 		Inbox:    t.inbox,
 		Asks:     s.asks,
 		Draining: s.lease.Draining,
 		Yield:    t.yield,
 		Until:    s.lease.Until,
 	})
+	delete(s.states, name)
 	go func() {
 		err := one.Run(ctx)
-		s.ended <- ended{name, one.InDoubt(), err}
+		s.ended <- ended{name, one.InDoubt(), one.State(), err}
 	}()
 }
 
@@ -168,22 +183,17 @@ func (s *shard) answer(q session.Ask) session.Answer {
 	case q.Held > 0 && t.control > q.Held: // it came just now
 		t.control = 0
 		return session.Answer{Verb: session.Live}
-	case q.Held > 0, !q.Until.IsZero():
-		s.setAside(t, q)
+	case q.Held > 0, !q.Wake.IsZero(), q.Turn && s.waiting.len() > 0, q.Idle && len(t.inbox) == 0:
+		s.takeBack(t, q)
 		return session.Answer{Verb: session.End}
-	case q.Idle && len(t.inbox) > 0: // it came just now
+	case q.Turn, q.Idle: // nobody waits, or something came just now
 		return session.Answer{Verb: session.Live}
-	case q.Idle, t.hadTurn && s.waiting.len() > 0:
-		t.ending = true
-		return session.Answer{Verb: session.End}
 	}
 	if g := s.gaps[q.Tenant]; g != nil && len(s.rest[q.Tenant]) == 0 {
-		t.hadTurn = true
 		t.spans(g.next, g.end-1)
 		return session.Answer{Verb: session.Search, From: g.next, Until: g.end}
 	}
 	if due := t.given(s.due(q.Tenant)); len(due) > 0 {
-		t.hadTurn = true
 		return session.Answer{Verb: session.Read, Due: due}
 	}
 	t.behind = false
@@ -201,19 +211,21 @@ func (s *shard) retire(e ended) error {
 	if e.err != nil && !errors.Is(e.err, errTooSlow) {
 		return fmt.Errorf("shard: session of tenant %s: %w", e.tenant, e.err)
 	}
-	if at, held := s.held[e.tenant]; held {
-		if t.control < at {
-			return nil
-		}
-		delete(s.held, e.tenant)
+	if !e.state.Spent(time.Now()) {
+		s.states[e.tenant] = e.state
 	}
-	if _, waits := s.waits[e.tenant]; waits {
+	if s.stays(e.tenant, t) {
 		return nil
 	}
 	if t.ending && s.hasWork(e.tenant) {
 		s.waiting.push(e.tenant)
 	}
 	return nil
+}
+
+// forget drops what sessions left that matters no more.
+func (s *shard) forget(now time.Time) {
+	maps.DeleteFunc(s.states, func(_ string, st session.State) bool { return st.Spent(now) })
 }
 
 // fill starts sessions for waiting tenants while there is room.

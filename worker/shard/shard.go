@@ -47,21 +47,25 @@ type shard struct {
 	log   zerolog.Logger
 
 	fold    *ledger.Fold
+	begin   uint64 // sequence number from which on it was read
 	foldEnd uint64 // sequence number of the last message when the lease began
 	folded  bool   // up to there
-	// doubts are of the tenants whose next intents may have reached the broker.
+	// doubts are the tenants whose next intents may be at the broker without an outcome that
+	// tells of it.
 	doubts map[string]session.Doubt
 
 	live map[string]*tenant
-	// held are the tenants whose session ended because they are held, and the outcome
-	// since which they are. A control behind it lets the next session look.
-	held map[string]uint64
-	// waits are the tenants that gave their place up until they may make a request again.
-	waits map[string]wait
-	// rest is what these and those gave back: it comes before what the fold has.
-	rest    map[string][]ledger.Due
-	waiting queue // tenants that have work and no session
-	counted counted
+	// aside are the tenants whose session ended although they have work: something else
+	// than room is to come first. alarms are for those that wait for a moment.
+	aside  map[string]aside
+	alarms alarms
+	// rest is what sessions gave back: it comes before what the fold has.
+	rest map[string][]ledger.Due
+	// states are what sessions left to the next one of their tenant.
+	states     map[string]session.State
+	waiting    queue // tenants that have work and no session
+	counted    counted
+	complained time.Time // the last time, of too few sessions
 
 	// gaps are the parts of tenants' work that lie before what the fold has read.
 	gaps     map[string]*gap
@@ -78,11 +82,9 @@ type shard struct {
 // tenant is one that has a session.
 type tenant struct {
 	inbox   chan session.Item
-	behind  bool          // its session reads the ledger, not the inbox
-	hadTurn bool          // its session was given a part of the backlog
-	handed  int           // intents that its session got through the inbox
-	yield   chan struct{} // closed when others wait
-	yielded bool
+	behind  bool // its session reads the ledger, not the inbox
+	yield   chan struct{}
+	yielded bool // yield is closed: its session was told that others wait
 	ending  bool // its session was told to end
 
 	first, taken uint64 // the first and the last intent that its session was given
@@ -94,6 +96,7 @@ type tenant struct {
 type ended struct {
 	tenant  string
 	inDoubt session.Doubt
+	state   session.State
 	err     error
 }
 
@@ -109,27 +112,27 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		fold:    ledger.NewFold(l.Shard, c.Room),
 		doubts:  make(map[string]session.Doubt),
 		live:    make(map[string]*tenant),
-		held:    make(map[string]uint64),
-		waits:   make(map[string]wait),
+		aside:   make(map[string]aside),
 		rest:    make(map[string][]ledger.Due),
+		states:  make(map[string]session.State),
 		left:    make(map[string]uint64),
 		entries: make(chan ledger.Entry, tailBuffer),
 		asks:    make(chan session.Ask),
 		ended:   make(chan ended),
 	}
-	begin := l.Mark.Low - min(l.Mark.Low, memory)
-	s.gaps = gapsOf(l.Mark, begin)
+	s.begin = l.Mark.Low - min(l.Mark.Low, memory)
+	s.gaps = gapsOf(l.Mark, s.begin)
 	ctx, s.abandon = context.WithCancelCause(ctx)
 	defer s.abandon(nil)
 	tailCtx, stopTail := context.WithCancel(ctx)
 	defer stopTail()
 	go func() {
 		defer close(s.entries)
-		s.tailErr = s.tail(tailCtx, begin)
+		s.tailErr = s.tail(tailCtx, s.begin)
 	}()
 
 	err := s.replay(ctx)
-	if err == nil && s.folded {
+	if err == nil {
 		err = s.route(ctx)
 	}
 	stopTail()

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // than 50 MiB in all, and no goroutine.
 func TestIdleTenantsAreMapEntries(t *testing.T) {
 	const tenants, limit = 100_000, 50 << 20
-	goroutines, before := runtime.NumGoroutine(), heap()
+	goroutines, before := runtime.NumGoroutine(), heapInUse()
 	shards := make([]*shard, 8)
 	for i := range shards {
 		shards[i] = &shard{fold: ledger.NewFold(i, 0)}
@@ -30,7 +30,7 @@ func TestIdleTenantsAreMapEntries(t *testing.T) {
 			Data: fmt.Appendf(nil, `{"id":"0192f0c1-0000-7000-8000-%012d"}`, n)})
 		s.apply(ledger.Entry{Class: ledger.Outcomes, Tenant: name, Seq: 2*n + 2, Data: outcome(t, 2*n+1)})
 	}
-	if grown := heap() - before; grown > limit {
+	if grown := heapInUse() - before; grown > limit {
 		t.Errorf("%d tenants take %d KiB, more than %d", tenants, grown>>10, limit>>10)
 	}
 	if n := runtime.NumGoroutine(); n > goroutines {
@@ -56,7 +56,7 @@ func outcome(t *testing.T, intentSeq uint64) []byte {
 	return data
 }
 
-func heap() int64 {
+func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC() // what the first one only finalized
 	var m runtime.MemStats
