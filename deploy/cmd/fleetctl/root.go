@@ -34,18 +34,8 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
   fleetctl failed list --since 24h
   fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
   fleetctl release acme --reason "the order is not at the broker"`,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			env, err := natsconn.FromEnv()
-			if err != nil {
-				return cli.Usage(err)
-			}
-			c.nats = c.nats.Or(env)
-			return nil
-		},
 	})
-	flags := cmd.PersistentFlags()
-	flags.StringVar(&c.nats.URL, "server", "", "NATS server (NATS_URL)")
-	flags.StringVar(&c.nats.Creds, "creds", "", "credentials file (NATS_CREDS)")
+	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
 	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c))
 	return cmd

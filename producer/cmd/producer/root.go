@@ -32,18 +32,8 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
 		Example: `  producer publish acme --symbol AAPL --qty 1 --side buy --type market --tif day --wait
   producer import orders.jsonl
   producer watch acme --since 2h -o json`,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			env, err := natsconn.FromEnv()
-			if err != nil {
-				return cli.Usage(err)
-			}
-			c.nats = c.nats.Or(env)
-			return nil
-		},
 	})
-	flags := cmd.PersistentFlags()
-	flags.StringVar(&c.nats.URL, "server", "", "NATS server (NATS_URL)")
-	flags.StringVar(&c.nats.Creds, "creds", "", "credentials file (NATS_CREDS)")
+	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
 	cmd.AddCommand(newPublish(c), newImport(c), newWatch(c), newEnv())
 	return cmd

@@ -20,14 +20,6 @@ Settings come from the environment; "worker env" prints them all.`,
 		Example: `  worker provision                                    # once: make the ledger
   ORDERFLEET_TENANTS_FILE=tenants.yaml worker         # serve
   worker --server nats://nats:4222 --creds worker.creds`,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			env, err := natsconn.FromEnv()
-			if err != nil {
-				return cli.Usage(err)
-			}
-			nats = nats.Or(env)
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := readSettings()
 			if err != nil {
@@ -36,9 +28,7 @@ Settings come from the environment; "worker env" prints them all.`,
 			return run(cmd.Context(), s, nats, cmd.ErrOrStderr())
 		},
 	})
-	flags := cmd.PersistentFlags()
-	flags.StringVar(&nats.URL, "server", "", "NATS server (NATS_URL)")
-	flags.StringVar(&nats.Creds, "creds", "", "credentials file (NATS_CREDS)")
+	cli.AddNATS(cmd, &nats)
 	cmd.AddCommand(newProvision(&nats), newEnv())
 	return cmd
 }
