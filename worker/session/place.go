@@ -115,7 +115,7 @@ func (s *Session) find(ctx context.Context, t *task, until time.Time) (broker.Ve
 // found finishes a task with the order that the broker has under its id: its own, unless
 // the tenant used the id before.
 func (s *Session) found(ctx context.Context, t *task, b booking, v broker.Verdict) (*order.Outcome, error) {
-	first, err := s.usedBefore(ctx, t, v.Order.Created)
+	first, err := s.usedBefore(ctx, t, v.Order)
 	if err != nil {
 		return nil, err
 	}
@@ -156,28 +156,27 @@ func (s *Session) refused(ctx context.Context, t *task, b booking, refusal broke
 	}
 }
 
-// clockSkew is by how much the broker's clock and the ledger's may differ.
-const clockSkew = 10 * time.Second
+const (
+	// remembered is how many messages back the shard remembers every id; see [ledger.Fold].
+	remembered = 64 << 10
+	// oldOrder is how much older than its intent an order must be, by the broker's clock and
+	// the ledger's, to look like that of another one.
+	oldOrder = 10 * time.Second
+)
 
-// remembered is how many messages back the shard remembers every id; see [ledger.Fold].
-const remembered = 64 << 10
-
-// usedBefore is the first intent of the tenant that bears the task's id, 0 if that is the
-// task's own. It searches only where the shard cannot have known, and where the order may be
-// another intent's: an answer that this session lost is about an order of its own, and one
-// that was not made before the intent was published is no earlier one's.
-func (s *Session) usedBefore(ctx context.Context, t *task, made time.Time) (uint64, error) {
-	seq := t.outcome.IntentSeq
+// usedBefore is the first intent of the tenant that bears the task's id and whose order this
+// one is, 0 if it is the task's own. It searches the ledger only where the shard cannot have
+// known of a first use, and the order may be of it.
+func (s *Session) usedBefore(ctx context.Context, t *task, booked *broker.Order) (uint64, error) {
+	seq, made := t.outcome.IntentSeq, booked.Created
 	before := seq
 	switch {
 	case t.intent.RetryOf != "": // it means the first one's order
 		return 0, nil
-	case !made.IsZero() && made.After(t.outcome.Published.Add(-clockSkew)):
-		return 0, nil
-	case seq < s.begin, !t.ambiguous:
-	case t.inherited:
+	case seq < s.begin, !t.ambiguous, !made.IsZero() && made.Before(t.outcome.Published.Add(-oldOrder)):
+	case t.inherited && made.IsZero():
 		before = max(s.begin, seq-min(seq, remembered))
-	default:
+	default: // it was made after the intent, or this session's own answer was lost
 		return 0, nil
 	}
 	if before <= 1 {

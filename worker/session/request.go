@@ -93,6 +93,10 @@ func (s *Session) turn(ctx context.Context, until time.Time) (bool, error) {
 // errAside says that the session was about to wait, until wake, and others want its place.
 var errAside = errors.New("session: set aside")
 
+// leastAside is the least wait for which a session gives its place up: less costs more to
+// hand over than it gives to others.
+const leastAside = 100 * time.Millisecond
+
 // linger waits on the broker's account: until a moment, or until the watch gives the session
 // its turn. All waiting for a broker passes through here.
 func (s *Session) linger(ctx context.Context, until time.Time, turn <-chan time.Duration) error {
@@ -106,6 +110,10 @@ func (s *Session) linger(ctx context.Context, until time.Time, turn <-chan time.
 	if d <= 0 {
 		return nil
 	}
+	yield := s.yield
+	if d < leastAside {
+		yield = nil
+	}
 	s.timer.Reset(d)
 	defer s.timer.Stop()
 	select {
@@ -116,7 +124,7 @@ func (s *Session) linger(ctx context.Context, until time.Time, turn <-chan time.
 		return nil
 	case <-s.draining:
 		return errEnd
-	case <-s.yield:
+	case <-yield:
 		s.wake = until
 		return errAside
 	case <-ctx.Done():

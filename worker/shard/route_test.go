@@ -60,17 +60,29 @@ func TestSetAsideUntil(t *testing.T) {
 	}
 }
 
-// TestAbandonedWhileEnding: a session that was told to end, because others wait, and that was
-// abandoned before its last outcome was confirmed leaves that intent behind: the low
-// watermark does not pass it.
-func TestAbandonedWhileEnding(t *testing.T) {
-	s, one := heldShard(t)
-	one.ending = true
-	if err := s.retire(ended{tenant: "acme", err: errTooSlow}); err != nil {
-		t.Fatal(err)
-	}
-	if low := mark(s.undoneFirst(), s.position).Low; low > 11 {
-		t.Errorf("low watermark %d, and intent 11 has no outcome", low)
+// TestLeftBehind: a session that was told to end, and was abandoned before its last outcomes
+// were confirmed, holds the low watermark back all the same.
+func TestLeftBehind(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		ending bool
+		err    error
+		low    uint64
+	}{
+		{"ended in peace", true, nil, 17}, // what it was given has its outcomes; 17 is in the fold
+		{"told to end, abandoned", true, errTooSlow, 11},
+		{"drained", false, nil, 11},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, one := heldShard(t)
+			one.ending = tc.ending
+			if err := s.retire(ended{tenant: "acme", err: tc.err}); err != nil {
+				t.Fatal(err)
+			}
+			if low := mark(s.undoneFirst(), s.position).Low; low != tc.low {
+				t.Errorf("low watermark %d, wanted %d", low, tc.low)
+			}
+		})
 	}
 }
 
