@@ -120,6 +120,15 @@ func (lossy) Place(context.Context, string, *order.Order, time.Time) broker.Verd
 	return broker.Verdict{Kind: broker.Unknown, Message: "connection reset", Submitted: time.Now()}
 }
 
+// older is lossy, and says when its orders were made: long ago.
+type older struct{ lossy }
+
+func (o older) ByClientID(ctx context.Context, id string) broker.Verdict {
+	v := o.lossy.ByClientID(ctx, id)
+	v.Order.Created = time.Now().Add(-time.Hour)
+	return v
+}
+
 // TestDuplicateBeyondMemory: an id that was used longer ago than the shard remembers is found
 // at the ledger, whenever the broker's order may be that of the first use.
 func TestDuplicateBeyondMemory(t *testing.T) {
@@ -134,6 +143,8 @@ func TestDuplicateBeyondMemory(t *testing.T) {
 		{"refused by the broker", used{}, 0, session.Doubt{}, order.Duplicate},
 		{"in doubt since an earlier owner", used{}, 2, inherited, order.Duplicate},
 		{"in doubt, and remembered by the shard, which knows of no first use", used{}, 0, inherited, order.Accepted},
+		{"remembered, the answer lost", lossy{}, 0, session.Doubt{}, order.Accepted},
+		{"the answer lost, and the order far older than the intent", older{}, 0, session.Doubt{}, order.Duplicate},
 		{"in a gap, the answer lost", lossy{}, math.MaxUint64, session.Doubt{}, order.Duplicate},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -220,19 +231,15 @@ func TestDecidedIsInDoubt(t *testing.T) {
 	}
 }
 
-// TestAsksAfterItsTurn: a session whose inbox is never empty asks after a window of intents
-// whether it should end, if it was told that others wait; what it has read goes with it.
+// TestAsksAfterItsTurn: a session that lives from its inbox asks after a window of intents
+// whether it should end, if it was told that others wait.
 func TestAsksAfterItsTurn(t *testing.T) {
 	b := newBench(t, yes{})
 	yield := make(chan struct{})
 	close(yield)
-	feed := make(chan struct{})
-	go func() {
-		defer close(feed)
-		for i := range uint64(session.Window + session.InboxSize) {
-			b.inbox <- b.intent(i+1, fmt.Sprint(i))
-		}
-	}()
+	for i := range uint64(session.Window) { // all of them are there before it begins
+		b.inbox <- b.intent(i+1, fmt.Sprint(i))
+	}
 	r := b.run(func(st *session.Start) { st.Yield = yield })
 	q := <-b.asks
 	if o, _, err := b.ledger.LastOutcome(t.Context(), 0, "acme"); err != nil || !q.Turn || o.IntentSeq != session.Window {
@@ -242,7 +249,6 @@ func TestAsksAfterItsTurn(t *testing.T) {
 	if err := <-r.ended; err != nil {
 		t.Error(err)
 	}
-	<-feed
 }
 
 // BenchmarkTurn is one turn of a session: read an intent, check it, submit it to a broker
