@@ -29,9 +29,9 @@
 // at once. So a tenant waits, and nobody else does. After the wait its expiry is checked
 // again, as the request is written.
 //
-// Places are few. Once other tenants wait for one ([Start].Yield), a session waits long for nothing
-// but an answer: where it would wait for its broker it ends, and the tenant is set aside until
-// the wait is over. After a window of intents it asks whether to end, too.
+// Places are few. Once other tenants wait for one ([Start].Yield), a session waits for nothing
+// but an answer, or a moment: where it would wait for its broker it ends, and the tenant is set
+// aside until the wait is over. After a window of intents it asks whether to end, too.
 //
 //	            would wait, others want its place
 //	serving ---------------------------------------> set aside: no session, no connection; its
