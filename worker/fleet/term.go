@@ -128,6 +128,11 @@ func (t *term) run(ctx context.Context, drain <-chan struct{}) error {
 	}
 	unwatch()
 	t.running.Wait()
+	select {
+	case b := <-t.beats: // the last one, which our leave has to follow
+		t.revision = max(t.revision, b.revision)
+	default:
+	}
 	if !errors.Is(err, ErrLost) && !t.owns() {
 		t.leave(ctx)
 	}
