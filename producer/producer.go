@@ -20,6 +20,9 @@ const (
 
 	// ackTimeout is how long one try waits for its acknowledgement.
 	ackTimeout = 2 * time.Second
+	// forGood is how long a failure that looks as if for good has to last: a cluster that
+	// has just elected a leader does not tell everybody at once.
+	forGood = 2 * time.Second
 	// firstPause and lastPause bound the pause between tries.
 	firstPause, lastPause = 50 * time.Millisecond, time.Second
 )
@@ -170,19 +173,22 @@ func (p *Producer) finish(ctx context.Context, m *message, first attempt) (Recei
 // again publishes again under the same id, until it works, cannot work, or the time is
 // over. inDoubt says that one of the tries may have arrived.
 func (p *Producer) again(ctx context.Context, m *message, err error) (ack *jetstream.PubAck, inDoubt bool, _ error) {
-	lasting := 0 // tries in a row that ended as if for good
+	var since time.Time // when tries began to end as if for good
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		inDoubt = inDoubt || mayHaveArrived(err)
 		switch {
 		case ledger.Transient(err):
-			lasting = 0
+			since = time.Time{}
 		case p.lasting(ctx, m, err):
-			lasting++
+			if since.IsZero() {
+				since = time.Now()
+			}
 		case noResponders(err): // between two leaders
+			since = time.Time{}
 		default:
 			return nil, inDoubt, err
 		}
-		if lasting == 2 || !sleep(ctx, pause/2+rand.N(pause/2)) {
+		if !since.IsZero() && time.Since(since) > forGood || !sleep(ctx, pause/2+rand.N(pause/2)) {
 			return nil, inDoubt, err
 		}
 		last := err
