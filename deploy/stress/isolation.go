@@ -112,6 +112,11 @@ func (r *rounds) run(ctx context.Context, o Options, backlog int) (p Percentiles
 		if err := s.trouble(ctx, o, backlog); err != nil {
 			return p, err
 		}
+		select { // that the backlog was written just now is no part of its being there
+		case <-time.After(o.Calm):
+		case <-ctx.Done():
+			return p, context.Cause(ctx)
+		}
 	}
 	if err := s.publish(ctx, o.turns(ctx, 0)); err != nil {
 		return p, err

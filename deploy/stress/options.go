@@ -21,6 +21,8 @@ type Options struct {
 	IdleTenants int
 	// IdleFor is how long the worker is watched while they are all that it knows.
 	IdleFor time.Duration
+	// Calm is how long the disks may write a backlog back before the load begins.
+	Calm time.Duration
 	// NoDuplicateCheck switches the broker's check of client order ids off.
 	NoDuplicateCheck bool
 	// Patience is how long the run may stand still before it is given up.

@@ -36,7 +36,7 @@ func main() {
 }
 
 func newRoot() *cobra.Command {
-	o := stress.Options{Clients: parts.Own, Shards: 8, Patience: 30 * time.Second, IdleFor: 10 * time.Second}
+	o := stress.Options{Clients: parts.Own, Shards: 8, Patience: 30 * time.Second, IdleFor: 10 * time.Second, Calm: 6 * time.Second}
 	var (
 		output  cli.Output
 		compare bool
