@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsserver"
 )
 
 // system is the running parts and the wires between them.
@@ -78,7 +79,7 @@ type server struct {
 
 // bootNATS starts a cluster of three. Each route between two of them is a wire.
 func (s *system) bootNATS(ctx context.Context) error {
-	ports, err := freePorts(2 * servers)
+	ports, err := natsserver.FreePorts(2 * servers)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"sync"
 
@@ -169,23 +168,4 @@ func each(all []*wire, do func(*wire) error) error {
 		}
 	}
 	return nil
-}
-
-// freePorts finds ports of the loopback interface for servers that have to come back at
-// the same one: below those that systems give to outgoing connections.
-func freePorts(n int) ([]int, error) {
-	const lowest, highest, tries = 12000, 32000, 1000
-	found := make([]int, 0, n)
-	for range tries {
-		port := lowest + rand.IntN(highest-lowest)
-		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		defer l.Close() //nolint:errcheck // it only held the port
-		if found = append(found, port); len(found) == n {
-			return found, nil
-		}
-	}
-	return nil, fmt.Errorf("chaos: no %d free ports between %d and %d", n, lowest, highest)
 }
