@@ -179,19 +179,18 @@ func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, bootPatience, errSilent)
 	defer cancel()
 	defer st.progress("judging", 1, 1)
-	h := proof.History{
-		Slack:  2 * time.Second,
-		Expect: proof.Expect{Credentials: true, Unblocked: true}, // every tenant is known, and no rule is set
-	}
-	var unknown int
-	h.Receipts, unknown = l.receipts()
+	var h proof.History
 	err := retry(ctx, func(context.Context) (err error) {
-		h.Intents, h.Outcomes, err = proof.Read(ctx, st.ledger)
+		h, err = proof.Read(ctx, st.ledger)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	h.Slack = 2 * time.Second
+	h.Expect = proof.Expect{Credentials: true, Unblocked: true} // every tenant is known, and no rule is set
+	var unknown int
+	h.Receipts, unknown = l.receipts()
 	if h.Arrivals, h.Bookings, err = proof.ReadBroker(ctx, st.broker.Admin); err != nil {
 		return nil, err
 	}

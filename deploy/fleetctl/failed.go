@@ -75,27 +75,20 @@ type reading struct {
 	retry  map[string]*Retry  // by tenant and intent id, joined as client order ids are
 }
 
-var errEnd = errors.New("fleetctl: end of the ledger")
-
 func failedOf(ctx context.Context, l *ledger.Ledger, shard int, f Filter, progress func(string, int, int)) ([]Failed, error) {
 	end, err := l.End(ctx, shard)
 	if err != nil || end == 0 {
 		return nil, err
 	}
 	r := &reading{shard: shard, filter: f, byID: make(map[string]*Failed), retry: make(map[string]*Retry)}
-	err = l.Tail(ctx, shard, 1, func(e ledger.Entry) error {
+	err = l.Read(ctx, shard, ledger.Start{}, end, func(e ledger.Entry) error {
 		progress("reading "+ledger.StreamName(shard), int(e.Seq), int(end))
 		if f.Tenant == "" || e.Tenant == f.Tenant {
-			if err := r.take(e); err != nil {
-				return err
-			}
-		}
-		if e.Seq >= end {
-			return errEnd
+			return r.take(e)
 		}
 		return nil
 	})
-	if !errors.Is(err, errEnd) {
+	if err != nil {
 		return nil, err
 	}
 	return r.complete(ctx, l)

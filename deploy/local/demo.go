@@ -62,12 +62,12 @@ func (s *System) awaitOutcomes(ctx context.Context, progress func(string, int, i
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		intents, outcomes, err := proof.Read(ctx, s.Producer.Ledger())
+		h, err := proof.Read(ctx, s.Producer.Ledger())
 		if err != nil {
 			return err
 		}
-		progress("waiting for outcomes", len(outcomes), len(intents))
-		if len(outcomes) >= len(intents) {
+		progress("waiting for outcomes", len(h.Outcomes), len(h.Intents))
+		if len(h.Outcomes) >= len(h.Intents) {
 			return nil
 		}
 		select {
@@ -80,13 +80,12 @@ func (s *System) awaitOutcomes(ctx context.Context, progress func(string, int, i
 
 // compare reads the fleet's ledger and the broker's.
 func (s *System) compare(ctx context.Context) (*Report, error) {
-	intents, outcomes, err := proof.Read(ctx, s.Producer.Ledger())
+	h, err := proof.Read(ctx, s.Producer.Ledger())
 	if err != nil {
 		return nil, err
 	}
-	arrivals, bookings, err := proof.ReadBroker(ctx, s.AdminURL)
-	if err != nil {
+	if h.Arrivals, h.Bookings, err = proof.ReadBroker(ctx, s.AdminURL); err != nil {
 		return nil, err
 	}
-	return newReport(proof.History{Intents: intents, Outcomes: outcomes, Arrivals: arrivals, Bookings: bookings}), nil
+	return newReport(h), nil
 }

@@ -1,6 +1,8 @@
 package proof
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -131,16 +133,27 @@ func (c *checker) checkOutcomes() {
 	}
 }
 
-// checkOwners: an epoch of a shard has one worker.
+// reign is an epoch of a shard.
+type reign struct {
+	shard int
+	epoch uint64
+}
+
+// checkOwners: an epoch of a shard has one worker, and begins before its first outcome.
 func (c *checker) checkOwners() {
-	type reign struct {
-		shard int
-		epoch uint64
+	began := make(map[reign]uint64)
+	for _, e := range c.h.Epochs {
+		if r := (reign{e.Shard, e.Epoch.Epoch}); began[r] == 0 {
+			began[r] = e.Seq
+		}
 	}
 	owners := make(map[reign]string)
 	for i := range c.h.Outcomes {
 		o := &c.h.Outcomes[i]
 		r := reign{o.Shard, o.Epoch}
+		if from := began[r]; len(c.h.Epochs) > 0 && (from == 0 || o.Seq < from) {
+			c.find(Unannounced, "outcome %d of %s is of epoch %d of shard %d, which begins at %d", o.Seq, o.Tenant, o.Epoch, o.Shard, from)
+		}
 		if owner, known := owners[r]; known && owner != o.Worker {
 			c.find(SharedEpoch, "outcome %d of %s is by %s, but epoch %d of shard %d is that of %s", o.Seq, o.Tenant, o.Worker, o.Epoch, o.Shard, owner)
 			continue
@@ -212,12 +225,26 @@ func (c *checker) checkArrivals() {
 			c.find(Stale, "a request for %s arrived %s after it had expired", a.ClientOrderID, late)
 		}
 		if ended := c.ended(cl); !ended.IsZero() && a.Time.Sub(ended) > c.h.Slack {
-			c.find(Afterlife, "a request for %s arrived %s after its outcome", a.ClientOrderID, a.Time.Sub(ended))
+			c.find(Afterlife, "a request for %s arrived %s after its outcome, and was answered by %d: %s", a.ClientOrderID, a.Time.Sub(ended), a.Status, c.account(cl))
 		}
 		if in := cl.turn(); order.behind(in) {
 			c.find(ArrivalOrder, "a request for intent %d of %s arrived behind one for %d", in.Seq, in.Tenant, order.last[in.Tenant])
 		}
 	}
+}
+
+// account tells how the intents of an id ended.
+func (c *checker) account(cl *claim) string {
+	var all []string
+	for _, in := range cl.intents {
+		o := c.answered[key{in.Tenant, in.Seq}]
+		if o == nil {
+			continue
+		}
+		all = append(all, fmt.Sprintf("intent %d, expiring %s, ended as %s at %d %s by %s in epoch %d after %d attempts (%d %s)",
+			in.Seq, in.ExpiresAt.Format(time.RFC3339Nano), o.Status, o.Seq, o.At.Format(time.RFC3339Nano), o.Worker, o.Epoch, o.Attempts, o.HTTPStatus, o.Message))
+	}
+	return strings.Join(all, "; ")
 }
 
 // ended is when the last intent of an id had its outcome; zero if one has none.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/shopspring/decimal"
 )
@@ -86,6 +87,9 @@ func history() *History {
 	outcome(105, 6, order.Accepted, 2)
 	outcome(106, 7, order.Expired, 2)
 	outcome(107, 8, order.Invalid, 2)
+	for i, seq := range []uint64{99, 102} {
+		h.Epochs = append(h.Epochs, Epoch{Seq: seq, Epoch: ledger.Epoch{Epoch: uint64(i + 1)}})
+	}
 	return h
 }
 
@@ -190,6 +194,11 @@ var faults = []struct {
 	}, Touched, "intent 8 of b ended as invalid"},
 	{"sent after its time", func(h *History) { h.Arrivals[5].Time = after(51) }, Stale, "a.w arrived 1s after"},
 	{"an outcome of a former owner", func(h *History) { h.Outcomes[6].Epoch = 1 }, Fenced, "epoch 1, behind one of epoch 2"},
+	{"an outcome of an epoch that nobody began", func(h *History) { h.Outcomes[7].Epoch = 3 }, Unannounced, "epoch 3 of shard 0, which begins at 0"},
+	{"an outcome before its epoch", func(h *History) {
+		h.Outcomes[7].Epoch = 3
+		h.Epochs = append(h.Epochs, Epoch{Seq: 200, Epoch: ledger.Epoch{Epoch: 3}})
+	}, Unannounced, "epoch 3 of shard 0, which begins at 200"},
 	{"an outcome of another name", func(h *History) { h.Outcomes[6].IntentID = "z" }, Misnamed, `names "z"; intent 7 is "w"`},
 	{"an outcome of another order", func(h *History) { h.Outcomes[0].ClientOrderID = "random" }, Misnamed, `names the order "random"`},
 	{"a duplicate of nothing", func(h *History) { h.Outcomes[4].DuplicateOf = 5 }, Misnamed, "has the id of 5"},

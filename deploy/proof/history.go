@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"time"
 
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
@@ -15,6 +16,7 @@ type History struct {
 	// Intents and outcomes are the fleet's ledger, in its order within each tenant.
 	Intents  []Intent
 	Outcomes []Outcome
+	Epochs   []Epoch
 	// Arrivals and bookings are the broker's ledger, in its order.
 	Arrivals []Arrival
 	Bookings []Booking
@@ -80,6 +82,13 @@ type Outcome struct {
 	Seq    uint64
 	At     time.Time
 	order.Outcome
+}
+
+// Epoch is the beginning of an ownership on the fleet's ledger.
+type Epoch struct {
+	Shard int
+	Seq   uint64
+	ledger.Epoch
 }
 
 // Arrival is a request that could book an order, as it reached the broker.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -12,44 +11,41 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
-// Read reads all intents and outcomes that the ledger holds now.
-func Read(ctx context.Context, l *ledger.Ledger) (intents []Intent, outcomes []Outcome, err error) {
+// Read reads all intents, outcomes and epochs that the ledger holds now.
+func Read(ctx context.Context, l *ledger.Ledger) (h History, err error) {
 	for shard := range l.Shards() {
 		end, err := l.End(ctx, shard)
 		if err != nil {
-			return nil, nil, err
+			return h, err
 		}
-		if end == 0 {
-			continue
-		}
-		err = l.Tail(ctx, shard, 1, func(e ledger.Entry) error {
+		err = l.Read(ctx, shard, ledger.Start{}, end, func(e ledger.Entry) error {
 			switch e.Class {
 			case ledger.Intents:
 				in := readIntent(e)
 				in.Misplaced = l.ShardOf(e.Tenant) != shard
-				intents = append(intents, in)
+				h.Intents = append(h.Intents, in)
 			case ledger.Outcomes:
 				o, err := order.DecodeOutcome(e.Data)
 				if err != nil {
 					return fmt.Errorf("proof: outcome at %s sequence %d: %w", ledger.StreamName(shard), e.Seq, err)
 				}
-				outcomes = append(outcomes, Outcome{e.Tenant, shard, e.Seq, e.Time, o})
+				h.Outcomes = append(h.Outcomes, Outcome{e.Tenant, shard, e.Seq, e.Time, o})
+			case ledger.Epochs:
+				began, err := ledger.DecodeEpoch(e.Data)
+				if err != nil {
+					return fmt.Errorf("proof: epoch at %s sequence %d: %w", ledger.StreamName(shard), e.Seq, err)
+				}
+				h.Epochs = append(h.Epochs, Epoch{shard, e.Seq, began})
 			case ledger.Updates, ledger.Controls:
-			}
-			if e.Seq >= end {
-				return errEnd
 			}
 			return nil
 		})
-		if !errors.Is(err, errEnd) {
-			return nil, nil, err
+		if err != nil {
+			return h, err
 		}
 	}
-	return intents, outcomes, nil
+	return h, nil
 }
-
-// errEnd ends a reading at the ledger's end.
-var errEnd = errors.New("proof: end")
 
 func readIntent(e ledger.Entry) Intent {
 	in := Intent{Tenant: e.Tenant, Seq: e.Seq, At: e.Time}

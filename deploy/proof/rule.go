@@ -47,6 +47,7 @@ const (
 	SharedEpoch      Rule = "shared_epoch"
 	Repeated         Rule = "repeated"
 	Altered          Rule = "altered"
+	Unannounced      Rule = "unannounced"
 )
 
 // Law is a rule, its class, and what a violation of it is in words.
@@ -86,6 +87,7 @@ var Rules = []Law{
 	{Afterlife, Contradicted, "requests that arrived after their intent's outcome"},
 	{StrangeRequest, Contradicted, "requests that bear no intent's client order id"},
 	{SharedEpoch, Contradicted, "outcomes of one epoch of a shard by another worker"},
+	{Unannounced, Contradicted, "outcomes of an epoch that had not begun"},
 	{Altered, Contradicted, "intents on the ledger that are not what was published"},
 }
 

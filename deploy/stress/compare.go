@@ -13,24 +13,21 @@ import (
 // compare reads both ledgers and compares them.
 func (s *system) compare(ctx context.Context, o Options) (*Report, error) {
 	o.progress("comparing the ledgers", 0, o.total())
-	intents, outcomes, err := proof.Read(ctx, s.ledger)
+	h, err := proof.Read(ctx, s.ledger)
 	if err != nil {
 		return nil, err
 	}
-	intents = slices.DeleteFunc(intents, func(in proof.Intent) bool { return strings.HasPrefix(in.Tenant, idlePrefix) })
-	outcomes = slices.DeleteFunc(outcomes, func(o proof.Outcome) bool { return strings.HasPrefix(o.Tenant, idlePrefix) })
-	arrivals, bookings, err := proof.ReadBroker(ctx, s.broker.Admin)
-	if err != nil {
+	h.Intents = slices.DeleteFunc(h.Intents, func(in proof.Intent) bool { return strings.HasPrefix(in.Tenant, idlePrefix) })
+	h.Outcomes = slices.DeleteFunc(h.Outcomes, func(o proof.Outcome) bool { return strings.HasPrefix(o.Tenant, idlePrefix) })
+	if h.Arrivals, h.Bookings, err = proof.ReadBroker(ctx, s.broker.Admin); err != nil {
 		return nil, err
 	}
-	r := &Report{Clients: o.Clients, Tenants: o.Tenants, Report: proof.Check(proof.History{
-		Intents: intents, Outcomes: outcomes, Arrivals: arrivals, Bookings: bookings,
-	})}
-	if missing := o.total() - len(bookings); missing > 0 && r.Lost < missing {
+	r := &Report{Clients: o.Clients, Tenants: o.Tenants, Report: proof.Check(h)}
+	if missing := o.total() - len(h.Bookings); missing > 0 && r.Lost < missing {
 		// Every order of this load is one that the broker takes.
 		r.Lost = missing
 	}
-	measureTimes(r, intents, outcomes, bookings)
+	measureTimes(r, h.Intents, h.Outcomes, h.Bookings)
 	o.progress("comparing the ledgers", o.total(), o.total())
 	return r, nil
 }

@@ -125,18 +125,18 @@ func (r *rounds) run(ctx context.Context, o Options, backlog int) (p Percentiles
 	if err != nil {
 		return p, err
 	}
-	intents, outcomes, err := proof.Read(ctx, s.ledger)
+	h, err := proof.Read(ctx, s.ledger)
 	if err != nil {
 		return p, err
 	}
 	later := len(r.later)
-	r.measure(intents, received)
+	r.measure(h.Intents, received)
 	p = percentiles(r.later[later:])
 	if backlog == 0 {
 		return p, nil
 	}
-	r.flood = min(r.flood, waiting(floodTenant, intents, outcomes))
-	r.stuck = min(r.stuck, waiting(stuckTenant, intents, outcomes))
+	r.flood = min(r.flood, waiting(floodTenant, h.Intents, h.Outcomes))
+	r.stuck = min(r.stuck, waiting(stuckTenant, h.Intents, h.Outcomes))
 	if r.flood == 0 || r.stuck == 0 {
 		return p, fmt.Errorf("isolation: the trouble did not last: %d and %d intents wait at the end of a round; a larger backlog is needed", r.flood, r.stuck)
 	}

@@ -16,12 +16,12 @@ func TestIdleTenantsHaveTheirOutcomes(t *testing.T) {
 	if err := s.introduce(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	intents, outcomes, err := proof.Read(t.Context(), l)
+	h, err := proof.Read(t.Context(), l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(intents) != o.IdleTenants || len(outcomes) != o.IdleTenants {
-		t.Errorf("%d intents and %d outcomes of %d tenants", len(intents), len(outcomes), o.IdleTenants)
+	if len(h.Intents) != o.IdleTenants || len(h.Outcomes) != o.IdleTenants {
+		t.Errorf("%d intents and %d outcomes of %d tenants", len(h.Intents), len(h.Outcomes), o.IdleTenants)
 	}
 	if err := s.introduce(t.Context(), Options{IdleTenants: 1}); err == nil {
 		t.Error("a tenant has its outcome twice, and nobody minds")

@@ -130,11 +130,11 @@ func (s *system) publish(items iter.Seq[producer.Item]) {
 // outcomes is how many outcomes the ledger holds.
 func (s *system) outcomes() int {
 	s.Helper()
-	_, outcomes, err := proof.Read(s.Context(), s.producer.Ledger())
+	h, err := proof.Read(s.Context(), s.producer.Ledger())
 	if err != nil {
 		s.Fatal(err)
 	}
-	return len(outcomes)
+	return len(h.Outcomes)
 }
 
 // await waits until the ledger holds so many outcomes.
@@ -155,7 +155,7 @@ func (s *system) await(n int) {
 func (s *system) history() (h proof.History) {
 	s.Helper()
 	var err error
-	if h.Intents, h.Outcomes, err = proof.Read(s.Context(), s.producer.Ledger()); err != nil {
+	if h, err = proof.Read(s.Context(), s.producer.Ledger()); err != nil {
 		s.Fatal(err)
 	}
 	if h.Arrivals, h.Bookings, err = proof.ReadBroker(s.Context(), s.admin); err != nil {

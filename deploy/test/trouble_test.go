@@ -258,21 +258,20 @@ func rest(id string) order.Intent {
 // acknowledged intent is there, each is accepted, and each has one order.
 func (s *site) settle(acknowledged []producer.Receipt) {
 	s.Helper()
-	var intents []proof.Intent
-	var outcomes []proof.Outcome
+	var h proof.History
 	s.gradually("every intent has its outcome", func() (int, bool) {
 		var err error
-		if intents, outcomes, err = proof.Read(s.Context(), s.producer.Ledger()); err != nil && !ledger.Transient(err) {
+		if h, err = proof.Read(s.Context(), s.producer.Ledger()); err != nil && !ledger.Transient(err) {
 			s.Fatal(err)
 		}
-		return len(outcomes), err == nil && len(outcomes) >= len(intents)
+		return len(h.Outcomes), err == nil && len(h.Outcomes) >= len(h.Intents)
 	})
 	type place struct {
 		tenant string
 		seq    uint64
 	}
 	there := make(map[place]bool)
-	for _, in := range intents {
+	for _, in := range h.Intents {
 		there[place{in.Tenant, in.Seq}] = true
 	}
 	for _, r := range acknowledged {
@@ -280,10 +279,10 @@ func (s *site) settle(acknowledged []producer.Receipt) {
 			s.Errorf("intent %s of %s was acknowledged as %d, and is not on the ledger", r.ID, r.Tenant, r.Seq)
 		}
 	}
-	if len(acknowledged) == 0 || len(intents) > len(acknowledged) {
-		s.Errorf("%d intents on the ledger, %d acknowledged", len(intents), len(acknowledged))
+	if len(acknowledged) == 0 || len(h.Intents) > len(acknowledged) {
+		s.Errorf("%d intents on the ledger, %d acknowledged", len(h.Intents), len(acknowledged))
 	}
-	s.judge(len(intents))
+	s.judge(len(h.Intents))
 }
 
 // server is one NATS server that can go and come back.

@@ -137,9 +137,6 @@ func (i *importing) take(l Line) {
 	i.lines = append(i.lines, l)
 }
 
-// errEnd ends a reading of the ledger.
-var errEnd = errors.New("feed: end")
-
 // leaveOut drops the lines whose ids the ledger holds. The server would drop them too, but
 // only for as long as it remembers ids.
 func (i *importing) leaveOut(ctx context.Context, l *ledger.Ledger) error {
@@ -153,22 +150,16 @@ func (i *importing) leaveOut(ctx context.Context, l *ledger.Ledger) error {
 		if err != nil {
 			return err
 		}
-		if end == 0 {
-			continue
-		}
-		err = l.Tail(ctx, shard, 1, func(e ledger.Entry) error {
+		err = l.Read(ctx, shard, ledger.Start{}, end, func(e ledger.Entry) error {
 			if e.Class == ledger.Intents {
 				k := key{e.Tenant, order.PeekID(e.Data)}
 				if _, ours := i.used[k]; ours {
 					there[k] = true
 				}
 			}
-			if e.Seq >= end {
-				return errEnd
-			}
 			return nil
 		})
-		if !errors.Is(err, errEnd) {
+		if err != nil {
 			return err
 		}
 	}

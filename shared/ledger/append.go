@@ -53,12 +53,10 @@ func (l *Ledger) Control(ctx context.Context, tenant string, c order.Control) (u
 	if err != nil {
 		return 0, fmt.Errorf("ledger: %w", err)
 	}
-	ack, err := l.js.Publish(ctx, Controls.Subject(l.ShardOf(tenant), tenant), data)
-	if errors.Is(err, jetstream.ErrNoStreamResponse) {
-		return 0, fmt.Errorf("ledger: append a control: the ledger is of an older release, without controls; provision it again (worker provision): %w", err)
-	}
+	shard := l.ShardOf(tenant)
+	ack, err := l.js.Publish(ctx, Controls.Subject(shard, tenant), data)
 	if err != nil {
-		return 0, fmt.Errorf("ledger: append a control: %w", err)
+		return 0, fmt.Errorf("ledger: append a control: %w", l.older(ctx, shard, Controls, err))
 	}
 	return ack.Sequence, nil
 }

@@ -84,7 +84,7 @@ func (b *Bucket) Watch(ctx context.Context, deliver func(KeyChange) error) error
 		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 	}
 	prefix := b.subject("")
-	return b.ledger.consume(ctx, "KV_"+b.name, cfg, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
+	return b.ledger.consume(ctx, "KV_"+b.name, cfg, 0, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		c := KeyChange{Key: strings.TrimPrefix(m.Subject(), prefix), Revision: meta.Sequence.Stream, Current: meta.NumPending == 0}
 		if h := m.Headers(); h.Get(operationHeader) == "" && h.Get(jetstream.MarkerReasonHeader) == "" {
 			c.Value = m.Data()

@@ -31,14 +31,15 @@ const (
 	firstPause, lastPause = 50 * time.Millisecond, time.Second
 )
 
-// consume reads a stream's messages in their order and then whatever comes, and calls
-// deliver for each, from one goroutine. All waiting for a server, a leader or a permission
-// that is away is here: it goes on however long that takes. It ends with ctx's error, or
-// deliver's, or the first one that waiting cannot cure.
-func (l *Ledger) consume(ctx context.Context, stream string, cfg jetstream.ConsumerConfig, deliver deliverer) error {
+// consume reads a stream's messages in their order, up to the one with the sequence number
+// end or, if that is 0, whatever comes, and calls deliver for each, from one goroutine. All
+// waiting for a server, a leader or a permission that is away is here: it goes on however
+// long that takes. It ends with nil at the end, with ctx's error, or deliver's, or the first
+// one that waiting cannot cure.
+func (l *Ledger) consume(ctx context.Context, stream string, cfg jetstream.ConsumerConfig, end uint64, deliver deliverer) error {
 	status := l.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.CLOSED)
 	defer l.nc.RemoveStatusListener(status)
-	r := &reading{ledger: l, stream: stream, cfg: cfg, deliver: deliver, status: status, pause: firstPause, patience: firstPatience}
+	r := &reading{ledger: l, stream: stream, cfg: cfg, end: end, deliver: deliver, status: status, pause: firstPause, patience: firstPatience}
 	r.cfg.AckPolicy = jetstream.AckNonePolicy
 	r.cfg.MemoryStorage, r.cfg.Replicas = true, 1
 	r.cfg.InactiveThreshold = inactive
@@ -47,6 +48,8 @@ func (l *Ledger) consume(ctx context.Context, stream string, cfg jetstream.Consu
 		switch {
 		case r.refused != nil:
 			return r.refused
+		case errors.Is(err, errRead):
+			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case incurable(err):
@@ -70,6 +73,7 @@ type reading struct {
 	ledger  *Ledger
 	stream  string
 	cfg     jetstream.ConsumerConfig // of the next consumer
+	end     uint64                   // the last message that is wanted; 0 for all that come
 	deliver deliverer
 	refused error // what deliver ended with
 
@@ -118,8 +122,14 @@ func (r *reading) run(ctx context.Context) error {
 		}
 		r.begin(meta.Sequence.Stream + 1)
 		r.pause, r.patience = firstPause, firstPatience
+		if r.end > 0 && (meta.Sequence.Stream >= r.end || meta.NumPending == 0) {
+			return errRead
+		}
 	}
 }
+
+// errRead says that everything that was wanted is read.
+var errRead = errors.New("read to the end")
 
 // errGap says that messages of a consumer did not arrive.
 var errGap = errors.New("messages were lost on their way")
@@ -148,6 +158,10 @@ func (r *reading) create(ctx context.Context) (jetstream.Consumer, error) {
 	cons, err := r.ledger.js.CreateConsumer(ctx, r.stream, r.cfg)
 	if err != nil {
 		return nil, err
+	}
+	if r.end > 0 && cons.CachedInfo().NumPending == 0 {
+		r.forget(cons)
+		return nil, errRead // retention took the rest, or it is behind the end
 	}
 	if p := r.cfg.DeliverPolicy; p == jetstream.DeliverNewPolicy || p == jetstream.DeliverByStartTimePolicy {
 		// Now it is settled where that is, also for the next consumer.

@@ -8,6 +8,7 @@
 //	   outcomes.<shard>.<tenant>         what became of it, one per intent, in their order
 //	   updates.<shard>.<tenant>          what the broker said later
 //	   controls.<shard>.<tenant>         what an operator wants done to the tenant
+//	   epochs.<shard>                    who owns the shard from here on
 //
 // Reading a stream, from its beginning or from where nothing before is due, and keeping what
 // is due is a fold ([Fold]). To it, an intent is in one of these states:
@@ -22,7 +23,10 @@
 // by the leases in the bucket FLEET ([FleetBucket]), which is a stream too, KV_FLEET; what
 // is in it is package worker/fleet's, here is how it is written and read ([Bucket]).
 //
-// Producers own intents, the owner of a shard owns its outcomes and updates, operators own
+// A new owner folds up to the epoch that it writes itself ([Ledger.Begin]): so it misses
+// nothing of the one before that was still on its way into the stream.
+//
+// Producers own intents, the owner of a shard owns its outcomes, updates and epochs, operators own
 // controls, members of the fleet own its bucket. Nobody changes a message: the streams deny
 // deletes, and lose what is older than their retention, if they have one. Of the bucket,
 // the last change of each key is kept.

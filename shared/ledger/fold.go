@@ -82,7 +82,7 @@ func (f *Fold) Apply(e Entry) error {
 			return fmt.Errorf("ledger: outcome at %s sequence %d: %w", StreamName(f.shard), e.Seq, err)
 		}
 		f.done(e.Tenant, seq)
-	case Updates, Controls:
+	case Updates, Controls, Epochs:
 	}
 	return nil
 }

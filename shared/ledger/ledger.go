@@ -72,6 +72,8 @@ type Entry struct {
 	Seq    uint64    // in its shard's stream
 	Time   time.Time // when the stream took it
 	Data   []byte
+	// Header is what came with it, as a reading in order shows it; single reads leave it out.
+	Header nats.Header
 }
 
 // AwaitConnection waits until the connection to the server is there, or stop is closed

@@ -98,7 +98,7 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        StreamName(shard),
 		Description: "Orderfleet: the ledger of shard " + n,
-		Subjects:    []string{"controls." + n + ".*", "intents." + n + ".*", "outcomes." + n + ".*", "updates." + n + ".*"},
+		Subjects:    subjects(shard),
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardNew, // refuse, never forget
 		Storage:     storage,

@@ -9,15 +9,17 @@ import (
 // Class is what a message of the ledger is.
 type Class uint8
 
-// The classes of messages, each with a subject of its own per tenant.
+// The classes of messages, each with a subject of its own per tenant; those of Epochs are of
+// no tenant.
 const (
 	Intents Class = iota + 1
 	Outcomes
 	Updates
 	Controls
+	Epochs
 )
 
-var classWords = [...]string{Intents: "intents", Outcomes: "outcomes", Updates: "updates", Controls: "controls"}
+var classWords = [...]string{Intents: "intents", Outcomes: "outcomes", Updates: "updates", Controls: "controls", Epochs: "epochs"}
 
 func (c Class) String() string { return classWords[c] }
 
@@ -50,25 +52,22 @@ func Mapping(shards int) (from, to string) {
 	return "intents.*", fmt.Sprintf("intents.{{partition(%d,1)}}.{{wildcard(1)}}", shards)
 }
 
+// subjects are all those of a shard's stream.
+func subjects(shard int) []string {
+	return []string{Controls.Subject(shard, "*"), epochSubject(shard), Intents.Subject(shard, "*"), Outcomes.Subject(shard, "*"), Updates.Subject(shard, "*")}
+}
+
 // parseSubject takes a subject of a shard's stream apart.
 func parseSubject(subject string) (c Class, tenant string, ok bool) {
 	word, rest, ok := strings.Cut(subject, ".")
 	if !ok {
 		return 0, "", false
 	}
-	_, tenant, ok = strings.Cut(rest, ".")
-	if !ok {
-		return 0, "", false
-	}
-	switch word {
-	case "intents":
-		return Intents, tenant, true
-	case "outcomes":
-		return Outcomes, tenant, true
-	case "updates":
-		return Updates, tenant, true
-	case "controls":
-		return Controls, tenant, true
+	_, tenant, named := strings.Cut(rest, ".")
+	for c, known := range classWords {
+		if c > 0 && word == known {
+			return Class(c), tenant, named == (Class(c) != Epochs)
+		}
 	}
 	return 0, "", false
 }

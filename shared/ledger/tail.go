@@ -42,41 +42,54 @@ func (l *Ledger) Led(ctx context.Context, shard int) (bool, error) {
 // through server restarts and cuts. It ends with ctx's error, or deliver's, or
 // the first one that waiting cannot cure.
 func (l *Ledger) Tail(ctx context.Context, shard int, from uint64, deliver func(Entry) error) error {
-	return l.tail(ctx, shard, jetstream.ConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:   max(from, 1),
-	}, deliver)
+	cfg := Start{Seq: max(from, 1)}.config()
+	return l.consume(ctx, StreamName(shard), cfg, 0, entries(deliver))
 }
 
-// Start is where [Ledger.Follow] begins: at a sequence number, else at a time, else now.
+// Read is [Ledger.Tail] up to a sequence number, which is [Ledger.End] or less, and returns
+// nil then.
+func (l *Ledger) Read(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error) error {
+	if start.Time.IsZero() {
+		start.Seq = max(start.Seq, 1)
+	}
+	if end == 0 || start.Seq > end {
+		return nil
+	}
+	return l.consume(ctx, StreamName(shard), start.config(), end, entries(deliver))
+}
+
+// Start is where a reading begins: at a sequence number, else at a time, else now.
 type Start struct {
 	Seq  uint64
 	Time time.Time
 }
 
+func (s Start) config() jetstream.ConsumerConfig {
+	switch {
+	case s.Seq > 0:
+		return jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.Seq}
+	case !s.Time.IsZero():
+		return jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &s.Time}
+	}
+	return jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
+}
+
 // Follow is [Ledger.Tail] for the messages of one class of one tenant. The server passes
 // over all others of the shard, which costs it about as much as reading them.
 func (l *Ledger) Follow(ctx context.Context, class Class, tenant string, start Start, deliver func(Entry) error) error {
-	shard := l.ShardOf(tenant)
-	cfg := jetstream.ConsumerConfig{
-		FilterSubject: class.Subject(shard, tenant),
-		DeliverPolicy: jetstream.DeliverNewPolicy,
-	}
-	switch {
-	case start.Seq > 0:
-		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, start.Seq
-	case !start.Time.IsZero():
-		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &start.Time
-	}
-	return l.tail(ctx, shard, cfg, deliver)
+	shard, cfg := l.ShardOf(tenant), start.config()
+	cfg.FilterSubject = class.Subject(shard, tenant)
+	return l.consume(ctx, StreamName(shard), cfg, 0, entries(deliver))
 }
 
-func (l *Ledger) tail(ctx context.Context, shard int, cfg jetstream.ConsumerConfig, deliver func(Entry) error) error {
-	return l.consume(ctx, StreamName(shard), cfg, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
+// entries delivers what is ours: the streams' subjects admit nothing else.
+func entries(deliver func(Entry) error) deliverer {
+	return func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		e, ok := entry(m.Subject(), meta.Sequence.Stream, meta.Timestamp, m.Data())
 		if !ok {
-			return nil // not ours: the stream's subjects admit no other
+			return nil
 		}
+		e.Header = m.Headers()
 		return deliver(e)
-	})
+	}
 }

@@ -45,7 +45,7 @@ func Transient(err error) bool {
 	}
 	for _, e := range []error{
 		nats.ErrTimeout, nats.ErrDisconnected, nats.ErrReconnectBufExceeded, nats.ErrStaleConnection,
-		jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs, context.DeadlineExceeded,
+		jetstream.ErrAsyncPublishTimeout, jetstream.ErrTooManyStalledMsgs, context.DeadlineExceeded, errUnled,
 	} {
 		if errors.Is(err, e) {
 			return true

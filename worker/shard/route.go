@@ -87,7 +87,7 @@ func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 	case ledger.Controls:
 		s.control(ctx, e)
 		return
-	case ledger.Outcomes, ledger.Updates:
+	case ledger.Outcomes, ledger.Updates, ledger.Epochs:
 		return
 	}
 	_, aside := s.aside[e.Tenant]

@@ -165,12 +165,34 @@ func (s *shard) tail(ctx context.Context, from uint64) error {
 	})
 }
 
-// replay folds the ledger up to its end, before any session starts. Of what is due then,
-// the owner before may have left something at the broker.
+// announce writes on the ledger that the shard is ours from here on, and returns where that
+// stands; 0 if the lease drains before. Trouble that passes is waited for as long as the
+// lease lasts.
+func (s *shard) announce(ctx context.Context) (uint64, error) {
+	const pause = 100 * time.Millisecond
+	epoch := ledger.Epoch{Epoch: s.lease.Epoch, Worker: s.cfg.Session.Worker, At: time.Now()}
+	for {
+		seq, err := s.cfg.Session.Ledger.Begin(ctx, s.lease.Shard, epoch)
+		if err == nil || ctx.Err() != nil || !ledger.Transient(err) {
+			return seq, err
+		}
+		s.log.Warn().Err(err).Msg("the shard cannot begin; trying again")
+		select {
+		case <-time.After(pause):
+		case <-s.lease.Draining:
+			return 0, nil
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// replay folds the ledger up to its own epoch, before any session starts. Of what is due
+// then, the owner before may have left something at the broker.
 func (s *shard) replay(ctx context.Context) error {
 	began := time.Now()
-	end, err := s.cfg.Session.Ledger.End(ctx, s.lease.Shard)
-	if err != nil {
+	end, err := s.announce(ctx)
+	if err != nil || end == 0 {
 		return err
 	}
 	messages := 0

@@ -27,7 +27,7 @@ func newFailed(c *common) *cobra.Command {
 
 func newFailedList(c *common) *cobra.Command {
 	var (
-		since string
+		since cli.Moment
 		all   bool
 	)
 	cmd := &cobra.Command{
@@ -36,13 +36,9 @@ func newFailedList(c *common) *cobra.Command {
 		Example: "  fleetctl failed list\n  fleetctl failed list acme --since 24h\n  fleetctl failed list --all -o json",
 		Args:    cli.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f := fleetctl.Filter{All: all}
+			f := fleetctl.Filter{All: all, Since: since.Time}
 			if len(args) == 1 {
 				f.Tenant = args[0]
-			}
-			var err error
-			if f.Since, err = parseSince(since); err != nil {
-				return cli.Usage(err)
 			}
 			found, err := c.list(cmd, f)
 			if err != nil {
@@ -55,7 +51,7 @@ func newFailedList(c *common) *cobra.Command {
 			return printLines(cmd, found)
 		},
 	}
-	cmd.Flags().StringVar(&since, "since", "", "only what failed so lately (2h), or since a time (RFC 3339)")
+	cmd.Flags().Var(&since, "since", "only what failed so lately (2h), or since a time (RFC 3339)")
 	cmd.Flags().BoolVar(&all, "all", false, "also those that a retry has settled")
 	return cmd
 }
@@ -69,20 +65,6 @@ func printLines[T any](cmd *cobra.Command, all []T) error {
 		}
 	}
 	return nil
-}
-
-func parseSince(s string) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if d, err := time.ParseDuration(s); err == nil && d > 0 {
-		return time.Now().Add(-d), nil
-	}
-	at, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return at, fmt.Errorf("--since: %q is neither a positive duration, as 2h, nor an RFC 3339 time", s)
-	}
-	return at, nil
 }
 
 // list reads the failed intents.

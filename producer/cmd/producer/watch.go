@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/orderfleet/orderfleet/producer"
@@ -12,7 +11,7 @@ import (
 
 func newWatch(c *common) *cobra.Command {
 	var (
-		since string
+		since cli.Moment
 		seq   uint64
 	)
 	cmd := &cobra.Command{
@@ -24,7 +23,7 @@ func newWatch(c *common) *cobra.Command {
   producer watch acme --from-seq 1`,
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			from, err := parseFrom(since, seq, cmd.Flags().Changed("from-seq"))
+			from, err := start(since.Time, seq, cmd.Flags().Changed("from-seq"))
 			if err != nil {
 				return cli.Usage(err)
 			}
@@ -45,27 +44,20 @@ func newWatch(c *common) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&since, "since", "", "begin so long ago (2h) or at a time (RFC 3339)")
+	cmd.Flags().Var(&since, "since", "begin so long ago (2h) or at a time (RFC 3339)")
 	cmd.Flags().Uint64Var(&seq, "from-seq", 0, "begin at this sequence number of the tenant's shard")
 	return cmd
 }
 
-// parseFrom says where to begin.
-func parseFrom(since string, seq uint64, bySeq bool) (producer.From, error) {
+// start is where to begin.
+func start(since time.Time, seq uint64, bySeq bool) (producer.From, error) {
 	switch {
-	case since != "" && bySeq:
+	case !since.IsZero() && bySeq:
 		return producer.From{}, errors.New("--since and --from-seq exclude each other")
 	case bySeq:
 		return producer.FromSeq(seq), nil
-	case since == "":
+	case since.IsZero():
 		return producer.Now(), nil
 	}
-	if d, err := time.ParseDuration(since); err == nil && d > 0 {
-		return producer.SinceTime(time.Now().Add(-d)), nil
-	}
-	at, err := time.Parse(time.RFC3339, since)
-	if err != nil {
-		return producer.From{}, fmt.Errorf("--since: %q is neither a positive duration, as 2h, nor an RFC 3339 time", since)
-	}
-	return producer.SinceTime(at), nil
+	return producer.SinceTime(since), nil
 }

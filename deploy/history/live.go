@@ -1,0 +1,53 @@
+package history
+
+import (
+	"context"
+	"errors"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+)
+
+// Live is the ledger of a running fleet.
+func Live(l *ledger.Ledger) Source { return live{l} }
+
+type live struct{ *ledger.Ledger }
+
+func (l live) Name() string { return "the ledger" }
+
+// errBehind ends a reading at the end of its stretch.
+var errBehind = errors.New("history: behind the stretch")
+
+func (l live) Read(ctx context.Context, s Stretch, progress Progress, deliver func(int, ledger.Entry) error) error {
+	for _, shard := range s.shards(l.Shards()) {
+		if err := l.read(ctx, shard, s, progress, deliver); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l live) read(ctx context.Context, shard int, s Stretch, progress Progress, deliver func(int, ledger.Entry) error) error {
+	end, err := l.End(ctx, shard)
+	if err != nil || end == 0 || s.From > end {
+		return err
+	}
+	if s.To != 0 {
+		end = min(end, s.To)
+	}
+	phase := "reading " + ledger.StreamName(shard)
+	err = l.Ledger.Read(ctx, shard, ledger.Start{Seq: s.From, Time: s.Since}, end, func(e ledger.Entry) error {
+		if s.After(e) {
+			return errBehind
+		}
+		progress(phase, int(e.Seq), int(end))
+		if !s.Holds(e) {
+			return nil
+		}
+		return deliver(shard, e)
+	})
+	progress(phase, int(end), int(end))
+	if errors.Is(err, errBehind) {
+		return nil
+	}
+	return err
+}
