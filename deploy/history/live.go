@@ -14,6 +14,11 @@ type live struct{ *ledger.Ledger }
 
 func (l live) Name() string { return "the ledger" }
 
+func (l live) Extent() Extent { return Extent{} }
+
+// where says where the ledger is, without what opens it.
+func (l live) where() string { return l.JetStream().Conn().ConnectedUrlRedacted() }
+
 // errBehind ends a reading at the end of its stretch.
 var errBehind = errors.New("history: behind the stretch")
 
