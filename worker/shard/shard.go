@@ -173,16 +173,17 @@ func (s *shard) tail(ctx context.Context, from uint64) error {
 
 // announce writes on the ledger that the shard is ours from here on, and returns where that
 // stands; 0 if the lease drains before. Trouble that passes is waited for as long as the
-// lease lasts.
+// lease lasts, and so is a lack of room: no outcome would have any either.
 func (s *shard) announce(ctx context.Context) (uint64, error) {
-	const pause = 100 * time.Millisecond
 	epoch := ledger.Epoch{Epoch: s.lease.Epoch, Worker: s.cfg.Session.Worker, At: time.Now()}
-	for {
+	level := zerolog.WarnLevel
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		seq, err := s.cfg.Session.Ledger.Begin(ctx, s.lease.Shard, epoch)
-		if err == nil || ctx.Err() != nil || !ledger.Transient(err) {
+		if err == nil || ctx.Err() != nil || !ledger.Transient(err) && !ledger.IsFull(err) {
 			return seq, err
 		}
-		s.log.Warn().Err(err).Msg("the shard cannot begin; trying again")
+		s.log.WithLevel(level).Err(err).Msg("the shard cannot begin; trying again")
+		level = zerolog.DebugLevel // once is enough
 		select {
 		case <-time.After(pause):
 		case <-s.lease.Draining:
