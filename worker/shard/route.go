@@ -39,6 +39,8 @@ func (s *shard) route(ctx context.Context) error {
 			s.deliver(ctx, e)
 		case q := <-s.asks:
 			q.Reply <- s.answer(q)
+		case c := <-s.desk.calls:
+			s.inquire(c)
 		case e := <-s.ended:
 			if err := s.retire(e); err != nil {
 				return err
@@ -56,6 +58,7 @@ func (s *shard) route(ctx context.Context) error {
 		case <-draining:
 			s.log.Debug().Int("sessions", len(s.live)).Msg("draining")
 			entries, draining = nil, nil
+			s.desk.close()
 			outlasted = time.After(patience)
 		case <-outlasted:
 			s.log.Warn().Int("sessions", len(s.live)).Dur("after", patience).Msg("the broker does not answer; the next owner looks these requests up")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/session"
@@ -36,6 +37,8 @@ type Config struct {
 	Room int
 	// Load, if set, is where the worker's shards count what they have to do.
 	Load *Load
+	// Conn, if set, is where operators ask the shards' owner; see package shared/inquiry.
+	Conn *nats.Conn
 	// Serving, if set, is called when a shard is folded and its tenants are served.
 	Serving func(shard int)
 }
@@ -76,6 +79,7 @@ type shard struct {
 	tailErr error             // why; to be read after entries is closed
 	asks    chan session.Ask
 	ended   chan ended
+	desk    desk
 	abandon context.CancelCauseFunc // ends the sessions
 }
 
@@ -133,11 +137,14 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 
 	err := s.replay(ctx)
 	if err == nil {
+		s.listen(ctx)
 		err = s.route(ctx)
 	}
+	s.desk.close()
 	stopTail()
 	s.abandon(err) // sessions that still run end
 	err = cmp.Or(err, s.awaitSessions())
+	s.desk.wait()
 	for range s.entries { // until the tail has returned
 	}
 	s.settled()
