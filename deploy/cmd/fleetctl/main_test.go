@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 func TestCommands(t *testing.T) {
 	server := ledgertest.Provision(t, 2).ConnectedUrl()
+	exported := filepath.Join(t.TempDir(), "exported")
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -25,10 +27,21 @@ func TestCommands(t *testing.T) {
 		{"nothing failed", []string{"failed", "list", "--server", server}, 0, "no failed intents"},
 		{"no such intent", []string{"failed", "show", "acme", "x", "--server", server}, 1, "has no failed intent x"},
 		{"a retry without reason", []string{"failed", "retry", "acme", "x", "--server", server}, 2, "--reason"},
+		{"a retry of everything", []string{"failed", "retry", "--reason", "r", "--server", server}, 2, "say which"},
+		{"a retry of what did not fail", []string{"failed", "retry", "acme", "x", "--reason", "r", "--server", server}, 1, "has no failed intent x"},
+		{"a drop without reason", []string{"failed", "drop", "acme", "--server", server}, 2, "--reason"},
+		{"a drop of nothing", []string{"failed", "drop", "acme", "--reason", "r", "--yes", "--server", server}, 0, ""},
 		{"no time", []string{"failed", "list", "--since", "yesterday", "--server", server}, 2, "--since"},
 		{"no tenant's name", []string{"failed", "list", "a.b", "--server", server}, 2, "a.b"},
 		{"a release", []string{"release", "acme", "--reason", "looked", "--server", server}, 0, "acme is released"},
 		{"a release without reason", []string{"release", "acme", "--server", server}, 2, "--reason"},
+		{"an export", []string{"export", "--to", exported, "--server", server}, 0, "1 messages of the ledger at nats://"},
+		{"an export of an export", []string{"export", "--from", exported, "--tenant", "acme", "--to", exported + ".zip", "-o", "json"}, 0, `"messages":1`},
+		{"an export over another", []string{"export", "--from", exported, "--to", exported}, 1, "overwrites nothing"},
+		{"an export to nowhere", []string{"export", "--server", server}, 2, "--to"},
+		{"an export of no export", []string{"export", "--from", t.TempDir(), "--to", exported + "2"}, 1, "no manifest"},
+		{"a stretch that ends before it begins", []string{"export", "--to", exported, "--since", "1h", "--until", "2h"}, 2, "--until"},
+		{"a stretch without numbers", []string{"export", "--to", exported, "--from-seq", "5", "--to-seq", "4"}, 2, "--to-seq"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},
 	} {
