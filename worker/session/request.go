@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -21,6 +22,11 @@ func (s *Session) request(ctx context.Context, t *task, call order.Call, until t
 	switch {
 	case err != nil:
 		return broker.Verdict{}, err
+	case closed(s.stale):
+		s.log.Warn().Uint64("intent_seq", t.outcome.IntentSeq).Msg("an earlier owner's outcome came late; looking at the ledger again")
+		s.doubt = Doubt{Suspects, math.MaxUint64, time.Now()} // it may have more at the broker
+		s.wake = time.Now()
+		return broker.Verdict{}, errAside
 	case !ok:
 		return tooLate, nil
 	}

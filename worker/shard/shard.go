@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/session"
@@ -36,6 +37,8 @@ type Config struct {
 	Room int
 	// Load, if set, is where the worker's shards count what they have to do.
 	Load *Load
+	// Conn, if set, is where operators ask the shards' owner; see package shared/inquiry.
+	Conn *nats.Conn
 	// Serving, if set, is called when a shard is folded and its tenants are served.
 	Serving func(shard int)
 }
@@ -45,6 +48,8 @@ type shard struct {
 	cfg   *Config
 	lease fleet.Lease
 	log   zerolog.Logger
+
+	signature []byte // of our outcomes
 
 	fold    *ledger.Fold
 	begin   uint64 // sequence number from which on it was read
@@ -76,6 +81,7 @@ type shard struct {
 	tailErr error             // why; to be read after entries is closed
 	asks    chan session.Ask
 	ended   chan ended
+	desk    desk
 	abandon context.CancelCauseFunc // ends the sessions
 }
 
@@ -85,7 +91,10 @@ type tenant struct {
 	behind  bool // its session reads the ledger, not the inbox
 	yield   chan struct{}
 	yielded bool // yield is closed: its session was told that others wait
-	ending  bool // its session was told to end
+	// superseded is closed, and stale set, when an earlier owner's outcome came late.
+	superseded chan struct{}
+	stale      bool
+	ending     bool // its session was told to end
 
 	first, taken uint64 // the first and the last intent that its session was given
 	outcome      []byte // the last of its outcomes on the ledger, as it stands there
@@ -120,6 +129,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		asks:    make(chan session.Ask),
 		ended:   make(chan ended),
 	}
+	s.signature = signature(c.Session.Worker, l.Epoch)
 	s.begin = l.Mark.Low - min(l.Mark.Low, memory)
 	s.gaps = gapsOf(l.Mark, s.begin)
 	ctx, s.abandon = context.WithCancelCause(ctx)
@@ -133,11 +143,14 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 
 	err := s.replay(ctx)
 	if err == nil {
+		s.listen(ctx)
 		err = s.route(ctx)
 	}
+	s.desk.close()
 	stopTail()
 	s.abandon(err) // sessions that still run end
 	err = cmp.Or(err, s.awaitSessions())
+	s.desk.wait()
 	for range s.entries { // until the tail has returned
 	}
 	s.settled()
