@@ -280,8 +280,8 @@ func (u update) step() Step {
 	if u.FilledQty != nil {
 		text += fmt.Sprintf("; %s filled in all", u.FilledQty)
 	}
-	if u.FilledAvgPrice != nil {
-		text += fmt.Sprintf(", at %s on average", u.FilledAvgPrice)
+	if u.Derived {
+		text += " (from the order's totals)"
 	}
 	if u.ReplacedBy != "" {
 		text += "; replaced by broker order " + u.ReplacedBy
