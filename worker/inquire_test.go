@@ -3,11 +3,13 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/inquiry"
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
 )
 
@@ -94,4 +96,40 @@ func TestInquiries(t *testing.T) {
 	}
 	r.work()
 	r.eventually(func() bool { a, err := r.ask("acme"); return err == nil && a.Epoch == 2 })
+}
+
+// TestStateTellsWhy: of a tenant that waits for its broker the shard's owner knows what for,
+// since when and until when, with a session and without one.
+func TestStateTellsWhy(t *testing.T) {
+	r := newRigOf(t, 1)
+	refused := make(chan struct{})
+	once := sync.OnceFunc(func() { close(refused) })
+	r.books.meddle = func(call, id string, _ func()) *broker.Verdict {
+		if call == "place" && id == "limited.one" {
+			once()
+			return &broker.Verdict{Kind: broker.RetryAfter, HTTPStatus: 429, Wait: time.Minute}
+		}
+		return nil
+	}
+	r.work(few)
+	waits := func(aside bool) func() bool {
+		return func() bool {
+			a, err := r.ask("limited")
+			if err != nil || (a.State.Phase == inquiry.Aside) != aside || a.State.Why != order.WhyRateLimit {
+				return false
+			}
+			st := a.State
+			if left := time.Until(st.Until); left <= 0 || left > time.Minute || time.Since(st.Since) < 0 || time.Since(st.Since) > time.Minute {
+				t.Errorf("waits since %s until %s", st.Since, st.Until)
+			}
+			return true
+		}
+	}
+	r.publish("limited", lasting("one"))
+	<-refused
+	r.eventually(waits(false))
+	for n := range 4 { // who want its place
+		r.publish(fmt.Sprintf("t%d", n), lasting("one"))
+	}
+	r.eventually(waits(true))
 }

@@ -84,8 +84,12 @@ type TenantState struct {
 	Phase Phase `json:"phase"`
 	// Read is the sequence number of the last message that the owner has read.
 	Read uint64 `json:"read"`
-	// Until is when a tenant that is [Aside] goes on, by the worker's clock; zero if it is
-	// held instead.
+	// Why says what the tenant waits for on its broker's account, be it [Aside] or in its
+	// session; empty if that is nothing, or but a moment.
+	Why order.Why `json:"why,omitzero"`
+	// Since is when that wait began, Until when it is over at the latest, by the worker's
+	// clock; zero without one, as when the tenant is held.
+	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 	// HeldBy is the outcome behind which a release has to come, if the tenant is held.
 	HeldBy uint64 `json:"held_by,omitzero"`

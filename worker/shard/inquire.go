@@ -87,11 +87,14 @@ func (s *shard) stateOf(name string) *inquiry.TenantState {
 	}
 	if t := s.live[name]; t != nil {
 		st.Inbox, st.Given = len(t.inbox), t.taken
+		if n := t.note; n.Why != "" {
+			st.Why, st.Since, st.Until = n.Why, utc(n.Since), utc(n.Until)
+		}
 		first(t.pending())
 	}
 	if a, ok := s.aside[name]; ok {
 		if st.HeldBy = a.held; !a.wake.IsZero() {
-			st.Until = a.wake.Round(0).UTC()
+			st.Why, st.Since, st.Until = a.why, utc(a.since), utc(a.wake)
 		}
 	}
 	return st
@@ -115,3 +118,6 @@ func (s *shard) phase(name string) inquiry.Phase {
 	}
 	return inquiry.Idle
 }
+
+// utc is a moment of the wall clock.
+func utc(t time.Time) time.Time { return t.Round(0).UTC() }

@@ -6,12 +6,13 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/session"
 )
 
 // TestStateOf: what an operator is told of a tenant is what it is to its shard.
 func TestStateOf(t *testing.T) {
-	wake := time.Now().Add(time.Minute)
+	since, wake := time.Now(), time.Now().Add(time.Minute)
 	for _, tc := range []struct {
 		name string
 		make func(*shard, *tenant)
@@ -30,9 +31,12 @@ func TestStateOf(t *testing.T) {
 			delete(s.live, "acme")
 		}, inquiry.TenantState{Phase: inquiry.Aside, First: 12, Waiting: 5, HeldBy: 16}},
 		{"set aside", func(s *shard, one *tenant) {
-			s.answer(session.Ask{Tenant: "acme", Wake: wake, Rest: []session.Item{item(12)}, Doubt: session.Doubt{Intents: 1, Last: 12}})
+			s.answer(session.Ask{Tenant: "acme", Wake: wake, Why: order.WhyBreaker, Since: since, Rest: []session.Item{item(12)}, Doubt: session.Doubt{Intents: 1, Last: 12}})
 			delete(s.live, "acme")
-		}, inquiry.TenantState{Phase: inquiry.Aside, First: 12, Waiting: 3, Until: wake.Round(0).UTC(), Doubts: 1}},
+		}, inquiry.TenantState{Phase: inquiry.Aside, First: 12, Waiting: 3, Why: order.WhyBreaker, Since: utc(since), Until: utc(wake), Doubts: 1}},
+		{"in a wait", func(_ *shard, one *tenant) {
+			one.note = session.Note{Tenant: "acme", Why: order.WhyRateLimit, Since: since, Until: wake}
+		}, inquiry.TenantState{Phase: inquiry.Live, First: 11, Given: 15, Inbox: 1, Waiting: 1, Why: order.WhyRateLimit, Since: utc(since), Until: utc(wake)}},
 		{"waiting", func(s *shard, one *tenant) {
 			delete(s.live, "acme")
 			s.waiting.push("acme")

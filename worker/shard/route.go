@@ -39,6 +39,8 @@ func (s *shard) route(ctx context.Context) error {
 			s.deliver(ctx, e)
 		case q := <-s.asks:
 			q.Reply <- s.answer(q)
+		case n := <-s.notes:
+			s.live[n.Tenant].note = n
 		case c := <-s.desk.calls:
 			s.inquire(c)
 		case e := <-s.ended:
@@ -170,6 +172,7 @@ func (s *shard) start(ctx context.Context, name string) {
 		State:      s.states[name],
 		Inbox:      t.inbox,
 		Asks:       s.asks,
+		Notes:      s.notes,
 		Draining:   s.lease.Draining,
 		Yield:      t.yield,
 		Superseded: t.superseded,
@@ -251,6 +254,7 @@ func (s *shard) awaitSessions() error {
 		select {
 		case q := <-s.asks:
 			q.Reply <- session.Answer{Verb: session.End}
+		case <-s.notes:
 		case e := <-s.ended:
 			if err := s.retire(e); err != nil && first == nil {
 				first = err

@@ -80,6 +80,7 @@ type shard struct {
 	entries chan ledger.Entry // closed when the tail has returned
 	tailErr error             // why; to be read after entries is closed
 	asks    chan session.Ask
+	notes   chan session.Note
 	ended   chan ended
 	desk    desk
 	abandon context.CancelCauseFunc // ends the sessions
@@ -96,9 +97,10 @@ type tenant struct {
 	stale      bool
 	ending     bool // its session was told to end
 
-	first, taken uint64 // the first and the last intent that its session was given
-	outcome      []byte // the last of its outcomes on the ledger, as it stands there
-	control      uint64 // the last control that came while it had its session
+	first, taken uint64       // the first and the last intent that its session was given
+	outcome      []byte       // the last of its outcomes on the ledger, as it stands there
+	control      uint64       // the last control that came while it had its session
+	note         session.Note // what its session waits for
 }
 
 // ended says that a session's goroutine has returned.
@@ -127,6 +129,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		left:    make(map[string]uint64),
 		entries: make(chan ledger.Entry, tailBuffer),
 		asks:    make(chan session.Ask),
+		notes:   make(chan session.Note),
 		ended:   make(chan ended),
 	}
 	s.signature = signature(c.Session.Worker, l.Epoch)
