@@ -65,7 +65,7 @@ func (p *page) heading(l *Life) {
 // table writes the steps, in columns.
 func (p *page) table(l *Life) {
 	many := len(l.Intents) > 1
-	p.line("%-24s  %9s  %9s  %s%-9s  %s", "TIME", "AFTER", "TOOK", column(many, "INTENT"), "WHAT", "")
+	p.line("%-24s  %9s  %9s  %sWHAT", "TIME", "AFTER", "TOOK", column(many, "INTENT"))
 	for i := range l.Steps {
 		s := &l.Steps[i]
 		after, took, intent := "", "", ""
@@ -97,7 +97,7 @@ func (p *page) waiting(w *Waiting) {
 	for _, r := range w.For {
 		span := ""
 		if !r.Since.IsZero() {
-			span = ", since " + r.Since.UTC().Format(clock)
+			span = "; since " + r.Since.UTC().Format(clock)
 		}
 		if !r.Until.IsZero() {
 			span += ", until " + r.Until.UTC().Format(clock)

@@ -64,7 +64,7 @@ func (t *tale) read(ctx context.Context, src history.Source, progress history.Pr
 func (t *tale) none(src history.Source) error {
 	have := fmt.Sprintf("it has no intent of tenant %s at all: is the name right?", t.tenant)
 	if t.seen > 0 {
-		have = fmt.Sprintf("of the tenant's %d intents the last one is %s; producer watch %s --from-seq 1 lists all outcomes", t.seen, name(t.name, 0), t.tenant)
+		have = fmt.Sprintf("the tenant's last intent of %d is %s; producer watch %s --from-seq 1 lists all outcomes", t.seen, name(t.name, 0), t.tenant)
 	}
 	return fmt.Errorf("explain: tenant %s has no intent, client order id or broker order id %q in %s (%s): %w",
 		t.tenant, ledger.Printable(t.what, maxName), src.Name(), have, ErrNone)
@@ -93,7 +93,7 @@ func (t *tale) life(shard int) *Life {
 	var updates []Step
 	for _, u := range t.updates {
 		updates = append(updates, u.step())
-		if u.OrderStatus != "" {
+		if u.OrderStatus != "" && !u.leg {
 			l.OrderStatus = u.OrderStatus
 		}
 	}
@@ -136,7 +136,7 @@ func (t *tale) waiting() *Waiting {
 	}
 	if w.Ahead = len(ahead); w.Ahead > 0 {
 		w.For = append(w.For, Reason{Code: Behind, Since: c.Published, Text: fmt.Sprintf(
-			"%d earlier intents of the tenant have no outcome; the first is %s, sequence %d", w.Ahead, name(ahead[0].id, ahead[0].seq), ahead[0].seq)})
+			"earlier intents of the tenant have no outcome: %d; the first is %s, sequence %d", w.Ahead, name(ahead[0].id, ahead[0].seq), ahead[0].seq)})
 	}
 	return w
 }

@@ -8,12 +8,17 @@ type Code string
 // The codes. Those of package order's waits ([order.Why]) are codes, too, where the owner of
 // the shard tells them.
 const (
-	Overdue  Code = "overdue"  // it has expired, and was not ended yet
-	Unowned  Code = "unowned"  // nobody owns the shard
-	Behind   Code = "behind"   // earlier intents of the tenant come first
-	Held     Code = "held"     // an intent failed, and the tenant's policy is to wait
-	MayHold  Code = "may_hold" // the same, if that is the policy: the ledger does not say
+	Overdue Code = "overdue"  // it has expired, and was not ended yet
+	Unowned Code = "unowned"  // nobody owns the shard
+	Behind  Code = "behind"   // earlier intents of the tenant come first
+	Held    Code = "held"     // an intent failed, and the tenant's policy is to wait
+	MayHold Code = "may_hold" // the same, if that is the policy: the ledger does not say
+	// NoAnswer: the owner of the shard does not say what it knows.
 	NoAnswer Code = "no_answer"
+	Unread   Code = "unread"  // the owner of the shard has not read the intent yet
+	AtWork   Code = "at_work" // the owner does what it asks for
+	Over     Code = "over"    // it was done while it was asked about
+	AsOf     Code = "as_of"   // what was read is no running ledger: more may have come
 )
 
 // whys say what an intent waited for.
@@ -27,7 +32,7 @@ var whys = map[order.Why]string{
 
 	whyBehind: "behind the tenant's earlier intents",
 	whyHeld:   "held: an intent before it had failed",
-	whyOwner:  "for an owner of the shard",
+	whyOwner:  "for an owner of the shard, or with one that did not end it",
 	whyTurn:   "to be taken up",
 }
 

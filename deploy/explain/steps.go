@@ -40,7 +40,7 @@ func (c *chapter) steps() []Step {
 		middle = append(middle, c.step(Answered, o.Answered, 0, c.answered()))
 	}
 	slices.SortStableFunc(middle, func(a, b Step) int { return a.At.Compare(b.At) })
-	return append(append([]Step{first}, middle...), c.step(Committed, o.Committed, 0, c.committed()))
+	return append(append([]Step{first}, middle...), c.step(Committed, o.Committed, 0, c.committed(tries)))
 }
 
 func (c *chapter) step(stage Stage, at time.Time, took time.Duration, text string) Step {
@@ -115,18 +115,29 @@ func (c *chapter) waited(w order.Wait) Step {
 // checked is what came of the checks before any request.
 func (c *chapter) checked(tries []order.Try) Step {
 	o := c.Outcome
-	problem := checks[o.Status]
-	if problem == "" || o.Status == order.Expired && len(tries) > 0 {
+	problem := c.unfit(tries)
+	if problem == "" {
 		at := o.Committed
+		if !o.Answered.IsZero() {
+			at = o.Answered
+		}
 		if len(tries) > 0 {
 			at = tries[0].At
 		}
-		if c.Outcome.Course != nil && len(o.Course.Waits) > 0 && o.Course.Waits[0].From.Before(at) {
+		if o.Course != nil && len(o.Course.Waits) > 0 && o.Course.Waits[0].From.Before(at) {
 			at = o.Course.Waits[0].From
 		}
 		return c.step(Checked, at, 0, "well-formed, its id new, in time")
 	}
 	return c.step(Checked, o.Committed, 0, problem+c.because())
+}
+
+// unfit says what the checks before any request had against an intent; empty if they passed.
+func (c *chapter) unfit(tries []order.Try) string {
+	if c.Outcome.Status == order.Expired && len(tries) > 0 {
+		return ""
+	}
+	return checks[c.Outcome.Status]
 }
 
 // because is why an intent ended as it did, behind a colon; empty if nobody said.
@@ -243,14 +254,17 @@ func (c *chapter) answered() string {
 	return text + strings.TrimRight("; "+named("broker order ", o.BrokerOrderID), "; ")
 }
 
-func (c *chapter) committed() string {
+func (c *chapter) committed(tries []order.Try) string {
 	o := c.Outcome
 	text := fmt.Sprintf("%s: %s; sequence %d, by worker %s, epoch %d", o.Status, cmp.Or(ends[o.Status], "a status of a newer release"), c.OutcomeSeq, o.Worker, o.Epoch)
-	if o.Answered.IsZero() && checks[o.Status] == "" {
+	if o.Answered.IsZero() && c.unfit(tries) == "" {
 		text += c.because()
 	}
 	if o.DuplicateOf != 0 {
 		text += fmt.Sprintf("; the first is at sequence %d", o.DuplicateOf)
+	}
+	if o.Course != nil && o.Course.WaitsOmitted > 0 {
+		text += fmt.Sprintf("; %d of its waits are left out", o.Course.WaitsOmitted)
 	}
 	if len(c.taken) > 0 {
 		text += "; what owners before it asked of the broker is not known"
@@ -274,6 +288,9 @@ func (c *chapter) changed() Step {
 // step is what the broker said of the order later.
 func (u update) step() Step {
 	text := u.Event
+	if u.leg {
+		text = strings.Join(strings.Fields(fmt.Sprintf("leg %s %s %s", u.Side, u.Symbol, u.Event)), " ")
+	}
 	if u.Qty != nil && u.Price != nil {
 		text += fmt.Sprintf(": %s at %s", u.Qty, u.Price)
 	}

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +75,8 @@ type said struct {
 }
 
 type update struct {
-	at time.Time
+	at  time.Time
+	leg bool // it is of an order that hangs on the life's
 	order.Update
 }
 
@@ -192,6 +194,9 @@ func (t *tale) bears(id string) bool {
 	return false
 }
 
+// sought says that a broker order id is what was asked for, and has led nowhere yet.
+func (t *tale) sought(id string) bool { return id == t.root && id != "" && t.root == t.what }
+
 // lead notes where to look instead.
 func (t *tale) lead(root string, sure bool) {
 	if root != "" && root != t.root && (t.hint == "" || sure && !t.sure) {
@@ -212,7 +217,7 @@ func (t *tale) outcome(e ledger.Entry, o order.Outcome) {
 	if o.Committed.IsZero() { // not written by a worker of ours
 		o.Committed = e.Time
 	}
-	if o.BrokerOrderID == t.what {
+	if t.sought(o.BrokerOrderID) {
 		t.lead(idWithin(o.ClientOrderID), o.Kind != order.KindCancel)
 	}
 	c := t.of(o)
@@ -253,11 +258,12 @@ func (t *tale) of(o order.Outcome) *chapter {
 }
 
 func (t *tale) update(e ledger.Entry, u order.Update) {
-	if u.BrokerOrderID == t.what || u.ReplacedBy != "" && u.ReplacedBy == t.what {
-		t.lead(idWithin(u.ClientOrderID), u.BrokerOrderID == t.what)
+	if t.sought(u.BrokerOrderID) || t.sought(u.ReplacedBy) {
+		t.lead(cmp.Or(idWithin(u.ClientOrderID), u.IntentID), t.sought(u.BrokerOrderID))
 	}
-	if t.root != "" && (idWithin(u.ClientOrderID) == t.root || u.ClientOrderID == "" && t.bears(u.IntentID)) {
-		t.updates = append(t.updates, update{e.Time, u})
+	own := idWithin(u.ClientOrderID)
+	if t.root != "" && (own == t.root || own == "" && t.bears(u.IntentID)) { // the broker made up the id of a leg
+		t.updates = append(t.updates, update{e.Time, own == "", u})
 	}
 }
 
