@@ -76,6 +76,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 		MaxSessions: max(cfg.MaxSessions/l.Shards(), 1),
 		Room:        messageRoom / l.Shards(),
 		Load:        load,
+		Conn:        nc,
 		Serving:     cfg.Serving,
 		Session: session.Config{
 			Worker:  cfg.Name,

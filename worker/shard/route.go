@@ -39,6 +39,10 @@ func (s *shard) route(ctx context.Context) error {
 			s.deliver(ctx, e)
 		case q := <-s.asks:
 			q.Reply <- s.answer(q)
+		case n := <-s.notes:
+			s.live[n.Tenant].note = n
+		case c := <-s.desk.calls:
+			s.inquire(c)
 		case e := <-s.ended:
 			if err := s.retire(e); err != nil {
 				return err
@@ -56,6 +60,7 @@ func (s *shard) route(ctx context.Context) error {
 		case <-draining:
 			s.log.Debug().Int("sessions", len(s.live)).Msg("draining")
 			entries, draining = nil, nil
+			s.desk.close()
 			outlasted = time.After(patience)
 		case <-outlasted:
 			s.log.Warn().Int("sessions", len(s.live)).Dur("after", patience).Msg("the broker does not answer; the next owner looks these requests up")
@@ -167,6 +172,7 @@ func (s *shard) start(ctx context.Context, name string) {
 		State:      s.states[name],
 		Inbox:      t.inbox,
 		Asks:       s.asks,
+		Notes:      s.notes,
 		Draining:   s.lease.Draining,
 		Yield:      t.yield,
 		Superseded: t.superseded,
@@ -248,6 +254,7 @@ func (s *shard) awaitSessions() error {
 		select {
 		case q := <-s.asks:
 			q.Reply <- session.Answer{Verb: session.End}
+		case <-s.notes:
 		case e := <-s.ended:
 			if err := s.retire(e); err != nil && first == nil {
 				first = err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/session"
@@ -36,6 +37,8 @@ type Config struct {
 	Room int
 	// Load, if set, is where the worker's shards count what they have to do.
 	Load *Load
+	// Conn, if set, is where operators ask the shards' owner; see package shared/inquiry.
+	Conn *nats.Conn
 	// Serving, if set, is called when a shard is folded and its tenants are served.
 	Serving func(shard int)
 }
@@ -77,7 +80,9 @@ type shard struct {
 	entries chan ledger.Entry // closed when the tail has returned
 	tailErr error             // why; to be read after entries is closed
 	asks    chan session.Ask
+	notes   chan session.Note
 	ended   chan ended
+	desk    desk
 	abandon context.CancelCauseFunc // ends the sessions
 }
 
@@ -92,9 +97,10 @@ type tenant struct {
 	stale      bool
 	ending     bool // its session was told to end
 
-	first, taken uint64 // the first and the last intent that its session was given
-	outcome      []byte // the last of its outcomes on the ledger, as it stands there
-	control      uint64 // the last control that came while it had its session
+	first, taken uint64       // the first and the last intent that its session was given
+	outcome      []byte       // the last of its outcomes on the ledger, as it stands there
+	control      uint64       // the last control that came while it had its session
+	note         session.Note // what its session waits for
 }
 
 // ended says that a session's goroutine has returned.
@@ -123,6 +129,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		left:    make(map[string]uint64),
 		entries: make(chan ledger.Entry, tailBuffer),
 		asks:    make(chan session.Ask),
+		notes:   make(chan session.Note),
 		ended:   make(chan ended),
 	}
 	s.signature = signature(c.Session.Worker, l.Epoch)
@@ -139,11 +146,14 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 
 	err := s.replay(ctx)
 	if err == nil {
+		s.listen(ctx)
 		err = s.route(ctx)
 	}
+	s.desk.close()
 	stopTail()
 	s.abandon(err) // sessions that still run end
 	err = cmp.Or(err, s.awaitSessions())
+	s.desk.wait()
 	for range s.entries { // until the tail has returned
 	}
 	s.settled()
