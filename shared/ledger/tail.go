@@ -49,13 +49,26 @@ func (l *Ledger) Tail(ctx context.Context, shard int, from uint64, deliver func(
 // Read is [Ledger.Tail] up to a sequence number, which is [Ledger.End] or less, and returns
 // nil then.
 func (l *Ledger) Read(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error) error {
+	return l.readTo(ctx, shard, start, end, jetstream.ReplayInstantPolicy, deliver)
+}
+
+// Replay is [Ledger.Read] at the original pace: the first message comes at once, and each
+// other one as long after the one before it as it came then, to a millisecond and what the
+// server is late. It is late anew at each message, and so falls behind little by little.
+func (l *Ledger) Replay(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error) error {
+	return l.readTo(ctx, shard, start, end, jetstream.ReplayOriginalPolicy, deliver)
+}
+
+func (l *Ledger) readTo(ctx context.Context, shard int, start Start, end uint64, pace jetstream.ReplayPolicy, deliver func(Entry) error) error {
 	if start.Time.IsZero() {
 		start.Seq = max(start.Seq, 1)
 	}
 	if end == 0 || start.Seq > end {
 		return nil
 	}
-	return l.consume(ctx, StreamName(shard), start.config(), end, entries(deliver))
+	cfg := start.config()
+	cfg.ReplayPolicy = pace
+	return l.consume(ctx, StreamName(shard), cfg, end, entries(deliver))
 }
 
 // Start is where a reading begins: at a sequence number, else at a time, else now.
