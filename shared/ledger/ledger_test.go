@@ -83,7 +83,7 @@ func TestShardOfAgreesWithTheServer(t *testing.T) {
 func TestControls(t *testing.T) {
 	l, nc := ledgertest.Open(t, 2)
 	shard := l.ShardOf("acme")
-	if _, _, err := l.LastControl(t.Context(), shard, "acme"); !errors.Is(err, ledger.ErrNone) {
+	if _, _, err := l.NextControl(t.Context(), shard, "acme", 1); !errors.Is(err, ledger.ErrNone) {
 		t.Errorf("no control yet: %v", err)
 	}
 	publish(t, nc, "acme", "a")
@@ -96,7 +96,10 @@ func TestControls(t *testing.T) {
 	if _, err := l.Control(t.Context(), "acme", again); err != nil {
 		t.Fatal(err)
 	}
-	if c, seq, err := l.LastControl(t.Context(), shard, "acme"); err != nil || seq != 3 || c != again {
+	if c, seq, err := l.NextControl(t.Context(), shard, "acme", 1); err != nil || seq != 2 || c != release {
+		t.Errorf("found %+v at %d: %v", c, seq, err)
+	}
+	if c, seq, err := l.NextControl(t.Context(), shard, "acme", 3); err != nil || seq != 3 || c != again {
 		t.Errorf("found %+v at %d: %v", c, seq, err)
 	}
 	e, err := l.At(t.Context(), shard, first)
@@ -115,8 +118,8 @@ func TestControls(t *testing.T) {
 	if _, err := l.JetStream().Publish(t.Context(), ledger.Controls.Subject(shard, "acme"), []byte(`{"by":1}`)); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = l.LastControl(t.Context(), shard, "acme")
-	if _, ok := errors.AsType[*order.FieldError](err); !ok || !strings.Contains(err.Error(), "sequence 4") {
+	_, seq, err := l.NextControl(t.Context(), shard, "acme", 4)
+	if _, ok := errors.AsType[*order.FieldError](err); !ok || seq != 4 || !strings.Contains(err.Error(), "sequence 4") {
 		t.Errorf("a malformed control: %v", err)
 	}
 }
