@@ -185,3 +185,58 @@ func TestRead(t *testing.T) {
 		t.Errorf("at 16: %+v (%v)", e, err)
 	}
 }
+
+// TestReadTenant: what is about a tenant is what a reading of everything shows of it, with
+// the epochs of its shard, in order.
+func TestReadTenant(t *testing.T) {
+	l, nc := ledgertest.Open(t, 1)
+	for i := range 5 {
+		if _, err := l.Begin(t.Context(), 0, ledger.Epoch{Epoch: uint64(i), Worker: "w", At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		for _, tenant := range []string{"acme", "acme-2", "other"} {
+			publish(t, nc, tenant, fmt.Sprint(i))
+		}
+	}
+	said := order.Control{Verb: order.Release, By: "ann", Reason: "looked", At: time.Now()}
+	if _, err := l.Control(t.Context(), "acme", said); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := appendOutcome(t, l, "acme", order.Outcome{IntentSeq: 2, Status: order.Accepted}, 0); err != nil {
+		t.Fatal(err)
+	}
+	end, err := l.End(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name   string
+		start  ledger.Start
+		tenant string
+	}{
+		{"all", ledger.Start{}, "acme"},
+		{"from the middle", ledger.Start{Seq: 9}, "acme"},
+		{"of nobody", ledger.Start{}, "nobody"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var want, got []ledger.Entry
+			if err := l.Read(t.Context(), 0, tc.start, end, func(e ledger.Entry) error {
+				if e.Tenant == tc.tenant || e.Class == ledger.Epochs {
+					want = append(want, e)
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.ReadTenant(t.Context(), tc.tenant, tc.start, end, func(e ledger.Entry) error {
+				got = append(got, e)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) || len(got) < 3 {
+				t.Errorf("read %v, wanted %v", got, want)
+			}
+		})
+	}
+}

@@ -85,6 +85,10 @@
 // The session writes no request and commits nothing while its shard may have another owner
 // soon ([Start].Until): it waits until the lease is renewed, or lost, which ends its context.
 //
+// An earlier owner's outcome may have been on its way for long, in a frozen server say. When
+// the shard sees one ([Start].Superseded) the session makes no further request, and ends: the
+// next one begins with what the ledger says.
+//
 // After a crash the first two intents without an outcome may therefore have reached
 // the broker. The next session of the tenant looks them up before it submits them. What it
 // finds is theirs unless the tenant used the id before the shard's memory begins: that is

@@ -63,6 +63,10 @@ type Start struct {
 	// Yield is closed when other tenants wait for a session: do not wait for anything, and
 	// ask after a window of intents.
 	Yield <-chan struct{}
+	// Superseded is closed when an earlier owner's outcome reached the ledger late: what the
+	// session works on may have its outcome. It makes no more request, and ends; the next
+	// one reads the ledger first.
+	Superseded <-chan struct{}
 	// Until is the moment from which on nothing may be written, since another worker may
 	// own the shard soon; zero is never. It moves on while the shard is surely ours: ask as
 	// late as possible.
@@ -96,6 +100,7 @@ type Session struct {
 	reply    chan Answer
 	draining <-chan struct{}
 	yield    <-chan struct{}
+	stale    <-chan struct{} // see [Start].Superseded
 	until    func() time.Time
 	timer    *time.Timer
 
@@ -140,6 +145,7 @@ func New(cfg *Config, st Start) *Session {
 		reply:    make(chan Answer, 1),
 		draining: st.Draining,
 		yield:    st.Yield,
+		stale:    st.Superseded,
 		until:    st.Until,
 		timer:    timer,
 		behind:   true,

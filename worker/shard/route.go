@@ -79,7 +79,10 @@ func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 	t := s.live[e.Tenant]
 	if e.Class == ledger.Outcomes && t != nil {
 		t.outcome = e.Data
-		return // its session wrote it, or will learn of it when it commits
+		if !s.ours(e) {
+			t.supersede()
+		}
+		return // its session wrote it, or looks at the ledger before its next request
 	}
 	s.apply(e)
 	switch e.Class {
@@ -146,26 +149,28 @@ func (t *tenant) giveWay() {
 // start gives a tenant its session.
 func (s *shard) start(ctx context.Context, name string) {
 	t := &tenant{
-		inbox:  make(chan session.Item, session.InboxSize),
-		yield:  make(chan struct{}),
-		behind: true, // it begins with the ledger
+		inbox:      make(chan session.Item, session.InboxSize),
+		yield:      make(chan struct{}),
+		behind:     true, // it begins with the ledger
+		superseded: make(chan struct{}),
 	}
 	s.live[name] = t
 	if s.waiting.len() > 0 {
 		t.giveWay()
 	}
 	one := session.New(&s.cfg.Session, session.Start{
-		Tenant:   name,
-		Shard:    s.lease.Shard,
-		Epoch:    s.lease.Epoch,
-		Doubt:    s.doubts[name],
-		Begin:    s.begin,
-		State:    s.states[name],
-		Inbox:    t.inbox,
-		Asks:     s.asks,
-		Draining: s.lease.Draining,
-		Yield:    t.yield,
-		Until:    s.lease.Until,
+		Tenant:     name,
+		Shard:      s.lease.Shard,
+		Epoch:      s.lease.Epoch,
+		Doubt:      s.doubts[name],
+		Begin:      s.begin,
+		State:      s.states[name],
+		Inbox:      t.inbox,
+		Asks:       s.asks,
+		Draining:   s.lease.Draining,
+		Yield:      t.yield,
+		Superseded: t.superseded,
+		Until:      s.lease.Until,
 	})
 	delete(s.states, name)
 	go func() {

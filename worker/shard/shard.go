@@ -46,6 +46,8 @@ type shard struct {
 	lease fleet.Lease
 	log   zerolog.Logger
 
+	signature []byte // of our outcomes
+
 	fold    *ledger.Fold
 	begin   uint64 // sequence number from which on it was read
 	foldEnd uint64 // sequence number of the last message when the lease began
@@ -85,7 +87,10 @@ type tenant struct {
 	behind  bool // its session reads the ledger, not the inbox
 	yield   chan struct{}
 	yielded bool // yield is closed: its session was told that others wait
-	ending  bool // its session was told to end
+	// superseded is closed, and stale set, when an earlier owner's outcome came late.
+	superseded chan struct{}
+	stale      bool
+	ending     bool // its session was told to end
 
 	first, taken uint64 // the first and the last intent that its session was given
 	outcome      []byte // the last of its outcomes on the ledger, as it stands there
@@ -120,6 +125,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		asks:    make(chan session.Ask),
 		ended:   make(chan ended),
 	}
+	s.signature = signature(c.Session.Worker, l.Epoch)
 	s.begin = l.Mark.Low - min(l.Mark.Low, memory)
 	s.gaps = gapsOf(l.Mark, s.begin)
 	ctx, s.abandon = context.WithCancelCause(ctx)

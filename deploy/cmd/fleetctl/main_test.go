@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 func TestCommands(t *testing.T) {
 	server := ledgertest.Provision(t, 2).ConnectedUrl()
+	exported := filepath.Join(t.TempDir(), "exported")
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -33,6 +35,13 @@ func TestCommands(t *testing.T) {
 		{"no tenant's name", []string{"failed", "list", "a.b", "--server", server}, 2, "a.b"},
 		{"a release", []string{"release", "acme", "--reason", "looked", "--server", server}, 0, "acme is released"},
 		{"a release without reason", []string{"release", "acme", "--server", server}, 2, "--reason"},
+		{"an export", []string{"export", "--to", exported, "--server", server}, 0, "1 messages of the ledger at nats://"},
+		{"an export of an export", []string{"export", "--from", exported, "--tenant", "acme", "--to", exported + ".zip", "-o", "json"}, 0, `"messages":1`},
+		{"an export over another", []string{"export", "--from", exported, "--to", exported}, 1, "overwrites nothing"},
+		{"an export to nowhere", []string{"export", "--server", server}, 2, "--to"},
+		{"an export of no export", []string{"export", "--from", t.TempDir(), "--to", exported + "2"}, 1, "no manifest"},
+		{"a stretch that ends before it begins", []string{"export", "--to", exported, "--since", "1h", "--until", "2h"}, 2, "--until"},
+		{"a stretch without numbers", []string{"export", "--to", exported, "--from-seq", "5", "--to-seq", "4"}, 2, "--to-seq"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},
 	} {
