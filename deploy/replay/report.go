@@ -134,14 +134,19 @@ func (t Totals) String() string {
 	if t.Intents == 0 {
 		return "nothing was asked"
 	}
-	var ends []string
+	return fmt.Sprintf("%d intents of %d tenants from %s to %s: %s; %d orders filled, %d in part", t.Intents, t.Tenants,
+		t.First.UTC().Format(time.RFC3339), t.Last.UTC().Format(time.RFC3339), Ends(t.Statuses), t.Filled, t.Partly)
+}
+
+// Ends says for people how many ended how.
+func Ends(n map[order.Status]int) string {
+	var all []string
 	for _, s := range statuses {
-		if n := t.Statuses[s]; n > 0 {
-			ends = append(ends, fmt.Sprintf("%d %s", n, s))
+		if n[s] > 0 {
+			all = append(all, fmt.Sprintf("%d %s", n[s], s))
 		}
 	}
-	return fmt.Sprintf("%d intents of %d tenants from %s to %s: %s; %d orders filled, %d in part", t.Intents, t.Tenants,
-		t.First.UTC().Format(time.RFC3339), t.Last.UTC().Format(time.RFC3339), strings.Join(ends, ", "), t.Filled, t.Partly)
+	return strings.Join(all, ", ")
 }
 
 // Table writes rows for people, one at a time, as they are due.
