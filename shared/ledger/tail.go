@@ -67,7 +67,7 @@ func (l *Ledger) Tail(ctx context.Context, shard int, from uint64, deliver func(
 // Read is [Ledger.Tail] up to a sequence number, which is [Ledger.End] or less, and returns
 // nil then.
 func (l *Ledger) Read(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error) error {
-	return l.read(ctx, shard, start, end, deliver)
+	return l.read(ctx, shard, start, end, nil, jetstream.ReplayInstantPolicy, deliver)
 }
 
 // ReadAbout is [Ledger.Read] for what is about one tenant: its own messages, and the epochs
@@ -79,11 +79,17 @@ func (l *Ledger) ReadAbout(ctx context.Context, tenant string, start Start, end 
 	for _, c := range []Class{Intents, Outcomes, Updates, Controls} {
 		about = append(about, c.Subject(shard, tenant))
 	}
-	return l.read(ctx, shard, start, end, deliver, about...)
+	return l.read(ctx, shard, start, end, about, jetstream.ReplayInstantPolicy, deliver)
 }
 
-// read reads messages of some subjects; with none, all.
-func (l *Ledger) read(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error, subjects ...string) error {
+// Replay is [Ledger.Read] at the original pace: the first message comes at once, and each
+// other one as long after the one before it as it came then, to a millisecond and what the
+// server is late. It is late anew at each message, and so falls behind little by little.
+func (l *Ledger) Replay(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error) error {
+	return l.read(ctx, shard, start, end, nil, jetstream.ReplayOriginalPolicy, deliver)
+}
+
+func (l *Ledger) read(ctx context.Context, shard int, start Start, end uint64, subjects []string, pace jetstream.ReplayPolicy, deliver func(Entry) error) error {
 	if start.Time.IsZero() {
 		start.Seq = max(start.Seq, 1)
 	}
@@ -91,7 +97,7 @@ func (l *Ledger) read(ctx context.Context, shard int, start Start, end uint64, d
 		return nil
 	}
 	cfg := start.config()
-	cfg.FilterSubjects = subjects
+	cfg.FilterSubjects, cfg.ReplayPolicy = subjects, pace
 	return l.consume(ctx, StreamName(shard), cfg, end, upTo(end, deliver))
 }
 
