@@ -12,15 +12,49 @@ import (
 // End is the sequence number of a shard's last message, 0 if there is none to
 // read.
 func (l *Ledger) End(ctx context.Context, shard int) (uint64, error) {
+	e, err := l.Extent(ctx, shard)
+	return e.End, err
+}
+
+// Extent is what a shard has messages of. The zero value is that of one that has none.
+type Extent struct {
+	// First is the sequence number of the first message; what was before it, retention
+	// removed.
+	First uint64
+	Began time.Time // when the stream took it
+	End   uint64    // the sequence number of the last one
+}
+
+// Extent asks what a shard has messages of.
+func (l *Ledger) Extent(ctx context.Context, shard int) (Extent, error) {
 	stream, err := l.js.Stream(ctx, StreamName(shard))
 	if err != nil {
-		return 0, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+		return Extent{}, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
 	}
 	state := stream.CachedInfo().State
 	if state.Msgs == 0 {
-		return 0, nil
+		return Extent{}, nil
 	}
-	return state.LastSeq, nil
+	return Extent{state.FirstSeq, state.FirstTime, state.LastSeq}, nil
+}
+
+// Traders are the tenants of a shard that have outcomes, and how many.
+func (l *Ledger) Traders(ctx context.Context, shard int) (map[string]uint64, error) {
+	stream, err := l.js.Stream(ctx, StreamName(shard))
+	var info *jetstream.StreamInfo
+	if err == nil {
+		info, err = stream.Info(ctx, jetstream.WithSubjectFilter(Outcomes.Subject(shard, "*")))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+	}
+	traders := make(map[string]uint64)
+	for subject, n := range info.State.Subjects {
+		if _, tenant, ok := parseSubject(subject); ok {
+			traders[tenant] = n
+		}
+	}
+	return traders, nil
 }
 
 // Count is how many messages of a class a shard holds. It costs the server a little for

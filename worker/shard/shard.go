@@ -39,6 +39,8 @@ type Config struct {
 	Load *Load
 	// Conn, if set, is where operators ask the shards' owner; see package shared/inquiry.
 	Conn *nats.Conn
+	// Reconcile, if set, is how the shards' tenants are reconciled with their brokers.
+	Reconcile *Reconcile
 	// Serving, if set, is called when a shard is folded and its tenants are served.
 	Serving func(shard int)
 }
@@ -146,7 +148,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 
 	err := s.replay(ctx)
 	if err == nil {
-		s.listen(ctx)
+		s.open(ctx)
 		err = s.route(ctx)
 	}
 	s.desk.close()
