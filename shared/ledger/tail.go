@@ -116,6 +116,16 @@ func (l *Ledger) ReadAbout(ctx context.Context, tenant string, start Start, end 
 	return l.read(ctx, shard, start, end, about, jetstream.ReplayInstantPolicy, deliver)
 }
 
+// ReadTenant is [Ledger.Read] for a tenant's messages of some classes, from a sequence number
+// on.
+func (l *Ledger) ReadTenant(ctx context.Context, shard int, tenant string, from, end uint64, deliver func(Entry) error, classes ...Class) error {
+	subjects := make([]string, len(classes))
+	for i, c := range classes {
+		subjects[i] = c.Subject(shard, tenant)
+	}
+	return l.read(ctx, shard, Start{Seq: from}, end, subjects, jetstream.ReplayInstantPolicy, deliver)
+}
+
 // Replay is [Ledger.Read] at the original pace: the first message comes at once, and each
 // other one as long after the one before it as it came then, to a millisecond and what the
 // server is late. It is late anew at each message, and so falls behind little by little.
@@ -169,4 +179,15 @@ func entries(deliver func(Entry) error) deliverer {
 		e.Header = m.Headers()
 		return deliver(e)
 	}
+}
+
+// upTo leaves out what comes behind the end: of a filtered reading that can be the message
+// that shows that the end is passed.
+func upTo(end uint64, deliver func(Entry) error) deliverer {
+	return entries(func(e Entry) error {
+		if e.Seq > end {
+			return nil
+		}
+		return deliver(e)
+	})
 }

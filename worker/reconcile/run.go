@@ -135,7 +135,7 @@ func (c *run) catchUp(ctx context.Context) error {
 			from, c.told = ledger.Start{Time: c.From}, c.From
 		}
 	}
-	if err := c.cfg.Ledger.ReadTenant(ctx, c.Tenant, from, extent.End, c.book.Apply); err != nil {
+	if err := c.cfg.Ledger.ReadAbout(ctx, c.Tenant, from, extent.End, c.book.Apply); err != nil {
 		return err
 	}
 	c.book.read = max(c.book.read, extent.End)

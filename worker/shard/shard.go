@@ -11,6 +11,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/session"
+	"github.com/orderfleet/orderfleet/worker/updates"
 	"github.com/rs/zerolog"
 )
 
@@ -35,6 +36,10 @@ type Config struct {
 	// Room is how many bytes of waiting messages the shard keeps; it reads the others
 	// from the ledger a second time.
 	Room int
+	// Updates, if set, has the tenants' open orders followed; MaxFollowers bounds how many
+	// tenants at once, and with it two connections each.
+	Updates      *updates.Config
+	MaxFollowers int
 	// Load, if set, is where the worker's shards count what they have to do.
 	Load *Load
 	// Conn, if set, is where operators ask the shards' owner; see package shared/inquiry.
@@ -78,6 +83,8 @@ type shard struct {
 	gaps     map[string]*gap
 	position uint64            // sequence number of the last message
 	left     map[string]uint64 // the first intents that drained sessions left without an outcome
+
+	following following
 
 	entries chan ledger.Entry // closed when the tail has returned
 	tailErr error             // why; to be read after entries is closed
@@ -154,7 +161,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 	s.desk.close()
 	stopTail()
 	s.abandon(err) // sessions that still run end
-	err = cmp.Or(err, s.awaitSessions())
+	err = cmp.Or(err, s.awaitSessions(), s.following.await(s))
 	s.desk.wait()
 	for range s.entries { // until the tail has returned
 	}
@@ -166,6 +173,9 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 // lost says in the fleet's words that the shard has another owner.
 func lost(err error) error {
 	if fenced, ok := errors.AsType[*session.FencedError](err); ok {
+		return fmt.Errorf("%w: %w", &fleet.NewerError{Epoch: fenced.Epoch}, err)
+	}
+	if fenced, ok := errors.AsType[*updates.FencedError](err); ok {
 		return fmt.Errorf("%w: %w", &fleet.NewerError{Epoch: fenced.Epoch}, err)
 	}
 	return err
