@@ -28,9 +28,10 @@ func (s Stretch) Holds(e ledger.Entry) bool {
 	return s.Names(e.Tenant) && !s.Before(e) && !s.After(e)
 }
 
-// Names says whether a tenant is meant.
+// Names says whether a tenant is meant. What is of no tenant, the epochs of a shard, is meant
+// with each tenant of the shard.
 func (s Stretch) Names(tenant string) bool {
-	return len(s.Tenants) == 0 || slices.Contains(s.Tenants, tenant)
+	return len(s.Tenants) == 0 || tenant == "" || slices.Contains(s.Tenants, tenant)
 }
 
 // Before says that a message is before the stretch.
