@@ -68,7 +68,11 @@ func (d *desk) asked(tenant string, in order.Intent, status order.Status) uint64
 	d.Helper()
 	seq := d.publish(tenant, in)
 	o := order.Outcome{IntentID: in.ID, IntentSeq: seq, Kind: in.Kind, Status: status}
-	if in.Kind != order.KindCancel && in.Kind != order.KindCancelAll {
+	switch in.Kind {
+	case order.KindCancel:
+		o.ClientOrderID = order.ClientOrderID(tenant, in.Target)
+	case order.KindCancelAll:
+	default:
 		o.ClientOrderID = in.ClientOrderID(tenant)
 	}
 	if status == order.Accepted {
