@@ -62,7 +62,7 @@ func (l live) read(ctx context.Context, shard int, s Stretch, progress Progress,
 func (l live) from(ctx context.Context, shard int, s Stretch, end uint64, deliver func(ledger.Entry) error) error {
 	start := ledger.Start{Seq: s.From, Time: s.Since}
 	if len(s.Tenants) == 1 && l.ShardOf(s.Tenants[0]) == shard {
-		return l.ReadTenant(ctx, s.Tenants[0], start, end, deliver)
+		return l.ReadAbout(ctx, s.Tenants[0], start, end, deliver)
 	}
 	return l.Ledger.Read(ctx, shard, start, end, deliver)
 }

@@ -80,6 +80,7 @@ type Fill struct {
 // Filled is what the updates say of its order; zero without any.
 func (a *Asked) Filled() Fill {
 	var f Fill
+	var paid decimal.Decimal
 	for i := range a.Updates {
 		u := &a.Updates[i]
 		if u.BrokerOrderID != a.orderID() && a.orderID() != "" {
@@ -91,12 +92,19 @@ func (a *Asked) Filled() Fill {
 		if u.FilledQty != nil {
 			f.Qty = u.FilledQty
 		}
-		if u.FilledAvgPrice != nil {
-			f.AvgPrice = u.FilledAvgPrice
+		if u.Fills() && u.Price != nil && u.Qty != nil {
+			paid = paid.Add(u.Price.Mul(*u.Qty))
 		}
+	}
+	if f.Qty != nil && f.Qty.IsPositive() {
+		average := paid.DivRound(*f.Qty, pricePlaces)
+		f.AvgPrice = &average
 	}
 	return f
 }
+
+// pricePlaces is how fine an average price is shown.
+const pricePlaces = 6
 
 // What was asked, in a few words.
 func (a *Asked) What() string {

@@ -102,6 +102,9 @@ func TestControls(t *testing.T) {
 	if c, seq, err := l.NextControl(t.Context(), shard, "acme", 3); err != nil || seq != 3 || c != again {
 		t.Errorf("found %+v at %d: %v", c, seq, err)
 	}
+	if n, err := l.Count(t.Context(), shard, ledger.Controls); err != nil || n != 2 {
+		t.Errorf("%d controls: %v", n, err)
+	}
 	e, err := l.At(t.Context(), shard, first)
 	if err != nil || e.Class != ledger.Controls || e.Tenant != "acme" {
 		t.Errorf("entry %+v: %v", e, err)
@@ -186,9 +189,9 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestReadTenant: what is about a tenant is what a reading of everything shows of it, with
+// TestReadAbout: what is about a tenant is what a reading of everything shows of it, with
 // the epochs of its shard, in order.
-func TestReadTenant(t *testing.T) {
+func TestReadAbout(t *testing.T) {
 	l, nc := ledgertest.Open(t, 1)
 	for i := range 5 {
 		if _, err := l.Begin(t.Context(), 0, ledger.Epoch{Epoch: uint64(i), Worker: "w", At: time.Now()}); err != nil {
@@ -207,6 +210,9 @@ func TestReadTenant(t *testing.T) {
 	}
 	end, err := l.End(t.Context(), 0)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := appendOutcome(t, l, "acme", order.Outcome{IntentSeq: 6, Status: order.Accepted}, end); err != nil { // behind the end
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {
@@ -228,7 +234,7 @@ func TestReadTenant(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if err := l.ReadTenant(t.Context(), tc.tenant, tc.start, end, func(e ledger.Entry) error {
+			if err := l.ReadAbout(t.Context(), tc.tenant, tc.start, end, func(e ledger.Entry) error {
 				got = append(got, e)
 				return nil
 			}); err != nil {

@@ -231,15 +231,15 @@ func TestEncodeRefuses(t *testing.T) {
 	}
 }
 
-// What is 0 was said, and what was said is written: a position of 0 is a closed one.
+// What is 0 was said, and what was said is written: an order that ended with 0 filled.
 func TestZeroIsNotAbsent(t *testing.T) {
 	zero := decimal.Decimal{}
-	data, err := order.EncodeUpdate(order.Update{PositionQty: &zero})
+	data, err := order.EncodeUpdate(order.Update{FilledQty: &zero})
 	if err != nil {
 		t.Fatal(err)
 	}
 	u, err := order.DecodeUpdate(data)
-	if err != nil || u.PositionQty == nil || !u.PositionQty.IsZero() || u.Qty != nil {
+	if err != nil || u.FilledQty == nil || !u.FilledQty.IsZero() || u.Qty != nil {
 		t.Errorf("%s was read as %+v: %v", data, u, err)
 	}
 }

@@ -47,6 +47,10 @@
 // of its window: if nothing remains, the session waits for the reset instead of collecting
 // refusals. No answer can keep it away for longer than a minute.
 //
+// Of waits that are worth it the shard is told ([Note]), for operators who ask; outcomes tell
+// of all but moments, and of the requests ([order.Course]), unless there is nothing to tell
+// but one request.
+//
 // The breaker keeps it from a broker that fails again and again (no connection, no answer,
 // server errors; a refusal or a 429 is no failure):
 //

@@ -108,7 +108,14 @@ const leastAside = 100 * time.Millisecond
 // its turn. All waiting for a broker passes through here, and is told by the task's outcome.
 func (s *Session) linger(ctx context.Context, t *task, why order.Why, until time.Time, turn <-chan time.Duration) error {
 	w := order.Wait{Why: why, From: time.Now()}
+	noted := s.notes != nil && until.Sub(w.From) >= worthANote
+	if noted {
+		s.note(ctx, Note{Why: why, Since: w.From, Until: until})
+	}
 	err := s.stay(ctx, until, turn)
+	if noted {
+		s.note(ctx, Note{})
+	}
 	if errors.Is(err, errAside) {
 		t.course.aside = w // it has only begun
 		return err

@@ -38,7 +38,7 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
 	})
 	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
-	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExport(c), newReplay(c))
+	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c))
 	return cmd
 }
 
