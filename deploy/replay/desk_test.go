@@ -99,7 +99,7 @@ func (d *desk) filled(tenant, id, qty, price string) {
 	d.Helper()
 	d.update(tenant, order.Update{
 		Event: "fill", BrokerOrderID: "order-of-" + tenant + "-" + id, ClientOrderID: tenant + "." + id, OrderStatus: "filled",
-		Price: num(price), Qty: num(qty), FilledQty: num(qty), FilledAvgPrice: num(price),
+		Price: num(price), Qty: num(qty), FilledQty: num(qty),
 	})
 }
 
