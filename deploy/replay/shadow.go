@@ -25,10 +25,10 @@ import (
 // Conditions are those under which a shadow runs. The zero value is: at once, nothing goes
 // wrong, and nobody limits anybody.
 type Conditions struct {
-	// Pace of the intents. At another pace than at once, the limit is as much higher as time
-	// goes by faster, and lifetimes are as much shorter.
+	// Pace of the intents. Lifetimes are as much shorter as time goes by faster.
 	Pace Pace
-	// PerMinute is each tenant's limit of requests a minute; 0 is none.
+	// PerMinute is each tenant's limit of requests a minute; 0 is none. It needs the original
+	// pace: at another one it would let go either everything or too little.
 	PerMinute int
 	// Faults of each tenant's broker; their accounts are tenants. One with a count needs an
 	// operation. One with a probability below 1 strikes the same request a few times at
@@ -118,6 +118,9 @@ func (s *shadow) openAccounts() error {
 
 // faults are those given, made such that time does not matter.
 func (s *shadow) faults() ([]paper.Fault, error) {
+	if s.PerMinute > 0 && s.Pace != Original {
+		return nil, fmt.Errorf("%w: a limit needs the original pace", ErrConditions)
+	}
 	all := slices.Clone(s.Faults)
 	for i := range all {
 		f := &all[i]
@@ -221,15 +224,7 @@ func (s *shadow) connect(_ context.Context, url, name string) (broker.Line, erro
 		return broker.Line{}, *refused
 	}
 	client, err := alpaca.New(alpaca.Config{Tenant: name, BaseURL: url, Credentials: tenant.Credentials{KeyID: name, Secret: secret}, Logger: s.Log})
-	return broker.Line{Client: client, Address: "the broker of " + name, PerMinute: s.limit()}, err
-}
-
-// limit is the tenants' at the pace at which time goes by.
-func (s *shadow) limit() int {
-	if s.PerMinute == 0 || s.Pace == AtOnce {
-		return s.PerMinute
-	}
-	return max(int(float64(s.PerMinute)*float64(s.Pace)), 1)
+	return broker.Line{Client: client, Address: "the broker of " + name, PerMinute: s.PerMinute}, err
 }
 
 // route leads a request to the broker of its tenant.

@@ -65,8 +65,8 @@ its own, in this process.
 A paced replay goes by the ledger's times: "--pace original" by JetStream's own replay policy
 where a running ledger is read, "--pace 10x" ten times as fast. In a shadow at once (the
 default), time means nothing: an intent that had not expired when it was published does
-not, and the same stretch gives the same report, byte by byte. At a pace, lifetimes and
-limits count as they would then.
+not, and the same stretch gives the same report, byte by byte. At a pace, lifetimes count
+as they did; a limit needs the original one.
 
 A fault is JSON as the paper broker's admin address takes it (paper --help). It strikes by
 the seed and by what is asked, not by when.
@@ -75,7 +75,7 @@ The exit code is 1 if a shadow differs, or if an intent that was driven again is
 		Example: `  fleetctl replay --tenant acme --since 2h
   fleetctl replay --since 2026-11-24T14:00:00Z --until 2026-11-24T14:05:00Z --pace original
   fleetctl replay --from ledger-2026-11-24 --to shadow
-  fleetctl replay --since 24h --label strategy=pairs --to shadow --pace 60x --limit requests_per_minute=100
+  fleetctl replay --since 24h --label strategy=pairs --to shadow --pace original --limit requests_per_minute=100
   fleetctl replay --tenant acme --to shadow --fault '{"operation":"place","kind":"error","when":"after","probability":0.2}'
   fleetctl replay --tenant acme --from-seq 1200 --to-seq 1300 --to acme.jsonl
   fleetctl replay --since 2h --to live --reason "the broker is back" --yes`,
