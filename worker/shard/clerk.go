@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/inquiry"
-	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/reconcile"
 	"github.com/rs/zerolog"
 )
@@ -72,8 +71,9 @@ func (s *shard) hire(ctx context.Context) *clerk {
 	if cfg == nil {
 		return nil
 	}
+	owner := reconcile.Owner{Shard: s.lease.Shard, Epoch: s.lease.Epoch, Until: s.lease.Until}
 	c := &clerk{
-		ctx: ctx, cfg: cfg, shard: s.lease.Shard, runner: reconcile.NewRunner(&cfg.Config, s.lease.Shard, s.mend),
+		ctx: ctx, cfg: cfg, shard: s.lease.Shard, runner: reconcile.NewRunner(&cfg.Config, owner),
 		load: s.cfg.Load, log: s.log, under: make(map[string]bool), tenants: make(map[string]*turn),
 	}
 	if cfg.Every > 0 {
@@ -143,7 +143,7 @@ func (c *clerk) schedule() {
 	}
 	for first := true; ; first = false {
 		began := time.Now()
-		traders, err := c.cfg.Ledger.Traders(ctx, c.shard)
+		traders, err := c.cfg.Updates.Ledger.Traders(ctx, c.shard)
 		if err != nil {
 			c.log.Warn().Err(err).Msg("cannot find out who is to be reconciled")
 		}
@@ -258,9 +258,4 @@ func wait(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// mend is the shard's [reconcile.Repair].
-func (s *shard) mend(context.Context, string, broker.Books, []broker.Record) (int, error) {
-	return 0, nil
 }
