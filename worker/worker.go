@@ -19,6 +19,7 @@ import (
 	"github.com/orderfleet/orderfleet/worker/plant"
 	"github.com/orderfleet/orderfleet/worker/session"
 	"github.com/orderfleet/orderfleet/worker/shard"
+	"github.com/orderfleet/orderfleet/worker/updates"
 	"github.com/rs/zerolog"
 )
 
@@ -30,9 +31,19 @@ type Config struct {
 	Name string
 	// Connect makes a tenant's line to its broker; see [session.Config]. Required.
 	Connect func(ctx context.Context, tenant string) (broker.Line, error)
+	// Books, if set, makes a tenant's second line to its broker, over which what becomes of
+	// its open orders is followed. It fails as Connect does. Without it no updates reach the
+	// ledger.
+	Books func(ctx context.Context, tenant string) (broker.Books, error)
 	// MaxSessions bounds how many tenants are served at once, and with it the open
 	// connections. By default three quarters of the process's limit of open files.
 	MaxSessions int
+	// MaxFollowers bounds how many tenants' orders are followed at once; the others take
+	// turns. A follower has two connections at times. By default a tenth of the process's
+	// limit of open files.
+	MaxFollowers int
+	// Linger, Check, Turn: see [updates.Config].
+	Linger, Check, Turn time.Duration
 	// Idle, Settle, Grace: see [session.Config].
 	Idle, Settle, Grace time.Duration
 	// LeaseTTL is how long the fleet waits for a sign of life; see [fleet.Config].
@@ -71,13 +82,27 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	defer watch.Wait()
 	defer unwatch()
 
+	var follow *updates.Config
+	if cfg.Books != nil {
+		follow = new(updates.Config{
+			Worker: cfg.Name,
+			Ledger: l,
+			Books:  cfg.Books,
+			Log:    log,
+			Linger: cfg.Linger,
+			Check:  cfg.Check,
+			Turn:   cfg.Turn,
+		}.WithDefaults())
+	}
 	load := new(shard.Load)
 	shards := shard.Config{
-		MaxSessions: max(cfg.MaxSessions/l.Shards(), 1),
-		Room:        messageRoom / l.Shards(),
-		Load:        load,
-		Conn:        nc,
-		Serving:     cfg.Serving,
+		MaxSessions:  max(cfg.MaxSessions/l.Shards(), 1),
+		Room:         messageRoom / l.Shards(),
+		Load:         load,
+		Conn:         nc,
+		Serving:      cfg.Serving,
+		Updates:      follow,
+		MaxFollowers: max(cfg.MaxFollowers/l.Shards(), 1),
 		Session: session.Config{
 			Worker:  cfg.Name,
 			Ledger:  l,
@@ -133,12 +158,13 @@ func (c Config) withDefaults(shards int) (Config, error) {
 		}
 		c.Name = host + "-" + strings.ToLower(rand.Text()[:6])
 	}
-	if c.MaxSessions == 0 {
+	if c.MaxSessions == 0 || c.MaxFollowers == 0 {
 		limit, err := openFiles()
 		if err != nil {
 			return c, err
 		}
-		c.MaxSessions = limit / 4 * 3
+		c.MaxSessions = cmp.Or(c.MaxSessions, limit/4*3)
+		c.MaxFollowers = cmp.Or(c.MaxFollowers, limit/10)
 	}
 	if c.MaxSessions < shards {
 		return c, fmt.Errorf("worker: room for %d sessions, but there are %d shards and each needs one: raise the limit of open files (ulimit -n) or the number of sessions", c.MaxSessions, shards)

@@ -129,17 +129,25 @@ func (s *System) startWorker(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	dial := func(ctx context.Context, name string) (*alpaca.Client, string, error) {
+		t, err := directory.Lookup(ctx, name)
+		if err != nil {
+			return nil, "", err
+		}
+		client, err := alpaca.New(alpaca.Config{Tenant: t.Name, BaseURL: t.BaseURL, Credentials: t.Credentials, Logger: o.Log})
+		return client, t.BaseURL, err
+	}
 	serving := make(chan int, shards)
 	s.drain, s.worker = make(chan struct{}), make(chan error, 1)
 	go func() {
 		s.worker <- worker.Run(context.Background(), s.drain, s.nc, worker.Config{
 			Connect: func(ctx context.Context, name string) (broker.Line, error) {
-				t, err := directory.Lookup(ctx, name)
-				if err != nil {
-					return broker.Line{}, err
-				}
-				client, err := alpaca.New(alpaca.Config{Tenant: t.Name, BaseURL: t.BaseURL, Credentials: t.Credentials, Logger: o.Log})
-				return broker.Line{Client: client, Address: t.BaseURL}, err
+				client, address, err := dial(ctx, name)
+				return broker.Line{Client: client, Address: address}, err
+			},
+			Books: func(ctx context.Context, name string) (broker.Books, error) {
+				client, _, err := dial(ctx, name)
+				return client, err
 			},
 			Serving: func(shard int) { serving <- shard },
 			Log:     o.Log,

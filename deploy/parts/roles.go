@@ -174,6 +174,7 @@ func runWorker(ctx context.Context, args []string) error {
 	group.Go(func() error {
 		return worker.Run(ctx, drain, nc, worker.Config{
 			Connect: connector(brokerURL, clients.transport()),
+			Books:   books(brokerURL),
 			Settle:  settle,
 			Serving: func(shard int) {
 				select {
@@ -212,13 +213,22 @@ var plenty = decimal.New(1, 12)
 // means that each client owns its connection.
 func connector(brokerURL string, transport http.RoundTripper) func(context.Context, string) (broker.Line, error) {
 	return func(_ context.Context, name string) (broker.Line, error) {
-		client, err := alpaca.New(alpaca.Config{
-			Tenant:      name,
-			BaseURL:     brokerURL,
-			Credentials: tenant.Credentials{KeyID: name, Secret: secret},
-			Transport:   transport,
-			Logger:      zerolog.New(io.Discard).Level(zerolog.WarnLevel),
-		})
+		client, err := client(brokerURL, name, transport)
 		return broker.Line{Client: client, Address: brokerURL}, err
 	}
+}
+
+// books makes their second lines.
+func books(brokerURL string) func(context.Context, string) (broker.Books, error) {
+	return func(_ context.Context, name string) (broker.Books, error) { return client(brokerURL, name, nil) }
+}
+
+func client(brokerURL, name string, transport http.RoundTripper) (*alpaca.Client, error) {
+	return alpaca.New(alpaca.Config{
+		Tenant:      name,
+		BaseURL:     brokerURL,
+		Credentials: tenant.Credentials{KeyID: name, Secret: secret},
+		Transport:   transport,
+		Logger:      zerolog.New(io.Discard).Level(zerolog.WarnLevel),
+	})
 }

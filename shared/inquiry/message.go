@@ -27,6 +27,9 @@ type Verb string
 const (
 	// State asks what the owner knows of a tenant; see [TenantState].
 	State Verb = "state"
+	// Reconcile has the owner compare a tenant's account at its broker with the ledger; see
+	// [Reconciliation]. It takes as long as the tenant's rate limit makes it.
+	Reconcile Verb = "reconcile"
 )
 
 // Question is what an operator asks.
@@ -34,9 +37,13 @@ type Question struct {
 	Version int    `json:"v"`
 	Verb    Verb   `json:"verb"`
 	Tenant  string `json:"tenant"`
-	// By is who asks, and Reason why: required of verbs that write to the ledger.
+	// By is who asks, and Reason why: required where something is written to the ledger.
 	By     string `json:"by,omitzero"`
 	Reason string `json:"reason,omitzero"`
+	// Repair has a [Reconcile] write the updates that are missing.
+	Repair bool `json:"repair,omitzero"`
+	// Since bounds what is compared; see [Reconciliation].
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Answer is what the owner of a shard says.
@@ -51,6 +58,8 @@ type Answer struct {
 	Refused *Refusal `json:"refused,omitzero"`
 	// State answers [State].
 	State *TenantState `json:"state,omitzero"`
+	// Reconciliation answers [Reconcile].
+	Reconciliation *Reconciliation `json:"reconciliation,omitzero"`
 }
 
 // Refusal is why an owner does not answer.
@@ -161,6 +170,9 @@ func (q *Question) validate() error {
 	}
 	if len(q.By) > order.MaxControlBy || len(q.Reason) > order.MaxControlReason {
 		return fmt.Errorf("%w: who asks has more than %d bytes, or the reason more than %d", errMalformed, order.MaxControlBy, order.MaxControlReason)
+	}
+	if q.Repair && (q.By == "" || q.Reason == "") {
+		return fmt.Errorf("%w: a repair needs somebody who asks for it, and a reason", errMalformed)
 	}
 	return nil
 }

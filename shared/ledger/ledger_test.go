@@ -102,6 +102,9 @@ func TestControls(t *testing.T) {
 	if c, seq, err := l.NextControl(t.Context(), shard, "acme", 3); err != nil || seq != 3 || c != again {
 		t.Errorf("found %+v at %d: %v", c, seq, err)
 	}
+	if n, err := l.Count(t.Context(), shard, ledger.Controls); err != nil || n != 2 {
+		t.Errorf("%d controls: %v", n, err)
+	}
 	e, err := l.At(t.Context(), shard, first)
 	if err != nil || e.Class != ledger.Controls || e.Tenant != "acme" {
 		t.Errorf("entry %+v: %v", e, err)

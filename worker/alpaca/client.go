@@ -2,9 +2,11 @@ package alpaca
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -16,14 +18,19 @@ import (
 )
 
 // Client is one tenant's line to Alpaca: the official SDK over a connection of its
-// own. It implements [broker.Client] and, like every one of those, belongs to one
-// goroutine: no method may be called while another runs.
+// own. It implements [broker.Client] and [broker.Books] and, like every one of those,
+// belongs to one goroutine: no method may be called while another runs.
 type Client struct {
 	sdk  *sdk.Client
 	line *line
+	base *url.URL
+	tls  *tls.Config // for https: of the broker's host
 }
 
-var _ broker.Client = (*Client)(nil)
+var (
+	_ broker.Client = (*Client)(nil)
+	_ broker.Books  = (*Client)(nil)
+)
 
 // New makes a client; it does not dial. The errors are [tenant.ErrNoCredentials],
 // [ErrCredentials], [ErrBaseURL], [ErrTenant] and [ErrDecimalSettings].
@@ -43,8 +50,9 @@ func New(cfg Config) (*Client, error) {
 	} else {
 		l.wire = newConn(base, cfg.TLS, l.timeouts)
 	}
-	return &Client{
+	c := &Client{
 		line: l,
+		base: base,
 		sdk: sdk.NewClient(sdk.ClientOpts{
 			BaseURL:    base.String(),
 			RetryLimit: -1, // 0 means 3, and a retry would send an empty body
@@ -53,7 +61,11 @@ func New(cfg Config) (*Client, error) {
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			},
 		}),
-	}, nil
+	}
+	if base.Scheme == "https" {
+		c.tls = tlsConfig(cfg.TLS, base.Hostname())
+	}
+	return c, nil
 }
 
 // Stats counts what a client did since it was made.

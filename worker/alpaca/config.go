@@ -56,6 +56,8 @@ type Timeouts struct {
 	TLS       time.Duration // handshake; 5 s
 	FirstByte time.Duration // from the first byte written to the first byte read; 10 s
 	Call      time.Duration // all of it; 15 s
+	// Ping is between two signs of life that a feed asks for, and how long one may take; 10 s.
+	Ping time.Duration
 }
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -67,6 +69,7 @@ func (t Timeouts) withDefaults() Timeouts {
 		{&t.TLS, 5 * time.Second},
 		{&t.FirstByte, 10 * time.Second},
 		{&t.Call, 15 * time.Second},
+		{&t.Ping, 10 * time.Second},
 	} {
 		if *f.field <= 0 {
 			*f.field = f.def

@@ -225,8 +225,8 @@ func (c *conn) read(x *exchange) (keep bool, err error) {
 		return false, err
 	}
 	x.status, x.header = resp.StatusCode, resp.Header
-	c.src.left = maxBody
-	if c.body, err = readBody(c.body[:0], resp); err != nil {
+	c.src.left = x.bound()
+	if c.body, err = readBody(c.body[:0], resp, x.bound()); err != nil {
 		return false, fmt.Errorf("HTTP %d: %w", resp.StatusCode, err)
 	}
 	x.body = c.body
@@ -249,13 +249,13 @@ func (c *conn) readHeader() (*http.Response, error) {
 	}
 }
 
-// readBody appends the whole body to b, or fails.
-func readBody(b []byte, resp *http.Response) ([]byte, error) {
-	if resp.ContentLength > maxBody {
+// readBody appends the whole body, of so many bytes at most, to b, or fails.
+func readBody(b []byte, resp *http.Response, most int) ([]byte, error) {
+	if resp.ContentLength > int64(most) {
 		return b, errTooLarge
 	}
 	for {
-		if len(b) > maxBody {
+		if len(b) > most {
 			return b, errTooLarge
 		}
 		if len(b) == cap(b) {

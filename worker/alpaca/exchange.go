@@ -1,6 +1,7 @@
 package alpaca
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -12,10 +13,12 @@ var (
 	errTooLarge = errors.New("the answer is larger than this client reads")
 )
 
-// The bounds of an answer. An order with all its legs is some 5 KiB.
+// The bounds of an answer. An order with all its legs is some 5 KiB, and a list has up to
+// 500.
 const (
 	maxHeader = 64 << 10
 	maxBody   = 1 << 20
+	maxList   = 8 << 20
 )
 
 // exchange is one request and what came of it. The goroutine that makes the call
@@ -26,6 +29,7 @@ type exchange struct {
 	notAfter     time.Time // zero: never passes
 	deadline     time.Time
 	instructions []byte // JSON of advanced_instructions, which the SDK cannot carry
+	most         int    // bytes of the answer's body; 0 is maxBody
 	seq          uint64
 
 	// What went out.
@@ -44,6 +48,9 @@ type exchange struct {
 	body     []byte // valid until the next call
 	answered time.Time
 }
+
+// bound is how large the answer's body may be.
+func (x *exchange) bound() int { return cmp.Or(x.most, maxBody) }
 
 // expired is asked immediately before the first byte is written.
 func (x *exchange) expired(now time.Time) bool {

@@ -113,7 +113,7 @@ func (b *borrowed) exchange(x *exchange, req *http.Request, body []byte) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	x.status, x.header = resp.StatusCode, resp.Header
-	if b.body, err = readBody(b.body[:0], resp); err != nil {
+	if b.body, err = readBody(b.body[:0], resp, x.bound()); err != nil {
 		return fmt.Errorf("read: HTTP %d: %w", resp.StatusCode, err)
 	}
 	x.body, x.answered = b.body, time.Now()

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/inquiry"
@@ -11,27 +12,33 @@ import (
 // askers, so that the shard never waits for one.
 type desk struct {
 	calls  chan *inquiry.Call // nil: nobody can ask
+	clerk  *clerk             // nil: there is none
 	closes context.CancelFunc
-	closed chan struct{}
+	closed sync.WaitGroup
 }
 
-// listen opens the desk: from now on the shard's owner is asked here.
-func (s *shard) listen(ctx context.Context) {
-	if s.cfg.Conn == nil || !s.folded {
+// open opens the desk of a folded shard: from now on its owner is asked here, and its clerk
+// works.
+func (s *shard) open(ctx context.Context) {
+	if !s.folded {
 		return
 	}
-	ctx, closes := context.WithCancel(ctx)
-	s.desk = desk{make(chan *inquiry.Call), closes, make(chan struct{})}
+	d := &s.desk
+	ctx, d.closes = context.WithCancel(ctx)
+	d.clerk = s.hire(ctx)
+	if s.cfg.Conn == nil {
+		return
+	}
+	d.calls = make(chan *inquiry.Call)
 	owner := inquiry.Owner{Worker: s.cfg.Session.Worker, Shard: s.lease.Shard, Epoch: s.lease.Epoch}
-	go func() {
-		defer close(s.desk.closed)
-		if err := inquiry.Serve(ctx, s.cfg.Conn, owner, s.desk.calls); err != nil {
+	d.closed.Go(func() {
+		if err := inquiry.Serve(ctx, s.cfg.Conn, owner, d.calls); err != nil {
 			s.log.Warn().Err(err).Msg("operators cannot ask this shard's owner anything")
 		}
-	}()
+	})
 }
 
-// close takes in no more questions, and has those under way refused.
+// close takes in no more questions, has those under way refused, and ends the clerk's work.
 func (d *desk) close() {
 	if d.closes != nil {
 		d.closes()
@@ -40,9 +47,10 @@ func (d *desk) close() {
 
 // wait waits until the desk is closed and every asker was told.
 func (d *desk) wait() {
-	if d.closed != nil {
-		<-d.closed
+	if d.clerk != nil {
+		d.clerk.work.Wait()
 	}
+	d.closed.Wait()
 }
 
 // inquire answers a question, or hands it to somebody who does. One that comes while another
@@ -59,6 +67,12 @@ func (s *shard) inquire(c *inquiry.Call) {
 	switch c.Verb {
 	case inquiry.State:
 		c.Answer(inquiry.Answer{State: s.stateOf(c.Tenant)})
+	case inquiry.Reconcile:
+		if s.desk.clerk == nil {
+			c.Refuse(inquiry.Failed, "this worker reconciles nothing")
+			return
+		}
+		s.desk.clerk.attend(c)
 	default:
 		c.Refuse(inquiry.UnknownVerb, "this release does not know what %.32q asks", c.Verb)
 	}

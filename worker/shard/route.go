@@ -17,6 +17,7 @@ func (s *shard) route(ctx context.Context) error {
 	if !s.folded { // drained before it knew who has work, and what of it is in doubt
 		return nil
 	}
+	s.beginFollowing(ctx)
 	entries, draining, done := s.entries, s.lease.Draining, ctx.Done()
 	ticker := time.NewTicker(settleInterval)
 	defer ticker.Stop()
@@ -50,6 +51,14 @@ func (s *shard) route(ctx context.Context) error {
 			if draining != nil {
 				s.fill(ctx)
 			}
+		case name := <-s.following.found:
+			s.following.follow(s, name)
+		case q := <-s.following.asks:
+			s.following.answer(s, q)
+		case e := <-s.following.ended:
+			if err := s.following.retire(s, e); err != nil {
+				return err
+			}
 		case <-alarm.C:
 			if armed = (time.Time{}); draining != nil {
 				s.wake(ctx, time.Now())
@@ -57,10 +66,12 @@ func (s *shard) route(ctx context.Context) error {
 		case <-ticker.C:
 			s.settled()
 			s.forget(time.Now())
+			s.following.fill(s, time.Now())
 		case <-draining:
 			s.log.Debug().Int("sessions", len(s.live)).Msg("draining")
 			entries, draining = nil, nil
 			s.desk.close()
+			s.following.end()
 			outlasted = time.After(patience)
 		case <-outlasted:
 			s.log.Warn().Int("sessions", len(s.live)).Dur("after", patience).Msg("the broker does not answer; the next owner looks these requests up")
@@ -82,6 +93,9 @@ func (s *shard) route(ctx context.Context) error {
 func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 	s.position = e.Seq
 	t := s.live[e.Tenant]
+	if e.Class == ledger.Outcomes {
+		s.following.heard(s, e)
+	}
 	if e.Class == ledger.Outcomes && t != nil {
 		t.outcome = e.Data
 		if !s.ours(e) {

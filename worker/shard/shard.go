@@ -11,6 +11,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/session"
+	"github.com/orderfleet/orderfleet/worker/updates"
 	"github.com/rs/zerolog"
 )
 
@@ -35,10 +36,16 @@ type Config struct {
 	// Room is how many bytes of waiting messages the shard keeps; it reads the others
 	// from the ledger a second time.
 	Room int
+	// Updates, if set, has the tenants' open orders followed; MaxFollowers bounds how many
+	// tenants at once, and with it two connections each.
+	Updates      *updates.Config
+	MaxFollowers int
 	// Load, if set, is where the worker's shards count what they have to do.
 	Load *Load
 	// Conn, if set, is where operators ask the shards' owner; see package shared/inquiry.
 	Conn *nats.Conn
+	// Reconcile, if set, is how the shards' tenants are reconciled with their brokers.
+	Reconcile *Reconcile
 	// Serving, if set, is called when a shard is folded and its tenants are served.
 	Serving func(shard int)
 }
@@ -76,6 +83,8 @@ type shard struct {
 	gaps     map[string]*gap
 	position uint64            // sequence number of the last message
 	left     map[string]uint64 // the first intents that drained sessions left without an outcome
+
+	following following
 
 	entries chan ledger.Entry // closed when the tail has returned
 	tailErr error             // why; to be read after entries is closed
@@ -146,13 +155,13 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 
 	err := s.replay(ctx)
 	if err == nil {
-		s.listen(ctx)
+		s.open(ctx)
 		err = s.route(ctx)
 	}
 	s.desk.close()
 	stopTail()
 	s.abandon(err) // sessions that still run end
-	err = cmp.Or(err, s.awaitSessions())
+	err = cmp.Or(err, s.awaitSessions(), s.following.await(s))
 	s.desk.wait()
 	for range s.entries { // until the tail has returned
 	}
@@ -164,6 +173,9 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 // lost says in the fleet's words that the shard has another owner.
 func lost(err error) error {
 	if fenced, ok := errors.AsType[*session.FencedError](err); ok {
+		return fmt.Errorf("%w: %w", &fleet.NewerError{Epoch: fenced.Epoch}, err)
+	}
+	if fenced, ok := errors.AsType[*updates.FencedError](err); ok {
 		return fmt.Errorf("%w: %w", &fleet.NewerError{Epoch: fenced.Epoch}, err)
 	}
 	return err
@@ -183,16 +195,17 @@ func (s *shard) tail(ctx context.Context, from uint64) error {
 
 // announce writes on the ledger that the shard is ours from here on, and returns where that
 // stands; 0 if the lease drains before. Trouble that passes is waited for as long as the
-// lease lasts.
+// lease lasts, and so is a lack of room: no outcome would have any either.
 func (s *shard) announce(ctx context.Context) (uint64, error) {
-	const pause = 100 * time.Millisecond
 	epoch := ledger.Epoch{Epoch: s.lease.Epoch, Worker: s.cfg.Session.Worker, At: time.Now()}
-	for {
+	level := zerolog.WarnLevel
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		seq, err := s.cfg.Session.Ledger.Begin(ctx, s.lease.Shard, epoch)
-		if err == nil || ctx.Err() != nil || !ledger.Transient(err) {
+		if err == nil || ctx.Err() != nil || !ledger.Transient(err) && !ledger.IsFull(err) {
 			return seq, err
 		}
-		s.log.Warn().Err(err).Msg("the shard cannot begin; trying again")
+		s.log.WithLevel(level).Err(err).Msg("the shard cannot begin; trying again")
+		level = zerolog.DebugLevel // once is enough
 		select {
 		case <-time.After(pause):
 		case <-s.lease.Draining:

@@ -59,6 +59,7 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 		ended <- worker.Run(ctx, drain, nc, worker.Config{
 			Name:        s.WorkerName,
 			Connect:     connector(directory, s, log),
+			Books:       books(directory, s, log),
 			MaxSessions: s.MaxSessions,
 			Idle:        s.SessionIdle,
 			Settle:      s.LookupSettle,
@@ -117,26 +118,46 @@ func supervise(signals <-chan os.Signal, ended <-chan error, drain chan<- struct
 // connector makes tenants' lines to their brokers.
 func connector(directory tenant.Directory, s settings, log zerolog.Logger) func(context.Context, string) (broker.Line, error) {
 	return func(ctx context.Context, name string) (broker.Line, error) {
-		t, err := directory.Lookup(ctx, name)
+		t, client, err := dial(ctx, directory, name, s, log)
 		if err != nil {
 			return broker.Line{}, err
 		}
-		client, err := alpaca.New(alpaca.Config{
-			Tenant:      t.Name,
-			BaseURL:     t.BaseURL,
-			Credentials: t.Credentials,
-			Timeouts: alpaca.Timeouts{
-				Dial: s.BrokerDial, TLS: s.BrokerTLS, FirstByte: s.BrokerFirst, Call: s.BrokerCall,
-			},
-			Logger: log,
-		})
 		return broker.Line{
 			Client:       client,
 			Address:      t.BaseURL,
 			PerMinute:    t.RequestsPerMinute,
 			HoldOnFailed: t.HoldOnFailed,
-		}, err
+		}, nil
 	}
+}
+
+// books makes tenants' second lines to their brokers.
+func books(directory tenant.Directory, s settings, log zerolog.Logger) func(context.Context, string) (broker.Books, error) {
+	return func(ctx context.Context, name string) (broker.Books, error) {
+		_, client, err := dial(ctx, directory, name, s, log)
+		if err != nil {
+			return nil, err
+		}
+		return client, nil
+	}
+}
+
+// dial makes a client of a tenant's broker, which connects when it is used.
+func dial(ctx context.Context, directory tenant.Directory, name string, s settings, log zerolog.Logger) (tenant.Tenant, *alpaca.Client, error) {
+	t, err := directory.Lookup(ctx, name)
+	if err != nil {
+		return t, nil, err
+	}
+	client, err := alpaca.New(alpaca.Config{
+		Tenant:      t.Name,
+		BaseURL:     t.BaseURL,
+		Credentials: t.Credentials,
+		Timeouts: alpaca.Timeouts{
+			Dial: s.BrokerDial, TLS: s.BrokerTLS, FirstByte: s.BrokerFirst, Call: s.BrokerCall,
+		},
+		Logger: log,
+	})
+	return t, client, err
 }
 
 func newLogger(s settings, to io.Writer) zerolog.Logger {

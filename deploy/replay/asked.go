@@ -1,0 +1,153 @@
+package replay
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/orderfleet/orderfleet/deploy/fleetctl"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/shopspring/decimal"
+)
+
+// Asked is an intent as it was published, and what became of it.
+type Asked struct {
+	Tenant string
+	Shard  int
+	Seq    uint64    // in its shard
+	At     time.Time // when the ledger took it
+	Data   []byte    // as it was published
+	ID     string    // empty if it has none that could be one
+	// Intent is nil if it cannot be read.
+	Intent *order.Intent
+
+	// Outcome is nil as long as it is due.
+	Outcome    *order.Outcome
+	OutcomeSeq uint64
+	// Updates are what the broker said later of its order, in the order of the ledger.
+	Updates []order.Update
+	// Retries are the intents that drove it again; Dropped is an operator's word that it is
+	// not to be.
+	Retries []*fleetctl.Retry
+	Dropped *order.Control
+
+	// turn is At, but never before that of an earlier intent of its shard: a stream's next
+	// leader may have a clock that is behind.
+	turn time.Time
+}
+
+// Status is what became of it; empty if it is due.
+func (a *Asked) Status() order.Status {
+	if a.Outcome == nil {
+		return ""
+	}
+	return a.Outcome.Status
+}
+
+// books says whether it asks for an order of its own.
+func (a *Asked) books() bool {
+	return a.Intent != nil && a.Intent.Kind != order.KindCancel && a.Intent.Kind != order.KindCancelAll
+}
+
+// clientOrderID is the id that its order bears, or would if it were to have one; empty if
+// it cannot be read.
+func (a *Asked) clientOrderID() string {
+	if a.Intent == nil {
+		return ""
+	}
+	return a.Intent.ClientOrderID(a.Tenant)
+}
+
+// orderID is the broker's id of its order; empty if it has none of its own.
+func (a *Asked) orderID() string {
+	if a.Outcome == nil || !a.books() {
+		return ""
+	}
+	return a.Outcome.BrokerOrderID
+}
+
+// lifetime is how long it might still wait when it was published; negative if it came too
+// late.
+func (a *Asked) lifetime() time.Duration { return a.Intent.ExpiresAt.Sub(a.At) }
+
+// Fill is how far an order was filled, and how it stands.
+type Fill struct {
+	Status   string           `json:"order_status,omitzero"` // the broker's word
+	Qty      *decimal.Decimal `json:"filled_qty,omitempty"`
+	AvgPrice *decimal.Decimal `json:"filled_avg_price,omitempty"`
+}
+
+// Filled is what the updates say of its order; zero without any.
+func (a *Asked) Filled() Fill {
+	var f Fill
+	var paid decimal.Decimal
+	for i := range a.Updates {
+		u := &a.Updates[i]
+		if u.BrokerOrderID != a.orderID() && a.orderID() != "" {
+			continue
+		}
+		if u.OrderStatus != "" {
+			f.Status = u.OrderStatus
+		}
+		if u.FilledQty != nil {
+			f.Qty = u.FilledQty
+		}
+		if u.Fills() && u.Price != nil && u.Qty != nil {
+			paid = paid.Add(u.Price.Mul(*u.Qty))
+		}
+	}
+	if f.Qty != nil && f.Qty.IsPositive() {
+		average := paid.DivRound(*f.Qty, pricePlaces)
+		f.AvgPrice = &average
+	}
+	return f
+}
+
+// pricePlaces is how fine an average price is shown.
+const pricePlaces = 6
+
+// What was asked, in a few words.
+func (a *Asked) What() string {
+	in := a.Intent
+	switch {
+	case in == nil:
+		return "malformed"
+	case in.Kind == order.KindOrder && in.Order != nil:
+		return describe(in.Order)
+	case in.Kind == order.KindClosePosition && in.Order != nil:
+		return strings.Join(words("close", number(in.Order.Qty), in.Order.Symbol), " ")
+	case in.Target != "":
+		return fmt.Sprintf("%s %s", in.Kind, in.Target)
+	}
+	return string(in.Kind)
+}
+
+func describe(o *order.Order) string {
+	amount := number(o.Qty)
+	if o.Notional != nil {
+		amount = "$" + o.Notional.String()
+	}
+	class := string(o.OrderClass)
+	if o.OrderClass == order.Simple {
+		class = ""
+	}
+	return strings.Join(words(string(o.Side), amount, o.Symbol, string(o.Type), number(o.LimitPrice), class), " ")
+}
+
+// words leaves out those that are empty.
+func words(all ...string) []string {
+	some := all[:0]
+	for _, w := range all {
+		if w != "" {
+			some = append(some, w)
+		}
+	}
+	return some
+}
+
+func number(d *decimal.Decimal) string {
+	if d == nil {
+		return ""
+	}
+	return d.String()
+}

@@ -1,0 +1,262 @@
+package alpaca
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	sdk "github.com/alpacahq/alpaca-trade-api-go/v3/alpaca"
+	"github.com/coder/websocket"
+
+	"github.com/orderfleet/orderfleet/worker/broker"
+)
+
+// tradeUpdates is the only stream that is listened to.
+const tradeUpdates = "trade_updates"
+
+// feed is an open websocket of trade updates. Its owner calls Next and Close; a goroutine
+// of its own asks for signs of life.
+type feed struct {
+	conn  *websocket.Conn
+	clean func(s string, limit int) string
+	early []broker.Event // what came before the broker said that it listens
+
+	read    atomic.Uint64 // messages so far: Next counts, the pings look
+	stop    context.CancelFunc
+	pinging sync.WaitGroup
+}
+
+// Follow implements [broker.Books]. The websocket is a connection of its own, whatever the
+// client's transport is.
+func (c *Client) Follow(ctx context.Context) (broker.Feed, broker.Verdict) {
+	opening, cancel := context.WithTimeout(ctx, c.line.timeouts.Call)
+	defer cancel()
+	conn, v := c.dialStream(opening)
+	if conn == nil {
+		return nil, v
+	}
+	f := &feed{conn: conn, clean: c.line.clean}
+	if v := f.open(opening, c.credentials()); v.Kind != broker.Found {
+		_ = conn.CloseNow()
+		return nil, v
+	}
+	f.watch(c.line.timeouts.Ping)
+	return f, broker.Verdict{Kind: broker.Found, HTTPStatus: v.HTTPStatus, Answered: time.Now()}
+}
+
+// dialStream opens the websocket.
+func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, broker.Verdict) {
+	transport := &http.Transport{ // no proxy: nothing is read from the environment
+		DialContext:            (&net.Dialer{Timeout: c.line.timeouts.Dial}).DialContext,
+		TLSClientConfig:        c.tls,
+		TLSHandshakeTimeout:    c.line.timeouts.TLS,
+		ResponseHeaderTimeout:  c.line.timeouts.FirstByte,
+		MaxResponseHeaderBytes: maxHeader,
+		DisableKeepAlives:      true,
+	}
+	begun := time.Now()
+	address := *c.base
+	address.Path += "/stream"
+	conn, resp, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{
+		HTTPClient: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	})
+	v := broker.Verdict{Submitted: begun}
+	if resp != nil {
+		v.HTTPStatus, v.Answered = resp.StatusCode, time.Now()
+	}
+	if err == nil {
+		conn.SetReadLimit(maxBody)
+		return conn, v
+	}
+	v.Message = "no websocket: " + c.line.clean(err.Error(), maxMessage)
+	switch v.HTTPStatus {
+	case http.StatusTooManyRequests:
+		v.Kind, v.Wait = broker.RetryAfter, wait(resp.Header, v.Answered)
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		v.Kind = broker.Rejected
+	}
+	return nil, v
+}
+
+// authentication is what the stream wants to know first.
+type authentication struct {
+	KeyID  string `json:"key_id,omitempty"`
+	Secret string `json:"secret_key,omitempty"`
+	OAuth  string `json:"oauth_token,omitempty"`
+}
+
+func (c *Client) credentials() authentication {
+	return authentication{c.line.creds.KeyID, c.line.creds.Secret, c.line.creds.OAuth}
+}
+
+// said is a message of the stream.
+type said struct {
+	Stream string `json:"stream"`
+	Data   json.RawMessage
+}
+
+// open authenticates and listens.
+func (f *feed) open(ctx context.Context, keys authentication) broker.Verdict {
+	var granted struct {
+		Status string `json:"status"`
+	}
+	if err := f.ask(ctx, "authenticate", keys, "authorization", &granted); err != nil {
+		return f.unopened(err)
+	}
+	if granted.Status != "authorized" {
+		return broker.Verdict{Kind: broker.Rejected, HTTPStatus: http.StatusUnauthorized, Message: "the stream says " + f.clean(granted.Status, maxExcerpt)}
+	}
+	type streams struct {
+		Streams []string `json:"streams"`
+	}
+	var listening streams
+	if err := f.ask(ctx, "listen", streams{[]string{tradeUpdates}}, "listening", &listening); err != nil {
+		return f.unopened(err)
+	}
+	if !slices.Contains(listening.Streams, tradeUpdates) {
+		return broker.Verdict{Message: "the stream does not listen to " + tradeUpdates}
+	}
+	return broker.Verdict{Kind: broker.Found}
+}
+
+func (f *feed) unopened(err error) broker.Verdict {
+	return broker.Verdict{Message: "the stream does not open: " + f.clean(err.Error(), maxMessage)}
+}
+
+// ask says something to the stream and waits for the answer.
+func (f *feed) ask(ctx context.Context, action string, data any, stream string, answer any) error {
+	message, err := json.Marshal(struct {
+		Action string `json:"action"`
+		Data   any    `json:"data"`
+	}{action, data})
+	if err != nil {
+		return err
+	}
+	if err := f.conn.Write(ctx, websocket.MessageText, message); err != nil {
+		return err
+	}
+	for {
+		m, err := f.hear(ctx)
+		if err != nil {
+			return err
+		}
+		switch m.Stream {
+		case stream:
+			return json.Unmarshal(m.Data, answer)
+		case tradeUpdates:
+			e, err := event(m.Data)
+			if err != nil {
+				return err
+			}
+			f.early = append(f.early, e)
+		default:
+			return fmt.Errorf("instead of %s it says %s: %s", stream, m.Stream, m.Data[:min(len(m.Data), maxExcerpt)])
+		}
+	}
+}
+
+// hear reads a message, in a binary frame or a text frame.
+func (f *feed) hear(ctx context.Context) (m said, err error) {
+	_, frame, err := f.conn.Read(ctx)
+	if err != nil {
+		return m, err
+	}
+	f.read.Add(1)
+	return m, json.Unmarshal(frame, &m)
+}
+
+// Next implements [broker.Feed].
+func (f *feed) Next(ctx context.Context) (broker.Event, error) {
+	if len(f.early) > 0 {
+		e := f.early[0]
+		f.early = f.early[1:]
+		return e, nil
+	}
+	for {
+		m, err := f.hear(ctx)
+		if err != nil {
+			return broker.Event{}, f.ended(ctx, err)
+		}
+		if m.Stream != tradeUpdates {
+			continue // what the broker says beside it
+		}
+		e, err := event(m.Data)
+		if err != nil {
+			return broker.Event{}, f.ended(ctx, err)
+		}
+		return e, nil
+	}
+}
+
+// ended says why a feed ends, without what a broker may have put into it.
+func (f *feed) ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("alpaca: the stream of updates ends: %s", f.clean(err.Error(), maxMessage))
+}
+
+// Close implements [broker.Feed].
+func (f *feed) Close() {
+	f.stop()
+	_ = f.conn.CloseNow() // it may be closed already
+	f.pinging.Wait()
+}
+
+// watch closes the connection when the broker no longer answers on it: no answer to a ping,
+// and nothing else was read meanwhile. (While nobody reads, answers stay unread as well.)
+func (f *feed) watch(every time.Duration) {
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	f.pinging.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+			before := f.read.Load()
+			if !f.answers(ctx, every) && f.read.Load() == before {
+				_ = f.conn.CloseNow() // Next fails
+				return
+			}
+		}
+	})
+}
+
+// answers says whether the broker answers a ping in time.
+func (f *feed) answers(ctx context.Context, patience time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return f.conn.Ping(ctx) == nil
+}
+
+var errNoOrder = errors.New("an update has no event or no order")
+
+// event reads a trade update.
+func event(data []byte) (broker.Event, error) {
+	var u sdk.TradeUpdate
+	if err := u.UnmarshalJSON(data); err != nil {
+		return broker.Event{}, err
+	}
+	if u.Event == "" || u.Order.ID == "" {
+		return broker.Event{}, errNoOrder
+	}
+	at := deref(u.Timestamp)
+	if at.IsZero() {
+		at = u.At
+	}
+	return broker.Event{Kind: u.Event, At: at, Price: deref(u.Price), Qty: deref(u.Qty), Order: record(&u.Order)}, nil
+}

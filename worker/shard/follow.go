@@ -1,0 +1,259 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker/updates"
+)
+
+const (
+	// followerInbox is how many outcomes a follower may be behind before it reads them from
+	// the ledger.
+	followerInbox = 64
+	// pollInterval is how long a tenant whose follower gave up its place waits at least for
+	// its next turn: each costs it a request or two of its rate limit.
+	pollInterval = 5 * time.Second
+	// startInterval is between two followers that are started after the shard was taken over:
+	// each dials its broker.
+	startInterval = 10 * time.Millisecond
+)
+
+// following is what a shard knows of the followers of its tenants' orders. Only the shard's
+// goroutine touches it, but for the channels.
+type following struct {
+	cfg   *updates.Config // nil: nobody follows
+	most  int
+	live  map[string]*followed
+	queue queue                // tenants that have open orders, perhaps, and no follower
+	rests map[string]time.Time // until when those in the queue wait at least
+
+	ctx      context.Context // of the followers
+	stop     context.CancelFunc
+	asks     chan updates.Ask
+	ended    chan unfollowed
+	found    chan string // tenants with open orders from before
+	scanning sync.WaitGroup
+}
+
+// followed is a tenant that has a follower.
+type followed struct {
+	inbox   chan ledger.Entry
+	behind  bool // inbox was full, and is closed; its follower asks for another one
+	yield   chan struct{}
+	yielded bool // yield is closed: others wait for the place
+}
+
+// unfollowed says that a follower's goroutine has returned.
+type unfollowed struct {
+	tenant string
+	open   bool // it has open orders, or that is not known
+	err    error
+}
+
+// beginFollowing starts followers for the tenants that have open orders from before, one
+// after the other, in the background.
+func (s *shard) beginFollowing(ctx context.Context) {
+	f := &s.following
+	if f.cfg = s.cfg.Updates; f.cfg == nil {
+		return
+	}
+	f.most = max(s.cfg.MaxFollowers, 1)
+	f.live, f.rests = make(map[string]*followed), make(map[string]time.Time)
+	f.asks, f.ended, f.found = make(chan updates.Ask), make(chan unfollowed), make(chan string)
+	f.ctx, f.stop = context.WithCancel(ctx)
+	f.scanning.Go(func() { s.scan(f.ctx) })
+}
+
+// scan finds the tenants that may have open orders.
+func (s *shard) scan(ctx context.Context) {
+	tenants, err := s.cfg.Session.Ledger.Unsettled(ctx, s.lease.Shard)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.Error().Err(err).Msg("cannot find out which tenants have open orders; their updates wait for their next order")
+		}
+		return
+	}
+	s.log.Debug().Int("tenants", len(tenants)).Msg("tenants that may have open orders")
+	ticker := time.NewTicker(startInterval)
+	defer ticker.Stop()
+	for _, name := range tenants {
+		select {
+		case s.following.found <- name:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// heard hands an outcome to its tenant's follower, or starts one if the outcome is of an
+// order that may be open now.
+func (f *following) heard(s *shard, e ledger.Entry) {
+	if f.cfg == nil {
+		return
+	}
+	t := f.live[e.Tenant]
+	switch {
+	case t == nil:
+		if placed(e.Data) {
+			f.follow(s, e.Tenant)
+		}
+	case t.behind:
+		// Its follower reads it from the ledger.
+	case len(t.inbox) < cap(t.inbox):
+		t.inbox <- e
+	default:
+		t.behind = true
+		close(t.inbox)
+	}
+}
+
+// placed says that an outcome is of an order that the broker took.
+func placed(outcome []byte) bool {
+	var o struct {
+		Kind   order.Kind   `json:"kind"`
+		Status order.Status `json:"status"`
+	}
+	if json.Unmarshal(outcome, &o) != nil || o.Status != order.Accepted {
+		return false
+	}
+	return o.Kind == order.KindOrder || o.Kind == order.KindReplace || o.Kind == order.KindClosePosition
+}
+
+// follow starts a follower of a tenant, or lets the tenant wait for a place.
+func (f *following) follow(s *shard, name string) {
+	if f.live[name] != nil || f.ctx.Err() != nil {
+		return
+	}
+	if len(f.live) < f.most {
+		f.start(s, name)
+		return
+	}
+	f.wait(name, time.Time{})
+}
+
+// wait queues a tenant up, and tells those that have a place.
+func (f *following) wait(name string, until time.Time) {
+	if f.queue.push(name) {
+		f.rests[name] = until
+	}
+	for _, t := range f.live {
+		t.giveWay()
+	}
+}
+
+func (t *followed) giveWay() {
+	if !t.yielded {
+		t.yielded = true
+		close(t.yield)
+	}
+}
+
+// start gives a tenant its follower.
+func (f *following) start(s *shard, name string) {
+	t := &followed{inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{})}
+	f.live[name] = t
+	if f.queue.len() > 0 {
+		t.giveWay()
+	}
+	one := updates.New(f.cfg, updates.Start{
+		Tenant: name,
+		Shard:  s.lease.Shard,
+		Epoch:  s.lease.Epoch,
+		Inbox:  updates.Inbox{Position: s.position, Outcomes: t.inbox},
+		Asks:   f.asks,
+		Yield:  t.yield,
+		Until:  s.lease.Until,
+	})
+	go func() {
+		err := guarded(f.ctx, one)
+		f.ended <- unfollowed{name, one.Open(), err}
+	}()
+}
+
+// guarded keeps a bug of ours in one tenant's follower from becoming every tenant's outage.
+func guarded(ctx context.Context, one *updates.Follower) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a bug of the worker's: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return one.Run(ctx)
+}
+
+// answer gives a follower a new inbox.
+func (f *following) answer(s *shard, q updates.Ask) {
+	t := f.live[q.Tenant]
+	t.inbox, t.behind = make(chan ledger.Entry, followerInbox), false
+	q.Reply <- updates.Inbox{Position: s.position, Outcomes: t.inbox}
+}
+
+// retire forgets a follower that has ended, and queues its tenant up if it needs another one.
+// It fails if another worker owns the shard.
+func (f *following) retire(s *shard, e unfollowed) error {
+	t := f.live[e.tenant]
+	delete(f.live, e.tenant)
+	if fenced, ok := errors.AsType[*updates.FencedError](e.err); ok {
+		return fmt.Errorf("shard: follower of tenant %s: %w", e.tenant, fenced)
+	}
+	if f.ctx.Err() != nil {
+		return nil
+	}
+	if e.err != nil {
+		s.log.Error().Err(e.err).Str("tenant", e.tenant).Msg("the follower of a tenant's updates failed; it is started again")
+	}
+	switch {
+	case e.err != nil, e.open:
+		f.wait(e.tenant, time.Now().Add(pollInterval))
+	case t.behind, len(t.inbox) > 0: // something came just now
+		f.wait(e.tenant, time.Time{})
+	}
+	f.fill(s, time.Now())
+	return nil
+}
+
+// fill starts followers for waiting tenants while there is room.
+func (f *following) fill(s *shard, now time.Time) {
+	for f.queue.len() > 0 && len(f.live) < f.most && !now.Before(f.rests[f.queue.names[0]]) {
+		name := f.queue.pop()
+		delete(f.rests, name)
+		if f.live[name] == nil {
+			f.start(s, name)
+		}
+	}
+}
+
+// end stops the followers: the next owner of the shard looks up what they miss.
+func (f *following) end() {
+	if f.cfg != nil {
+		f.stop()
+	}
+}
+
+// await waits until every follower has returned, and returns the first of them that was
+// fenced.
+func (f *following) await(s *shard) (first error) {
+	if f.cfg == nil {
+		return nil
+	}
+	f.end()
+	for len(f.live) > 0 {
+		if err := f.retire(s, <-f.ended); err != nil && first == nil {
+			first = err
+		}
+	}
+	f.scanning.Wait()
+	return first
+}
