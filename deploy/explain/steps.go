@@ -307,7 +307,7 @@ func (u update) step() Step {
 	if u.Qty != nil && u.Price != nil {
 		text += fmt.Sprintf(": %s at %s", u.Qty, u.Price)
 	}
-	if u.FilledQty != nil {
+	if u.FilledQty != nil && !u.FilledQty.IsZero() {
 		text += fmt.Sprintf("; %s filled in all", u.FilledQty)
 	}
 	if u.Derived {
