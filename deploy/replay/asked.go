@@ -104,7 +104,7 @@ func (a *Asked) Filled() Fill {
 }
 
 // pricePlaces is how fine an average price is shown.
-const pricePlaces = 6
+const pricePlaces = 9
 
 // What was asked, in a few words.
 func (a *Asked) What() string {
