@@ -46,6 +46,7 @@ func (c *run) mend(ctx context.Context) error {
 // write writes first what comes behind everything that the ledger tells of an order, then
 // what comes before some of it.
 func (c *run) write(ctx context.Context, m *updates.Mender) error {
+	m.Read(c.book.Read())
 	if err := m.Open(ctx, c.lacking()); err != nil {
 		return err
 	}
@@ -57,7 +58,8 @@ func (c *run) write(ctx context.Context, m *updates.Mender) error {
 		if len(holes) == 0 {
 			return nil
 		}
-		if err := m.Late(ctx, holes, c.book.Read()); err != nil && !errors.Is(err, updates.ErrStale) {
+		m.Read(c.book.Read())
+		if err := m.Late(ctx, holes); err != nil && !errors.Is(err, updates.ErrStale) {
 			return err
 		}
 	}

@@ -11,8 +11,16 @@ import (
 	"github.com/orderfleet/orderfleet/worker/updates"
 )
 
+// Ledger is what a run needs of the ledger; see [ledger.Ledger].
+type Ledger interface {
+	updates.Ledger
+	Extent(ctx context.Context, shard int) (ledger.Extent, error)
+	ReadAbout(ctx context.Context, tenant string, start ledger.Start, end uint64, deliver func(ledger.Entry) error) error
+}
+
 // Config is what all runs of a worker have in common. Nobody changes it.
 type Config struct {
+	Ledger Ledger
 	// Updates is how the worker writes updates, and makes tenants' lines for reading to their
 	// brokers.
 	Updates *updates.Config
@@ -38,15 +46,14 @@ type Owner struct {
 // Runner reconciles the tenants of a shard with their brokers. Safe for concurrent use, but
 // for one tenant at a time.
 type Runner struct {
-	cfg    *Config
-	ledger *ledger.Ledger
-	owner  Owner
-	paces  paces
+	cfg   *Config
+	owner Owner
+	paces paces
 }
 
 // NewRunner makes a runner for the owner of a shard.
 func NewRunner(cfg *Config, owner Owner) *Runner {
-	return &Runner{cfg: cfg, ledger: cfg.Updates.Ledger, owner: owner, paces: paces{all: make(map[string]*pace)}}
+	return &Runner{cfg: cfg, owner: owner, paces: paces{all: make(map[string]*pace)}}
 }
 
 // Request is what to reconcile.
@@ -133,7 +140,7 @@ func (c *run) compare(ctx context.Context) error {
 
 // catchUp folds what the ledger has.
 func (c *run) catchUp(ctx context.Context) error {
-	extent, err := c.ledger.Extent(ctx, c.owner.Shard)
+	extent, err := c.cfg.Ledger.Extent(ctx, c.owner.Shard)
 	if err != nil {
 		return err
 	}
@@ -146,7 +153,7 @@ func (c *run) catchUp(ctx context.Context) error {
 			from, c.told = ledger.Start{Time: c.From}, c.From
 		}
 	}
-	if err := c.ledger.ReadAbout(ctx, c.Tenant, from, extent.End, c.book.Apply); err != nil {
+	if err := c.cfg.Ledger.ReadAbout(ctx, c.Tenant, from, extent.End, c.book.Apply); err != nil {
 		return err
 	}
 	c.book.read = max(c.book.read, extent.End)

@@ -17,6 +17,7 @@ import (
 // reads it again. It asks the broker for nothing but its lists. One goroutine owns it.
 type Mender struct {
 	follower *Follower
+	read     uint64
 	written  int
 }
 
@@ -27,6 +28,9 @@ func NewMender(cfg *Config, st Start, books broker.Books) *Mender {
 	f.books = books
 	return &Mender{follower: f}
 }
+
+// Read says up to where the ledger was read to find out what is missing.
+func (m *Mender) Read(seq uint64) { m.read = seq }
 
 // Written is how many updates it has written.
 func (m *Mender) Written() int { return m.written }
@@ -80,12 +84,8 @@ func (m *Mender) load(ctx context.Context) error {
 	if last.Epoch > f.st.Epoch {
 		return f.fence(&last)
 	}
-	end, err := f.cfg.Ledger.End(ctx, f.st.Shard)
-	if err != nil {
-		return err
-	}
 	b := newBook(f.st.Tenant, 0)
-	if err := f.read(ctx, 1, max(end, tip), b.fold, ledger.Outcomes, ledger.Updates); err != nil {
+	if err := f.read(ctx, 1, max(m.read, tip), b.fold, ledger.Outcomes, ledger.Updates); err != nil {
 		return err
 	}
 	b.tip = max(b.tip, tip)
@@ -124,11 +124,11 @@ var ErrStale = errStale
 
 // Late records fills that are missing before others. It fails with [ErrStale] if the ledger
 // may tell of them by now, with ctx's error, or a [*FencedError].
-func (m *Mender) Late(ctx context.Context, holes []Hole, read uint64) error {
+func (m *Mender) Late(ctx context.Context, holes []Hole) error {
 	if err := m.load(ctx); err != nil {
 		return err
 	}
-	if m.follower.book.tip > read {
+	if m.follower.book.tip > m.read {
 		return errStale
 	}
 	fills, err := m.listed(ctx, holes)
