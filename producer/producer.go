@@ -33,13 +33,14 @@ type Producer struct {
 	ledger   *ledger.Ledger
 	js       jetstream.JetStream
 	denials  *denials
+	by       string        // who publishes
 	patience time.Duration // DefaultPatience, but in tests
 }
 
 // New makes a producer on a connection whose server has a ledger
 // ([ledger.ErrNotProvisioned] otherwise). It adds to the connection's error handler;
 // set your own before.
-func New(ctx context.Context, nc *nats.Conn) (*Producer, error) {
+func New(ctx context.Context, nc *nats.Conn, options ...Option) (*Producer, error) {
 	l, err := ledger.Open(ctx, nc)
 	if err != nil {
 		return nil, fmt.Errorf("producer: %w", err)
@@ -48,7 +49,14 @@ func New(ctx context.Context, nc *nats.Conn) (*Producer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("producer: %w", err)
 	}
-	return &Producer{l, js, watchDenials(nc), DefaultPatience}, nil
+	p := &Producer{ledger: l, js: js, by: ourselves(), patience: DefaultPatience}
+	for _, o := range options {
+		if err := o(p); err != nil {
+			return nil, err
+		}
+	}
+	p.denials = watchDenials(nc)
+	return p, nil
 }
 
 // Ledger is the ledger that the producer publishes to, for reading.
@@ -101,11 +109,11 @@ func (p *Producer) prepare(tenant string, in order.Intent) (*message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("producer: intent %s of tenant %s: %w", in.ID, tenant, err)
 	}
-	return &message{tenant, in.ID, &nats.Msg{
-		Subject: ledger.PublishSubject(tenant),
-		Header:  nats.Header{jetstream.MsgIDHeader: []string{order.ClientOrderID(tenant, in.ID)}},
-		Data:    data,
-	}}, nil
+	header := nats.Header{jetstream.MsgIDHeader: []string{order.ClientOrderID(tenant, in.ID)}}
+	if p.by != "" {
+		header[ledger.ByHeader] = []string{p.by}
+	}
+	return &message{tenant, in.ID, &nats.Msg{Subject: ledger.PublishSubject(tenant), Header: header, Data: data}}, nil
 }
 
 // publish tries until the ledger has the message, refuses it, or the time is over.

@@ -33,12 +33,15 @@ func (r *rig) undecidable(id string) {
 	}
 }
 
+// release releases a tenant, between two words on its intents that change nothing.
 func (r *rig) release(tenant string) {
 	r.Helper()
-	if _, err := r.ledger.Control(r.Context(), tenant, order.Control{
-		Version: order.Version, Verb: order.Release, By: "kim", Reason: "seen at the broker", At: time.Now(),
-	}); err != nil {
-		r.Fatal(err)
+	drop := order.Control{Version: order.Version, Verb: order.Drop, IntentID: "bad", By: "kim", Reason: "looked into it", At: time.Now()}
+	release := order.Control{Version: order.Version, Verb: order.Release, By: "kim", Reason: "seen at the broker", At: time.Now()}
+	for _, said := range []order.Control{drop, release, drop} {
+		if _, err := r.ledger.Control(r.Context(), tenant, said); err != nil {
+			r.Fatal(err)
+		}
 	}
 }
 

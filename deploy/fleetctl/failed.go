@@ -1,11 +1,13 @@
 package fleetctl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -26,6 +28,8 @@ type Failed struct {
 	// Retries are the intents that drove it again, with what became of each; an empty
 	// status is one that is still due.
 	Retries []*Retry `json:"retries,omitempty"`
+	// Dropped is an operator's word that it is not to be driven again; nil if there is none.
+	Dropped *order.Control `json:"dropped,omitempty"`
 }
 
 // Retry is an intent that drives another one again.
@@ -35,18 +39,29 @@ type Retry struct {
 	Status order.Status `json:"status,omitempty"`
 }
 
-// Settled says that a retry found out, or is about to, what became of the intent.
+// Settled says that nobody has to look any more: the intent was dropped, or a retry found
+// out, or is about to, what became of it.
 func (f *Failed) Settled() bool {
-	return slices.ContainsFunc(f.Retries, func(r *Retry) bool { return r.Status != order.Failed && r.Status != order.Expired })
+	return f.Dropped != nil || slices.ContainsFunc(f.Retries, func(r *Retry) bool { return r.Status != order.Failed && r.Status != order.Expired })
 }
 
 // Filter says which failed intents are meant.
 type Filter struct {
-	Tenant string    // empty for all
-	ID     string    // an intent's; empty for all
-	Since  time.Time // when the outcome was written; zero for ever
-	// All lists also those that a retry has settled.
+	Tenant string   // empty for all
+	IDs    []string // of intents; empty for all
+	// Since and Until bound when the outcome was written; zero is no bound.
+	Since, Until time.Time
+	// Labels are those that the intent bears, with these values, and Symbol is what its order
+	// is of. What retention has removed bears none.
+	Labels map[string]string
+	Symbol string
+	// All lists also those that are settled.
 	All bool
+}
+
+// Narrow says whether the filter leaves anything out but what is settled.
+func (f Filter) Narrow() bool {
+	return f.Tenant != "" || len(f.IDs) > 0 || !f.Since.IsZero() || !f.Until.IsZero() || len(f.Labels) > 0 || f.Symbol != ""
 }
 
 // ListFailed reads the failed intents in the order of their outcomes, shard by shard. It
@@ -98,10 +113,22 @@ func failedOf(ctx context.Context, l *ledger.Ledger, shard int, f Filter, progre
 func (r *reading) take(e ledger.Entry) error {
 	switch e.Class {
 	case ledger.Intents:
+		if !bytes.Contains(e.Data, []byte(`"retry_of"`)) {
+			return nil
+		}
 		if in, err := order.DecodeIntent(e.Data); err == nil && in.RetryOf != "" { // what cannot be read drives nothing again
 			r.driven(e, in)
 		}
+	case ledger.Controls:
+		if c, err := order.DecodeControl(e.Data); err == nil && c.Verb == order.Drop {
+			if f := r.byID[order.ClientOrderID(e.Tenant, c.IntentID)]; f != nil {
+				f.Dropped = &c
+			}
+		}
 	case ledger.Outcomes:
+		if len(r.retry) == 0 && !bytes.Contains(e.Data, []byte(`"failed"`)) {
+			return nil // most of a ledger; reading them would take most of the time
+		}
 		o, err := order.DecodeOutcome(e.Data)
 		if err != nil {
 			return fmt.Errorf("fleetctl: outcome at %s sequence %d: %w", ledger.StreamName(r.shard), e.Seq, err)
@@ -129,8 +156,27 @@ func (r *reading) driven(e ledger.Entry, in order.Intent) {
 	}
 }
 
+// meant says whether an outcome passes the filter.
 func (r *reading) meant(e ledger.Entry, o order.Outcome) bool {
-	return (r.filter.ID == "" || r.filter.ID == o.IntentID) && !e.Time.Before(r.filter.Since)
+	f := &r.filter
+	return (len(f.IDs) == 0 || slices.Contains(f.IDs, o.IntentID)) &&
+		!e.Time.Before(f.Since) && (f.Until.IsZero() || e.Time.Before(f.Until))
+}
+
+// asks says whether what an intent asked for passes the filter.
+func (f *Filter) asks(in *order.Intent) bool {
+	if len(f.Labels) == 0 && f.Symbol == "" {
+		return true
+	}
+	if in == nil || f.Symbol != "" && (in.Order == nil || !strings.EqualFold(in.Order.Symbol, f.Symbol)) {
+		return false
+	}
+	for key, value := range f.Labels {
+		if in.Labels[key] != value {
+			return false
+		}
+	}
+	return true
 }
 
 // complete reads what was asked.
@@ -149,7 +195,9 @@ func (r *reading) complete(ctx context.Context, l *ledger.Ledger) ([]Failed, err
 		case !errors.Is(err, ledger.ErrNone):
 			return nil, err
 		}
-		all = append(all, *f)
+		if r.filter.asks(f.Intent) {
+			all = append(all, *f)
+		}
 	}
 	return all, nil
 }
@@ -190,7 +238,11 @@ func (f *Failed) what() string {
 	return string(f.Intent.Kind)
 }
 
+// retries says what was done about it.
 func (f *Failed) retries() string {
+	if f.Dropped != nil {
+		return "dropped"
+	}
 	if len(f.Retries) == 0 {
 		return "none"
 	}

@@ -126,6 +126,62 @@ func TestFailedIntents(t *testing.T) {
 	}
 }
 
+// TestFilters: each filter leaves out what it says, and what is dropped is settled.
+func TestFilters(t *testing.T) {
+	d := newDesk(t)
+	for _, tenant := range []string{"acme", "beta"} {
+		d.end(tenant, "one", d.publish(tenant, buy("one")), order.Failed)
+		other := buy("two")
+		other.Labels, other.Order.Symbol = map[string]string{"desk": "8"}, "MSFT"
+		d.end(tenant, "two", d.publish(tenant, other), order.Failed)
+	}
+	drop := func(tenant string) {
+		found := d.list(fleetctl.Filter{Tenant: tenant, IDs: []string{"two"}})
+		if len(found) != 1 {
+			t.Fatalf("%d found to drop: %+v", len(found), found)
+		}
+		if _, err := found[0].Drop(t.Context(), d.Ledger, fleetctl.Why{By: "ann", Reason: "too late"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		name   string
+		filter fleetctl.Filter
+		want   int
+	}{
+		{"all", fleetctl.Filter{}, 4},
+		{"a tenant's", fleetctl.Filter{Tenant: "acme"}, 2},
+		{"named", fleetctl.Filter{Tenant: "acme", IDs: []string{"one", "none"}}, 1},
+		{"with a label", fleetctl.Filter{Labels: map[string]string{"desk": "8"}}, 2},
+		{"with two labels", fleetctl.Filter{Labels: map[string]string{"desk": "8", "floor": "2"}}, 0},
+		{"of a symbol", fleetctl.Filter{Symbol: "msft", Tenant: "beta"}, 1},
+		{"before today", fleetctl.Filter{Until: time.Now().Add(-time.Hour)}, 0},
+		{"of the last hour", fleetctl.Filter{Since: time.Now().Add(-time.Hour), Until: time.Now().Add(time.Hour)}, 4},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if found := d.list(tc.filter); len(found) != tc.want {
+				t.Errorf("%d found, not %d: %+v", len(found), tc.want, found)
+			}
+			if narrow := tc.name != "all"; tc.filter.Narrow() != narrow {
+				t.Errorf("narrow: %t", !narrow)
+			}
+		})
+	}
+	drop("acme")
+	if left := d.list(fleetctl.Filter{}); len(left) != 3 {
+		t.Errorf("%d are left when one was dropped: %+v", len(left), left)
+	}
+	all := d.list(fleetctl.Filter{Tenant: "acme", All: true})
+	if len(all) != 2 || all[1].Dropped == nil || all[1].Dropped.By != "ann" || all[1].Dropped.Reason != "too late" {
+		t.Errorf("with those that are settled: %+v", all)
+	}
+	var text bytes.Buffer
+	fleetctl.PrintFailed(&text, all)
+	if !strings.Contains(text.String(), "dropped") {
+		t.Errorf("nothing says that it was dropped:\n%s", text.String())
+	}
+}
+
 // TestGone: what retention has removed cannot be driven again, and the error says so.
 func TestGone(t *testing.T) {
 	f := fleetctl.Failed{Tenant: "acme", Outcome: order.Outcome{IntentID: "bad"}}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
@@ -47,6 +48,15 @@ func (f *Failed) Again(w Why) (order.Intent, error) {
 		return order.Intent{}, fmt.Errorf("fleetctl: drive intent %s of tenant %s again: %w", f.Outcome.IntentID, f.Tenant, err)
 	}
 	return again, nil
+}
+
+// Drop writes on the ledger that a failed intent is not to be driven again.
+func (f *Failed) Drop(ctx context.Context, l *ledger.Ledger, w Why) (order.Control, error) {
+	said := order.Control{Version: order.Version, Verb: order.Drop, IntentID: f.Outcome.IntentID, By: w.By, Reason: w.Reason, At: time.Now().UTC()}
+	if _, err := l.Control(ctx, f.Tenant, said); err != nil {
+		return said, fmt.Errorf("fleetctl: drop intent %s of tenant %s: %w", f.Outcome.IntentID, f.Tenant, err)
+	}
+	return said, nil
 }
 
 // Result is what became of an intent that was driven again.

@@ -14,6 +14,11 @@ type live struct{ *ledger.Ledger }
 
 func (l live) Name() string { return "the ledger" }
 
+func (l live) Extent() Extent { return Extent{} }
+
+// where says where the ledger is, without what opens it.
+func (l live) where() string { return l.JetStream().Conn().ConnectedUrlRedacted() }
+
 // errBehind ends a reading at the end of its stretch.
 var errBehind = errors.New("history: behind the stretch")
 
@@ -35,7 +40,7 @@ func (l live) read(ctx context.Context, shard int, s Stretch, progress Progress,
 		end = min(end, s.To)
 	}
 	phase := "reading " + ledger.StreamName(shard)
-	err = l.Ledger.Read(ctx, shard, ledger.Start{Seq: s.From, Time: s.Since}, end, func(e ledger.Entry) error {
+	err = l.from(ctx, shard, s, end, func(e ledger.Entry) error {
 		if s.After(e) {
 			return errBehind
 		}
@@ -46,8 +51,18 @@ func (l live) read(ctx context.Context, shard int, s Stretch, progress Progress,
 		return deliver(shard, e)
 	})
 	progress(phase, int(end), int(end))
-	if errors.Is(err, errBehind) {
+	if errors.Is(err, errBehind) || errors.Is(err, ErrSkipShard) {
 		return nil
 	}
 	return err
+}
+
+// from reads a shard from the beginning of a stretch on, and as little beside it as the
+// server can pass over.
+func (l live) from(ctx context.Context, shard int, s Stretch, end uint64, deliver func(ledger.Entry) error) error {
+	start := ledger.Start{Seq: s.From, Time: s.Since}
+	if len(s.Tenants) == 1 && l.ShardOf(s.Tenants[0]) == shard {
+		return l.ReadAbout(ctx, s.Tenants[0], start, end, deliver)
+	}
+	return l.Ledger.Read(ctx, shard, start, end, deliver)
 }

@@ -2,6 +2,8 @@ package history
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,12 +13,14 @@ import (
 // Stretch says which part of a ledger is meant. The zero value is all of it.
 type Stretch struct {
 	// Tenants are those meant; empty for all.
-	Tenants []string
+	Tenants []string `json:"tenants,omitempty"`
 	// Since and Until bound the times at which the ledger took a message: from Since on,
 	// before Until. Zero is no bound.
-	Since, Until time.Time
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 	// From and To bound the sequence numbers in each shard, both included. 0 is no bound.
-	From, To uint64
+	From uint64 `json:"from_seq,omitempty"`
+	To   uint64 `json:"to_seq,omitempty"`
 }
 
 // Holds says whether a message is within the stretch.
@@ -24,9 +28,10 @@ func (s Stretch) Holds(e ledger.Entry) bool {
 	return s.Names(e.Tenant) && !s.Before(e) && !s.After(e)
 }
 
-// Names says whether a tenant is meant.
+// Names says whether a tenant is meant. What is of no tenant, the epochs of a shard, is meant
+// with each tenant of the shard.
 func (s Stretch) Names(tenant string) bool {
-	return len(s.Tenants) == 0 || slices.Contains(s.Tenants, tenant)
+	return len(s.Tenants) == 0 || tenant == "" || slices.Contains(s.Tenants, tenant)
 }
 
 // Before says that a message is before the stretch.
@@ -46,6 +51,56 @@ func (s Stretch) Open() Stretch {
 	return s
 }
 
+// within narrows a stretch to what a source has of it.
+func (s Stretch) within(all Stretch) Stretch {
+	if len(s.Tenants) == 0 {
+		s.Tenants = all.Tenants
+	}
+	if s.Since.Before(all.Since) {
+		s.Since = all.Since
+	}
+	if !all.Until.IsZero() && (s.Until.IsZero() || s.Until.After(all.Until)) {
+		s.Until = all.Until
+	}
+	s.From = max(s.From, all.From)
+	if all.To != 0 && (s.To == 0 || s.To > all.To) {
+		s.To = all.To
+	}
+	return s
+}
+
+// Extent is what of a ledger a source has.
+type Extent struct {
+	// Stretch is the part that it has; the zero value is all of the ledger.
+	Stretch
+	// AsOf is when the end of an unbounded stretch was the ledger's; zero: it is now.
+	AsOf time.Time
+}
+
+// Has says what a stretch asks for that the source does not have, as an [*OutsideError]; nil if
+// it has all.
+func (x Extent) Has(s Stretch) error {
+	for _, t := range s.Tenants {
+		if !x.Names(t) {
+			return &OutsideError{"it has no messages of tenant " + t}
+		}
+	}
+	switch {
+	case !s.Since.IsZero() && s.Since.Before(x.Since):
+		return &OutsideError{fmt.Sprintf("it begins at %s", x.Since)}
+	case !x.Until.IsZero() && s.Until.After(x.Until):
+		return &OutsideError{fmt.Sprintf("it ends at %s", x.Until)}
+	case s.From != 0 && s.From < x.From:
+		return &OutsideError{fmt.Sprintf("it begins at sequence %d", x.From)}
+	case x.To != 0 && s.To > x.To:
+		return &OutsideError{fmt.Sprintf("it ends at sequence %d", x.To)}
+	}
+	return nil
+}
+
+// ErrSkipShard, returned by what a source delivers to, ends the reading of the shard in peace.
+var ErrSkipShard = errors.New("history: enough of this shard")
+
 // Progress is told how far a long reading is, phase by phase.
 type Progress func(phase string, done, of int)
 
@@ -55,9 +110,11 @@ type Source interface {
 	Name() string
 	// Shards is the number of shards.
 	Shards() int
+	// Extent is what of the ledger the source has.
+	Extent() Extent
 	// Read calls deliver for every message of a stretch, shard by shard, in the order of
 	// each shard, up to what the shard's end was when its reading began. It ends with
-	// deliver's error.
+	// deliver's error; after [ErrSkipShard] it goes on with the next shard.
 	Read(ctx context.Context, s Stretch, progress Progress, deliver func(shard int, e ledger.Entry) error) error
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -45,6 +44,16 @@ type Config struct {
 	// Tick between two steps of the prices while [Broker.Run] runs; 0 means
 	// [DefaultTick], below 0 they stand still but for [Broker.Tick].
 	Tick time.Duration
+	// Assets are listed beside those that every broker knows; of one that it knows, the
+	// price alone counts.
+	Assets []Listing
+}
+
+// Listing is an asset by its symbol, with the price of its last trade, above 0. A symbol
+// with a slash is a pair of crypto and a currency, any other one an equity.
+type Listing struct {
+	Symbol string
+	Price  decimal.Decimal
 }
 
 // Broker is a paper broker. It is safe for concurrent use.
@@ -76,7 +85,7 @@ type Broker struct {
 func New(c Config) *Broker {
 	b := &Broker{
 		seed: c.Seed, cash: c.Cash, tick: c.Tick, clock: c.Clock,
-		market: newMarket(c.Seed), accounts: make(map[string]*account), closing: make(chan struct{}),
+		market: newMarket(c.Seed, c.Assets), accounts: make(map[string]*account), closing: make(chan struct{}),
 	}
 	if b.cash.IsZero() {
 		b.cash = DefaultCash
@@ -91,7 +100,7 @@ func New(c Config) *Broker {
 		c.RateLimit = DefaultRateLimit
 	}
 	b.rateLimit.Store(int64(c.RateLimit))
-	b.faults.random = rand.New(rand.NewPCG(c.Seed, hash("faults")))
+	b.faults.seed = c.Seed ^ hash("faults")
 	b.duplicate.Store(!c.NoDuplicateCheck)
 	b.session.opened.Store(true)
 	return b
@@ -99,6 +108,9 @@ func New(c Config) *Broker {
 
 // Ledger returns the broker's record of what arrived and what it booked.
 func (b *Broker) Ledger() *Ledger { return &b.ledger }
+
+// Lists says whether an asset can be traded.
+func (b *Broker) Lists(symbol string) bool { return b.market.find(upper(symbol), b.now()) != nil }
 
 // now is the broker's time: its clock's, moved by what was set.
 func (b *Broker) now() time.Time { return b.session.now(b.clock()) }

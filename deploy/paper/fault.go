@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -70,8 +71,11 @@ type Fault struct {
 	When When
 	// Count is how often it strikes; 0 is without end.
 	Count int
-	// Probability that it strikes, in (0, 1]; 0 means 1. It is drawn from the
-	// broker's seed.
+	// Most is how often it strikes the same request, made again and again; 0 is without end.
+	Most int
+	// Probability that it strikes, in (0, 1]; 0 means 1. It is drawn from the broker's
+	// seed, from what the request is and from how often it was made before: what others
+	// ask meanwhile changes nothing.
 	Probability float64
 	// Status of an Error, 500-599; 0 means 500.
 	Status int
@@ -106,8 +110,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf("%w: a rate limit strikes before the booking", errFault)
 	case (f.Kind == SlowBody || f.Kind == Unseen) && f.When == Before:
 		return fmt.Errorf("%w: %s strikes after the booking", errFault, f.Kind)
-	case f.Count < 0:
-		return fmt.Errorf("%w: count %d: want at least 0", errFault, f.Count)
+	case f.Count < 0 || f.Most < 0:
+		return fmt.Errorf("%w: count %d, most %d: want at least 0", errFault, f.Count, f.Most)
 	case !(f.Probability >= 0 && f.Probability <= 1):
 		return fmt.Errorf("%w: probability %v: want 0 to 1", errFault, f.Probability)
 	case f.Status != 0 && (f.Kind != Error || f.Status < 500 || f.Status > 599):
@@ -167,7 +171,8 @@ func (b *Broker) SetFault(f Fault) error {
 	}
 	b.faults.mu.Lock()
 	defer b.faults.mu.Unlock()
-	b.faults.list = append(b.faults.list, &f)
+	b.faults.set++
+	b.faults.list = append(b.faults.list, &standing{Fault: f, number: b.faults.set, struck: make(map[fingerprint]int)})
 	b.faults.some.Store(true)
 	return nil
 }
@@ -178,7 +183,7 @@ func (b *Broker) Faults() []Fault {
 	defer b.faults.mu.Unlock()
 	all := make([]Fault, len(b.faults.list))
 	for i, f := range b.faults.list {
-		all[i] = *f
+		all[i] = f.Fault
 	}
 	return all
 }
@@ -187,17 +192,34 @@ func (b *Broker) Faults() []Fault {
 func (b *Broker) ClearFaults() {
 	b.faults.mu.Lock()
 	defer b.faults.mu.Unlock()
-	b.faults.list = nil
+	b.faults.list, b.faults.made = nil, nil
 	b.faults.some.Store(false)
 }
 
 // faultList holds the faults in the order in which they were set.
 type faultList struct {
 	some atomic.Bool // spares requests the lock
+	seed uint64
 
-	mu     sync.Mutex
-	list   []*Fault
-	random *rand.Rand
+	mu   sync.Mutex
+	list []*standing
+	set  uint64                 // how many faults there have been
+	made map[fingerprint]uint64 // how often each request was made; nil without faults
+}
+
+// standing is a fault that can still strike.
+type standing struct {
+	Fault
+	number uint64
+	struck map[fingerprint]int // how often each request; kept if that is bounded
+}
+
+// fingerprint tells requests apart: by account, method, path, query and body.
+type fingerprint [16]byte
+
+func fingerprintOf(c *call) fingerprint {
+	words := []string{c.account.key, c.method, c.path, c.query.Encode(), string(c.body)}
+	return digest([]byte(strings.Join(words, "\x00")))
 }
 
 // strike is what goes wrong with one request.
@@ -212,26 +234,37 @@ func (l *faultList) strike(c *call) (s strike) {
 		return s
 	}
 	op := operationOf(c)
-	return l.strikeWhere(func(f *Fault) bool { return f.matches(c, op) })
+	return l.strikeWhere(fingerprintOf(c), func(f *Fault) bool { return f.matches(c, op) })
 }
 
 // strikeWhere finds what goes wrong with something that some faults can strike.
-func (l *faultList) strikeWhere(matches func(*Fault) bool) (s strike) {
+func (l *faultList) strikeWhere(r fingerprint, matches func(*Fault) bool) (s strike) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.made == nil {
+		l.made = make(map[fingerprint]uint64)
+	}
+	l.made[r]++
 	for i := 0; i < len(l.list) && s.fault == nil; i++ {
 		f := l.list[i]
-		if !matches(f) || f.Probability > 0 && l.random.Float64() >= f.Probability {
+		if !matches(&f.Fault) || f.Most > 0 && f.struck[r] >= f.Most {
+			continue
+		}
+		random := l.random(f, r)
+		if f.Probability > 0 && random.Float64() >= f.Probability {
 			continue
 		}
 		switch {
 		case f.Kind != Latency:
-			hit := *f // what is counted down must not change under the strike
+			hit := f.Fault // what is counted down must not change under the strike
 			s.fault = &hit
 		case f.after():
-			s.after += f.draw(l.random)
+			s.after += f.draw(random)
 		default:
-			s.before += f.draw(l.random)
+			s.before += f.draw(random)
+		}
+		if f.Most > 0 {
+			f.struck[r]++
 		}
 		if f.Count == 0 {
 			continue
@@ -243,6 +276,11 @@ func (l *faultList) strikeWhere(matches func(*Fault) bool) (s strike) {
 		}
 	}
 	return s
+}
+
+// random is what a fault draws from for a request as often as it was made by now.
+func (l *faultList) random(f *standing, r fingerprint) *rand.Rand {
+	return rand.New(rand.NewPCG(l.seed^binary.LittleEndian.Uint64(r[:8])^f.number<<32, binary.LittleEndian.Uint64(r[8:])+l.made[r]))
 }
 
 func (f *Fault) matches(c *call, op Operation) bool {

@@ -9,10 +9,13 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/shopspring/decimal"
 
 	"github.com/orderfleet/orderfleet/deploy/paper"
 )
@@ -301,5 +304,80 @@ func TestUnseen(t *testing.T) {
 			t.Errorf("lookup %d: HTTP %d %s", lookups, status, body)
 		}
 		return
+	}
+}
+
+// TestFaultsOfARequest: whether a fault strikes a request depends on the request and on how
+// often it was made, not on what others ask meanwhile, and it can be bounded.
+func TestFaultsOfARequest(t *testing.T) {
+	ids := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
+	place := func(b *running, id string) int {
+		status, _, _, err := b.call(t.Context(), "POST", b.api+"/v2/orders", `{"client_order_id":"`+id+`","symbol":"AAPL","qty":"1","side":"buy","type":"market","time_in_force":"day"}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status
+	}
+	run3 := func(ids []string) map[string]string {
+		b := run(t, paper.Config{Seed: 7, RateLimit: paper.Unlimited})
+		if err := b.SetFault(paper.Fault{Kind: paper.Error, Operation: paper.Place, Probability: 0.6, Most: 2}); err != nil {
+			t.Fatal(err)
+		}
+		got := make(map[string]string)
+		for range 3 {
+			for _, id := range ids {
+				got[id] += map[int]string{200: "booked ", 500: "error ", 422: "twice "}[place(b, id)]
+			}
+		}
+		return got
+	}
+	forwards := run3(ids)
+	slices.Reverse(ids)
+	backwards := run3(ids)
+	some := make(map[string]bool)
+	for _, id := range ids {
+		some[forwards[id]] = true
+		if forwards[id] != backwards[id] {
+			t.Errorf("%s: %s, in another order %s", id, forwards[id], backwards[id])
+		}
+		if forwards[id] == "error error error " {
+			t.Errorf("%s was struck more than twice", id)
+		}
+	}
+	if len(some) < 3 || !some["error error booked "] {
+		t.Errorf("the faults are all alike: %v", some)
+	}
+}
+
+func TestParseFault(t *testing.T) {
+	f, err := paper.ParseFault(`{"operation":"place","kind":"error","status":503,"when":"after","probability":0.3,"most":4}`)
+	want := paper.Fault{Operation: paper.Place, Kind: paper.Error, Status: 503, When: paper.After, Probability: 0.3, Most: 4}
+	if err != nil || f != want {
+		t.Errorf("%+v, %v", f, err)
+	}
+	for _, bad := range []string{``, `place`, `{"kind":"none"}`, `{"kind":"error","colour":"red"}`, `{"kind":"error","most":-1}`} {
+		if _, err := paper.ParseFault(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+// TestListings: an asset that the broker did not know trades at its price; of one that it
+// knows, the price counts.
+func TestListings(t *testing.T) {
+	b := run(t, paper.Config{Assets: []paper.Listing{
+		{Symbol: "PLTR", Price: decimal.RequireFromString("17.5")}, {Symbol: "XRP/USD", Price: decimal.RequireFromString("0.5")}, {Symbol: "AAPL", Price: decimal.RequireFromString("201")},
+	}})
+	if !b.Lists("pltr") || !b.Lists("XRPUSD") || b.Lists("ZZZZQ") {
+		t.Error("what it lists is not what it was told")
+	}
+	for symbol, price := range map[string]string{"PLTR": "17.5", "XRP/USD": "0.5", "AAPL": "201", "MSFT": "418"} {
+		if got := b.Prices()[symbol]; got.String() != price {
+			t.Errorf("%s costs %s, wanted %s", symbol, got, price)
+		}
+	}
+	status, _, body, err := b.call(t.Context(), "POST", b.api+"/v2/orders", strings.Replace(buyOne, "AAPL", "PLTR", 1))
+	if err != nil || status != 200 {
+		t.Errorf("%d %s %v", status, body, err)
 	}
 }

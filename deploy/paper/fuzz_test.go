@@ -101,3 +101,18 @@ func FuzzNumbers(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseFault: what is taken as a fault is one that a broker takes.
+func FuzzParseFault(f *testing.F) {
+	f.Add(`{"operation":"place","kind":"error","probability":0.3,"most":4}`)
+	f.Add(`{"kind":"latency","p50":"1ms","p99":"5ms"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		fault, err := ParseFault(text)
+		if err != nil {
+			return
+		}
+		if err := New(Config{}).SetFault(fault); err != nil {
+			t.Errorf("%q is parsed and refused: %v", text, err)
+		}
+	})
+}

@@ -26,17 +26,33 @@ type market struct {
 	options map[string]*asset
 }
 
-func newMarket(seed uint64) *market {
+func newMarket(seed uint64, more []Listing) *market {
 	m := &market{known: make(map[string]*asset, 3*len(listings)), options: make(map[string]*asset)}
 	for _, l := range listings {
-		a := newAsset(l.symbol, l.name, l.class, l.exchange)
-		price := decimal.RequireFromString(l.price)
-		a.price.Store(&price)
-		m.listed = append(m.listed, a)
-		m.walks = append(m.walks, rand.New(rand.NewPCG(seed, hash(l.symbol))))
-		m.known[l.symbol], m.known[plain(l.symbol)], m.known[a.id] = a, a, a
+		m.list(seed, l, decimal.RequireFromString(l.price))
+	}
+	for _, l := range more {
+		symbol := upper(l.Symbol)
+		if a := m.known[symbol]; a != nil {
+			a.price.Store(&l.Price)
+			continue
+		}
+		class, exchange := equity, "NYSE"
+		if strings.Contains(symbol, "/") {
+			class, exchange = crypto, "CRYPTO"
+		}
+		m.list(seed, listing{symbol: symbol, name: symbol, class: class, exchange: exchange}, l.Price)
 	}
 	return m
+}
+
+// list makes an asset known.
+func (m *market) list(seed uint64, l listing, price num) {
+	a := newAsset(l.symbol, l.name, l.class, l.exchange)
+	a.price.Store(&price)
+	m.listed = append(m.listed, a)
+	m.walks = append(m.walks, rand.New(rand.NewPCG(seed, hash(l.symbol))))
+	m.known[l.symbol], m.known[plain(l.symbol)], m.known[a.id] = a, a, a
 }
 
 // find returns the asset of a symbol, a pair without its slash or an id; nil if there

@@ -19,6 +19,7 @@ type faultJSON struct {
 	Kind        FaultKind `json:"kind"`
 	When        When      `json:"when,omitzero"`
 	Count       int       `json:"count,omitzero"`
+	Most        int       `json:"most,omitzero"`
 	Probability float64   `json:"probability,omitzero"`
 	Status      int       `json:"status,omitzero"`
 	RetryAfter  span      `json:"retry_after,omitzero"`
@@ -44,7 +45,7 @@ func (s *span) UnmarshalText(text []byte) error {
 
 func (f *faultJSON) fault() Fault {
 	return Fault{
-		f.Account, f.Operation, f.Path, f.Kind, f.When, f.Count, f.Probability, f.Status,
+		f.Account, f.Operation, f.Path, f.Kind, f.When, f.Count, f.Most, f.Probability, f.Status,
 		time.Duration(f.RetryAfter), time.Duration(f.Delay), time.Duration(f.Min), time.Duration(f.Max),
 		time.Duration(f.P50), time.Duration(f.P99),
 	}
@@ -52,9 +53,20 @@ func (f *faultJSON) fault() Fault {
 
 func faultToJSON(f Fault) faultJSON {
 	return faultJSON{
-		f.Account, f.Operation, f.Path, f.Kind, f.When, f.Count, f.Probability, f.Status,
+		f.Account, f.Operation, f.Path, f.Kind, f.When, f.Count, f.Most, f.Probability, f.Status,
 		span(f.RetryAfter), span(f.Delay), span(f.Min), span(f.Max), span(f.P50), span(f.P99),
 	}
+}
+
+// ParseFault reads a fault as the admin endpoint takes it, such as
+// {"operation":"place","kind":"error","probability":0.1}, and checks it.
+func ParseFault(text string) (Fault, error) {
+	var asked faultJSON
+	if err := json.Unmarshal([]byte(text), &asked, json.RejectUnknownMembers(true)); err != nil {
+		return Fault{}, fmt.Errorf("%w: %w", errFault, err)
+	}
+	f := asked.fault()
+	return f, f.check()
 }
 
 // readAdmin decodes the body of an admin request; unlike the API's, unknown fields

@@ -25,7 +25,7 @@ func (b *Broker) refuseStream(w http.ResponseWriter, r *http.Request) bool {
 	if !b.faults.some.Load() {
 		return false
 	}
-	s := b.faults.strikeWhere(func(f *Fault) bool {
+	s := b.faults.strikeWhere(fingerprint(digest([]byte(r.URL.Path))), func(f *Fault) bool {
 		return f.Operation == Stream && f.opens() && f.Account == "" && strings.HasPrefix(r.URL.Path, f.Path)
 	})
 	if s.fault == nil {
@@ -40,7 +40,7 @@ func (b *Broker) strikeEvent(a *account) (delay time.Duration, f *Fault) {
 	if !b.faults.some.Load() {
 		return 0, nil
 	}
-	s := b.faults.strikeWhere(func(f *Fault) bool {
+	s := b.faults.strikeWhere(fingerprint(digest([]byte(a.key))), func(f *Fault) bool {
 		return f.Operation == Stream && !f.opens() && (f.Account == "" || f.Account == a.key)
 	})
 	return s.before + s.after, s.fault

@@ -213,32 +213,31 @@ func (s *system) stop() error {
 	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
 }
 
-// awaitOutcomes waits until every intent has its outcome. It looks at the streams' sizes
-// only, which costs the system nothing that shows.
+// awaitOutcomes waits until every intent has its outcome. It asks the streams how many
+// there are, which costs the system nothing that shows.
 func (s *system) awaitOutcomes(ctx context.Context, o Options, w *watch) error {
-	want := uint64(2 * (o.total() + o.IdleTenants))
 	const interval = 50 * time.Millisecond
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	var last uint64
+	last := 0
 	for still := time.Duration(0); ; still += interval {
-		messages := uint64(0)
+		outcomes := -o.IdleTenants
 		for shard := range o.Shards {
-			end, err := s.ledger.End(ctx, shard)
+			n, err := s.ledger.Count(ctx, shard, ledger.Outcomes)
 			if err != nil {
 				return err
 			}
-			messages += end
+			outcomes += int(n)
 		}
 		if err := w.look(); err != nil {
 			return err
 		}
-		o.progress("whole system, clients "+string(o.Clients), max(int(messages)-2*o.IdleTenants-o.total(), 0), o.total())
+		o.progress("whole system, clients "+string(o.Clients), outcomes, o.total())
 		switch {
-		case messages >= want:
+		case outcomes >= o.total():
 			return nil
-		case messages != last:
-			last, still = messages, 0
+		case outcomes != last:
+			last, still = outcomes, 0
 		case still > o.Patience:
 			return nil // what is missing will be reported as lost
 		}

@@ -160,8 +160,9 @@ func TestProducerPermissionTakenAway(t *testing.T) {
 	s.settle([]producer.Receipt{first, second})
 }
 
-// TestLedgerFull: the intents that nobody worked on have filled a stream to its limit: none
-// of their outcomes has room. Their tenants wait, and go on when an operator has made some.
+// TestLedgerFull: the intents that nobody worked on have filled a stream to its limit: a
+// worker cannot begin, and no outcome would have room. Their tenants wait, and go on when an
+// operator has made some.
 func TestLedgerFull(t *testing.T) {
 	t.Parallel()
 	c := newConfigured(t)
@@ -169,7 +170,7 @@ func TestLedgerFull(t *testing.T) {
 	s := troubled(t, c.url("admin", "a"), func(s *ledger.Settings) { s.MaxBytes = 32 << 10 })
 	l := s.load(4)
 	s.awaitRefusals(l)
-	s.work()
+	s.begin()
 	s.goesOn(l, func() {
 		provision(t, dial(t, s.servers, nil), func(s *ledger.Settings) { s.MaxBytes = 64 << 20 })
 	})

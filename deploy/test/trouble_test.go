@@ -84,13 +84,31 @@ func dial(t testing.TB, servers string, trouble nats.ErrHandler) *nats.Conn {
 	return nc
 }
 
-// work runs a worker, on a connection of its own, until the test ends. It is drained then,
-// and must not have ended before.
+// work runs a worker, on a connection of its own, until the test ends, and waits until it
+// serves every shard.
 func (s *site) work() *nats.Conn {
 	s.Helper()
+	nc, serving, ended := s.begin()
+	for range troubledShards {
+		select {
+		case <-serving:
+		case err := <-ended:
+			ended <- err
+			s.Fatal(err)
+		case <-s.Context().Done():
+			s.Fatal("the worker does not start")
+		}
+	}
+	return nc
+}
+
+// begin starts a worker. It is drained when the test ends, and must not have ended before.
+func (s *site) begin() (nc *nats.Conn, serving <-chan int, ended chan error) {
+	s.Helper()
 	log := zerolog.New(s.log).Level(zerolog.WarnLevel)
-	nc := dial(s.T, s.servers, func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn().Err(err).Msg("NATS") })
-	serving, drain, ended := make(chan int, troubledShards), make(chan struct{}), make(chan error, 1)
+	nc = dial(s.T, s.servers, func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn().Err(err).Msg("NATS") })
+	shards, drain := make(chan int, troubledShards), make(chan struct{})
+	ended = make(chan error, 1)
 	go func() {
 		ended <- worker.Run(context.Background(), drain, nc, worker.Config{
 			Connect: func(_ context.Context, name string) (broker.Line, error) {
@@ -100,7 +118,7 @@ func (s *site) work() *nats.Conn {
 			Settle: time.Second,
 			Serving: func(shard int) { // again after each trouble
 				select {
-				case serving <- shard:
+				case shards <- shard:
 				default:
 				}
 			},
@@ -116,17 +134,7 @@ func (s *site) work() *nats.Conn {
 			s.Log(s.log.String())
 		}
 	})
-	for range troubledShards {
-		select {
-		case <-serving:
-		case err := <-ended:
-			ended <- err
-			s.Fatal(err)
-		case <-s.Context().Done():
-			s.Fatal("the worker does not start")
-		}
-	}
-	return nc
+	return nc, shards, ended
 }
 
 // lines is a log that is read while it is written.

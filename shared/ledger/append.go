@@ -41,7 +41,7 @@ func (l *Ledger) Append(shard int, tenant string, o *order.Outcome, after uint64
 
 // Control appends an operator's word on a tenant, and returns its sequence number in the
 // tenant's shard. After an error that is no [order.FieldErrors] only the ledger knows
-// whether it stands (see [Ledger.LastControl]); saying it twice does no harm.
+// whether it stands (see [Ledger.NextControl]); saying it twice does no harm.
 func (l *Ledger) Control(ctx context.Context, tenant string, c order.Control) (uint64, error) {
 	if err := order.ValidTenant(tenant); err != nil {
 		return 0, fmt.Errorf("ledger: control: %w", err)

@@ -21,6 +21,8 @@ const (
 	pullExpiry = 30 * time.Second
 	// inactive is how long the server keeps a consumer that nobody reads any more.
 	inactive = time.Minute
+	// pacedInactive is that of a consumer which may have nothing to send for long.
+	pacedInactive = time.Hour
 
 	// The time for making a consumer: little, so that a request that was lost with its
 	// server costs little, and more each time, for a server that is merely slow; never
@@ -43,6 +45,9 @@ func (l *Ledger) consume(ctx context.Context, stream string, cfg jetstream.Consu
 	r.cfg.AckPolicy = jetstream.AckNonePolicy
 	r.cfg.MemoryStorage, r.cfg.Replicas = true, 1
 	r.cfg.InactiveThreshold = inactive
+	if r.paced() {
+		r.cfg.InactiveThreshold = pacedInactive
+	}
 	for {
 		err := r.run(ctx)
 		switch {
@@ -95,7 +100,7 @@ func (r *reading) run(ctx context.Context) error {
 		jetstream.PullMaxMessages(1000),
 		jetstream.PullExpiry(pullExpiry),
 		jetstream.PullHeartbeat(tailHeartbeat),
-		jetstream.WithMessagesErrOnMissingHeartbeat(true))
+		jetstream.WithMessagesErrOnMissingHeartbeat(!r.paced()))
 	if err != nil {
 		return err
 	}
@@ -127,6 +132,11 @@ func (r *reading) run(ctx context.Context) error {
 		}
 	}
 }
+
+// paced says that the server sends the messages at their original pace. Between two it is
+// then as quiet as the ledger was, heartbeats and all: only the connection shows that it
+// lives.
+func (r *reading) paced() bool { return r.cfg.ReplayPolicy == jetstream.ReplayOriginalPolicy }
 
 // errRead says that everything that was wanted is read.
 var errRead = errors.New("read to the end")

@@ -41,7 +41,7 @@ func (l *Ledger) Begin(ctx context.Context, shard int, e Epoch) (uint64, error) 
 	defer cancel()
 	ack, err := l.js.Publish(ctx, epochSubject(shard), data, jetstream.WithRetryAttempts(0))
 	if err != nil {
-		return 0, fmt.Errorf("ledger: begin an epoch of %s: %w", StreamName(shard), l.older(ctx, shard, Epochs, err))
+		return 0, fmt.Errorf("ledger: begin an epoch of %s: %w", StreamName(shard), advised(l.older(ctx, shard, Epochs, err)))
 	}
 	return ack.Sequence, nil
 }

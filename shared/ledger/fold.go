@@ -163,6 +163,14 @@ func (f *Fold) Waiting(tenant string) int {
 	return 0
 }
 
+// First is the sequence number of a tenant's first waiting intent, 0 if none waits.
+func (f *Fold) First(tenant string) uint64 {
+	if w := f.waiting[tenant]; w != nil {
+		return w.first()
+	}
+	return 0
+}
+
 // Firsts yields the tenants with work, each with the sequence number of its first waiting
 // intent.
 func (f *Fold) Firsts(yield func(tenant string, seq uint64) bool) {

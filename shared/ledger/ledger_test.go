@@ -83,7 +83,7 @@ func TestShardOfAgreesWithTheServer(t *testing.T) {
 func TestControls(t *testing.T) {
 	l, nc := ledgertest.Open(t, 2)
 	shard := l.ShardOf("acme")
-	if _, _, err := l.LastControl(t.Context(), shard, "acme"); !errors.Is(err, ledger.ErrNone) {
+	if _, _, err := l.NextControl(t.Context(), shard, "acme", 1); !errors.Is(err, ledger.ErrNone) {
 		t.Errorf("no control yet: %v", err)
 	}
 	publish(t, nc, "acme", "a")
@@ -96,8 +96,14 @@ func TestControls(t *testing.T) {
 	if _, err := l.Control(t.Context(), "acme", again); err != nil {
 		t.Fatal(err)
 	}
-	if c, seq, err := l.LastControl(t.Context(), shard, "acme"); err != nil || seq != 3 || c != again {
+	if c, seq, err := l.NextControl(t.Context(), shard, "acme", 1); err != nil || seq != 2 || c != release {
 		t.Errorf("found %+v at %d: %v", c, seq, err)
+	}
+	if c, seq, err := l.NextControl(t.Context(), shard, "acme", 3); err != nil || seq != 3 || c != again {
+		t.Errorf("found %+v at %d: %v", c, seq, err)
+	}
+	if n, err := l.Count(t.Context(), shard, ledger.Controls); err != nil || n != 2 {
+		t.Errorf("%d controls: %v", n, err)
 	}
 	e, err := l.At(t.Context(), shard, first)
 	if err != nil || e.Class != ledger.Controls || e.Tenant != "acme" {
@@ -115,8 +121,8 @@ func TestControls(t *testing.T) {
 	if _, err := l.JetStream().Publish(t.Context(), ledger.Controls.Subject(shard, "acme"), []byte(`{"by":1}`)); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = l.LastControl(t.Context(), shard, "acme")
-	if _, ok := errors.AsType[*order.FieldError](err); !ok || !strings.Contains(err.Error(), "sequence 4") {
+	_, seq, err := l.NextControl(t.Context(), shard, "acme", 4)
+	if _, ok := errors.AsType[*order.FieldError](err); !ok || seq != 4 || !strings.Contains(err.Error(), "sequence 4") {
 		t.Errorf("a malformed control: %v", err)
 	}
 }
@@ -180,5 +186,63 @@ func TestRead(t *testing.T) {
 	}
 	if e, err = l.At(t.Context(), 0, 16); err != nil || e.Tenant != "beta" || e.Class != ledger.Intents {
 		t.Errorf("at 16: %+v (%v)", e, err)
+	}
+}
+
+// TestReadAbout: what is about a tenant is what a reading of everything shows of it, with
+// the epochs of its shard, in order.
+func TestReadAbout(t *testing.T) {
+	l, nc := ledgertest.Open(t, 1)
+	for i := range 5 {
+		if _, err := l.Begin(t.Context(), 0, ledger.Epoch{Epoch: uint64(i), Worker: "w", At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		for _, tenant := range []string{"acme", "acme-2", "other"} {
+			publish(t, nc, tenant, fmt.Sprint(i))
+		}
+	}
+	said := order.Control{Verb: order.Release, By: "ann", Reason: "looked", At: time.Now()}
+	if _, err := l.Control(t.Context(), "acme", said); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := appendOutcome(t, l, "acme", order.Outcome{IntentSeq: 2, Status: order.Accepted}, 0); err != nil {
+		t.Fatal(err)
+	}
+	end, err := l.End(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := appendOutcome(t, l, "acme", order.Outcome{IntentSeq: 6, Status: order.Accepted}, end); err != nil { // behind the end
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name   string
+		start  ledger.Start
+		tenant string
+	}{
+		{"all", ledger.Start{}, "acme"},
+		{"from the middle", ledger.Start{Seq: 9}, "acme"},
+		{"of nobody", ledger.Start{}, "nobody"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var want, got []ledger.Entry
+			if err := l.Read(t.Context(), 0, tc.start, end, func(e ledger.Entry) error {
+				if e.Tenant == tc.tenant || e.Class == ledger.Epochs {
+					want = append(want, e)
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.ReadAbout(t.Context(), tc.tenant, tc.start, end, func(e ledger.Entry) error {
+				got = append(got, e)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) || len(got) < 3 {
+				t.Errorf("read %v, wanted %v", got, want)
+			}
+		})
 	}
 }

@@ -28,17 +28,18 @@ func (l *Ledger) LastOutcome(ctx context.Context, shard int, tenant string) (ord
 	return o, e.Seq, nil
 }
 
-// LastControl reads the last control of a tenant and its sequence number, from the
-// stream's leader: what it says is current. ErrNone if there is none. It is decoded, not
-// checked.
-func (l *Ledger) LastControl(ctx context.Context, shard int, tenant string) (order.Control, uint64, error) {
-	e, err := l.leaderGet(ctx, shard, getRequest{LastBySubject: Controls.Subject(shard, tenant)})
+// NextControl reads a tenant's first control with a sequence number of from or more, and
+// that number, through the stream's leader: what it says is current. [ErrNone] if there is
+// none. It is decoded, not checked; one that makes no sense is a [*order.FieldError], with
+// its number.
+func (l *Ledger) NextControl(ctx context.Context, shard int, tenant string, from uint64) (order.Control, uint64, error) {
+	e, err := l.leaderGet(ctx, shard, getRequest{Seq: from, NextBySubject: Controls.Subject(shard, tenant)})
 	if err != nil {
 		return order.Control{}, 0, err
 	}
 	c, err := order.DecodeControl(e.Data)
 	if err != nil {
-		return order.Control{}, 0, fmt.Errorf("ledger: control at %s sequence %d: %w", StreamName(shard), e.Seq, err)
+		return order.Control{}, e.Seq, fmt.Errorf("ledger: control at %s sequence %d: %w", StreamName(shard), e.Seq, err)
 	}
 	return c, e.Seq, nil
 }

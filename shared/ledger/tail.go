@@ -12,15 +12,67 @@ import (
 // End is the sequence number of a shard's last message, 0 if there is none to
 // read.
 func (l *Ledger) End(ctx context.Context, shard int) (uint64, error) {
+	e, err := l.Extent(ctx, shard)
+	return e.End, err
+}
+
+// Extent is what a shard has messages of. The zero value is that of one that has none.
+type Extent struct {
+	// First is the sequence number of the first message; what was before it, retention
+	// removed.
+	First uint64
+	Began time.Time // when the stream took it
+	End   uint64    // the sequence number of the last one
+}
+
+// Extent asks what a shard has messages of.
+func (l *Ledger) Extent(ctx context.Context, shard int) (Extent, error) {
 	stream, err := l.js.Stream(ctx, StreamName(shard))
 	if err != nil {
-		return 0, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+		return Extent{}, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
 	}
 	state := stream.CachedInfo().State
 	if state.Msgs == 0 {
-		return 0, nil
+		return Extent{}, nil
 	}
-	return state.LastSeq, nil
+	return Extent{state.FirstSeq, state.FirstTime, state.LastSeq}, nil
+}
+
+// Traders are the tenants of a shard that have outcomes, and how many.
+func (l *Ledger) Traders(ctx context.Context, shard int) (map[string]uint64, error) {
+	stream, err := l.js.Stream(ctx, StreamName(shard))
+	var info *jetstream.StreamInfo
+	if err == nil {
+		info, err = stream.Info(ctx, jetstream.WithSubjectFilter(Outcomes.Subject(shard, "*")))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+	}
+	traders := make(map[string]uint64)
+	for subject, n := range info.State.Subjects {
+		if _, tenant, ok := parseSubject(subject); ok {
+			traders[tenant] = n
+		}
+	}
+	return traders, nil
+}
+
+// Count is how many messages of a class a shard holds. It costs the server a little for
+// every tenant, and nothing for their messages.
+func (l *Ledger) Count(ctx context.Context, shard int, c Class) (uint64, error) {
+	stream, err := l.js.Stream(ctx, StreamName(shard))
+	var info *jetstream.StreamInfo
+	if err == nil {
+		info, err = stream.Info(ctx, jetstream.WithSubjectFilter(c.Subject(shard, "*")))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+	}
+	sum := uint64(0)
+	for _, n := range info.State.Subjects {
+		sum += n
+	}
+	return sum, nil
 }
 
 // Led says whether a shard's stream has a leader, without which it takes nothing, or is not
@@ -49,13 +101,48 @@ func (l *Ledger) Tail(ctx context.Context, shard int, from uint64, deliver func(
 // Read is [Ledger.Tail] up to a sequence number, which is [Ledger.End] or less, and returns
 // nil then.
 func (l *Ledger) Read(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error) error {
+	return l.read(ctx, shard, start, end, nil, jetstream.ReplayInstantPolicy, deliver)
+}
+
+// ReadAbout is [Ledger.Read] for what is about one tenant: its own messages, and the epochs
+// of its shard. The server passes over the rest: of 300,000 messages of a thousand tenants it
+// finds those of one ten times as fast as all of them are read.
+func (l *Ledger) ReadAbout(ctx context.Context, tenant string, start Start, end uint64, deliver func(Entry) error) error {
+	shard := l.ShardOf(tenant)
+	about := []string{epochSubject(shard)}
+	for _, c := range []Class{Intents, Outcomes, Updates, Controls} {
+		about = append(about, c.Subject(shard, tenant))
+	}
+	return l.read(ctx, shard, start, end, about, jetstream.ReplayInstantPolicy, deliver)
+}
+
+// ReadTenant is [Ledger.Read] for a tenant's messages of some classes, from a sequence number
+// on.
+func (l *Ledger) ReadTenant(ctx context.Context, shard int, tenant string, from, end uint64, deliver func(Entry) error, classes ...Class) error {
+	subjects := make([]string, len(classes))
+	for i, c := range classes {
+		subjects[i] = c.Subject(shard, tenant)
+	}
+	return l.read(ctx, shard, Start{Seq: from}, end, subjects, jetstream.ReplayInstantPolicy, deliver)
+}
+
+// Replay is [Ledger.Read] at the original pace: the first message comes at once, and each
+// other one as long after the one before it as it came then, to a millisecond and what the
+// server is late. It is late anew at each message, and so falls behind little by little.
+func (l *Ledger) Replay(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error) error {
+	return l.read(ctx, shard, start, end, nil, jetstream.ReplayOriginalPolicy, deliver)
+}
+
+func (l *Ledger) read(ctx context.Context, shard int, start Start, end uint64, subjects []string, pace jetstream.ReplayPolicy, deliver func(Entry) error) error {
 	if start.Time.IsZero() {
 		start.Seq = max(start.Seq, 1)
 	}
 	if end == 0 || start.Seq > end {
 		return nil
 	}
-	return l.consume(ctx, StreamName(shard), start.config(), end, entries(deliver))
+	cfg := start.config()
+	cfg.FilterSubjects, cfg.ReplayPolicy = subjects, pace
+	return l.consume(ctx, StreamName(shard), cfg, end, upTo(end, deliver))
 }
 
 // Start is where a reading begins: at a sequence number, else at a time, else now.
@@ -100,4 +187,15 @@ func entries(deliver func(Entry) error) deliverer {
 		e.Header = m.Headers()
 		return deliver(e)
 	}
+}
+
+// upTo leaves out what comes behind the end: of a filtered reading that can be the message
+// that shows that the end is passed.
+func upTo(end uint64, deliver func(Entry) error) deliverer {
+	return entries(func(e Entry) error {
+		if e.Seq > end {
+			return nil
+		}
+		return deliver(e)
+	})
 }

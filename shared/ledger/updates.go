@@ -48,31 +48,6 @@ func (l *Ledger) LastUpdate(ctx context.Context, shard int, tenant string) (orde
 	return u, e.Seq, nil
 }
 
-// ReadTenant reads a tenant's messages of some classes from a sequence number on up to
-// another one, in order. The server passes over all others of the shard; it waits as
-// [Ledger.Tail] does.
-func (l *Ledger) ReadTenant(ctx context.Context, shard int, tenant string, from, end uint64, deliver func(Entry) error, classes ...Class) error {
-	if end == 0 || from > end {
-		return nil
-	}
-	cfg := Start{Seq: max(from, 1)}.config()
-	for _, c := range classes {
-		cfg.FilterSubjects = append(cfg.FilterSubjects, c.Subject(shard, tenant))
-	}
-	return l.consume(ctx, StreamName(shard), cfg, end, upTo(end, deliver))
-}
-
-// upTo leaves out what comes behind the end: of a filtered reading that can be the message
-// that shows that the end is passed.
-func upTo(end uint64, deliver func(Entry) error) deliverer {
-	return entries(func(e Entry) error {
-		if e.Seq > end {
-			return nil
-		}
-		return deliver(e)
-	})
-}
-
 // Unsettled finds the tenants of a shard some of whose orders may be open at the broker, as
 // far as their outcomes and updates tell: those whose last outcome is not covered by what
 // their last update says of open orders. It reads two messages a tenant, and of outcomes

@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -56,52 +55,6 @@ func TestUpdatesAreAppendedByCompareAndSet(t *testing.T) {
 	u, seq, err := l.LastUpdate(t.Context(), 0, "acme")
 	if err != nil || seq != second || u.BrokerOrderID != "two" {
 		t.Errorf("the last one is %+v at %d: %v", u, seq, err)
-	}
-}
-
-// TestReadTenant: of a tenant's messages, those of the classes and within the bounds that
-// were asked for, in order, and the reading ends also where others go on.
-func TestReadTenant(t *testing.T) {
-	l, nc := ledgertest.Open(t, 1)
-	var outcome, update uint64
-	for i := range uint64(10) {
-		var err error
-		for _, tenant := range []string{"acme", "zeta"} {
-			publish(t, nc, tenant, fmt.Sprint("intent-", i))
-		}
-		if outcome, err = appendOutcome(t, l, "acme", order.Outcome{IntentSeq: i + 1, Status: order.Accepted}, outcome); err != nil {
-			t.Fatal(err)
-		}
-		if update, err = appendUpdate(t, l, "acme", fill(fmt.Sprint(i), 0), update); err != nil {
-			t.Fatal(err)
-		}
-	}
-	read := func(from, end uint64, classes ...ledger.Class) (seqs []uint64) {
-		t.Helper()
-		err := l.ReadTenant(t.Context(), 0, "acme", from, end, func(e ledger.Entry) error {
-			if e.Tenant != "acme" || !slices.Contains(classes, e.Class) {
-				t.Errorf("read a message of %s of %s", e.Class, e.Tenant)
-			}
-			seqs = append(seqs, e.Seq)
-			return nil
-		}, classes...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return seqs
-	}
-	// A round is two intents, the outcome and the update.
-	if got := read(0, 40, ledger.Outcomes, ledger.Updates); len(got) != 20 || got[0] != 3 || got[1] != 4 || got[19] != 40 {
-		t.Errorf("all are %v", got)
-	}
-	if got := read(4, 8, ledger.Outcomes, ledger.Updates); !slices.Equal(got, []uint64{4, 7, 8}) {
-		t.Errorf("4 to 8 are %v", got)
-	}
-	if got := read(4, 6, ledger.Outcomes); len(got) != 0 {
-		t.Errorf("outcomes of 4 to 6 are %v", got)
-	}
-	if got := read(41, 40, ledger.Outcomes); len(got) != 0 {
-		t.Errorf("behind the end are %v", got)
 	}
 }
 

@@ -41,25 +41,27 @@ func BenchmarkIntent(b *testing.B) {
 }
 
 func BenchmarkOutcome(b *testing.B) {
-	message := samples(b, "outcomes")["accepted.json"]
-	o, err := order.DecodeOutcome(message)
-	if err != nil {
-		b.Fatal(err)
+	for _, name := range []string{"accepted.json", "after-trouble.json"} {
+		message := samples(b, "outcomes")[name]
+		o, err := order.DecodeOutcome(message)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("decode/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := order.DecodeOutcome(message); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("encode/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := order.EncodeOutcome(o); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
-	b.Run("decode", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := order.DecodeOutcome(message); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("encode", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := order.EncodeOutcome(o); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 }

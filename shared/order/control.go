@@ -5,8 +5,14 @@ import "time"
 // Verb is what an operator wants done to a tenant.
 type Verb string
 
-// Release lets a tenant go on that is held because an intent of its failed.
-const Release Verb = "release"
+// The verbs.
+const (
+	// Release lets a tenant go on that is held because an intent of its failed.
+	Release Verb = "release"
+	// Drop settles an intent that failed: somebody has looked, and it is not to be driven
+	// again. It changes nothing for the fleet.
+	Drop Verb = "drop"
+)
 
 // Bounds of a [Control], in bytes.
 const (
@@ -19,6 +25,8 @@ const (
 type Control struct {
 	Version int  `json:"v,omitzero"`
 	Verb    Verb `json:"verb"`
+	// IntentID says which intent is dropped; empty with every other verb.
+	IntentID string `json:"intent_id,omitzero"`
 	// By is who said it, as the operator's name.
 	By     string    `json:"by"`
 	Reason string    `json:"reason"`
@@ -30,7 +38,14 @@ type Control struct {
 func (c *Control) Validate() error {
 	var p problems
 	p.check(c.Version == 0 || c.Version == Version, "v", "%d is not known; this is version %d", c.Version, Version)
-	p.check(c.Verb == Release, "verb", "%q is not %s", clipped(string(c.Verb)), Release)
+	switch c.Verb {
+	case Release:
+		p.check(c.IntentID == "", "intent_id", "belongs to %s", Drop)
+	case Drop:
+		p.add(word("intent_id", c.IntentID, MaxID))
+	default:
+		p.check(false, "verb", "%q is not %s or %s", clipped(string(c.Verb)), Release, Drop)
+	}
 	p.text("by", c.By, MaxControlBy)
 	p.text("reason", c.Reason, MaxControlReason)
 	p.check(!c.At.IsZero() && c.At.Year() >= 1 && c.At.Year() <= 9999, "at", "is required, with a year of four digits")

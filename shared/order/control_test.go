@@ -19,8 +19,11 @@ func TestControlRules(t *testing.T) {
 		want  string
 	}{
 		{"a version of tomorrow", func(c *order.Control) { c.Version = 2 }, "v: 2 is not known"},
-		{"no verb", func(c *order.Control) { c.Verb = "" }, `verb: "" is not release`},
-		{"another verb", func(c *order.Control) { c.Verb = "hold" }, `verb: "hold" is not release`},
+		{"no verb", func(c *order.Control) { c.Verb = "" }, `verb: "" is not release or drop`},
+		{"another verb", func(c *order.Control) { c.Verb = "hold" }, `verb: "hold" is not release or drop`},
+		{"a release of an intent", func(c *order.Control) { c.IntentID = "a1" }, "intent_id: belongs to drop"},
+		{"a drop of nothing", func(c *order.Control) { c.Verb = order.Drop }, "intent_id: is required"},
+		{"a drop of no id", func(c *order.Control) { c.Verb, c.IntentID = order.Drop, "a.1" }, `intent_id: "a.1" may hold only`},
 		{"nobody", func(c *order.Control) { c.By = "" }, "by: is required"},
 		{"a long name", func(c *order.Control) { c.By = strings.Repeat("k", 129) }, "by: has 129 bytes, more than 128"},
 		{"no reason", func(c *order.Control) { c.Reason = "" }, "reason: is required"},

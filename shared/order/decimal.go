@@ -101,6 +101,10 @@ var (
 	}))
 )
 
+// Decimals are the options of the JSON library with which every number crosses the wire: read
+// from a string or a number within bounds, written as a string.
+func Decimals() json.Options { return json.JoinOptions(readDecimals, writeDecimals) }
+
 // text writes a number without exponent and without zeros at its end, whatever the
 // decimal package's global variables say.
 func text(d decimal.Decimal) string {

@@ -73,6 +73,9 @@ func TestSchemasHaveTheFieldsOfTheTypes(t *testing.T) {
 		{order.IntentSchema, "leg", reflect.TypeFor[order.Leg](), []string{"ratio_qty"}},
 		{order.IntentSchema, "advanced_instructions", reflect.TypeFor[order.AdvancedInstructions](), nil},
 		{order.OutcomeSchema, "", reflect.TypeFor[order.Outcome](), nil},
+		{order.OutcomeSchema, "course", reflect.TypeFor[order.Course](), nil},
+		{order.OutcomeSchema, "try", reflect.TypeFor[order.Try](), nil},
+		{order.OutcomeSchema, "wait", reflect.TypeFor[order.Wait](), nil},
 		{order.UpdateSchema, "", reflect.TypeFor[order.Update](), nil},
 		{order.ControlSchema, "", reflect.TypeFor[order.Control](), nil},
 	} {
@@ -178,6 +181,9 @@ func TestSchemasHaveTheWordsOfTheConstants(t *testing.T) {
 		"TimeInForce":    in(intent, "$defs", "order", "properties", "time_in_force"),
 		"Class":          in(intent, "$defs", "order", "properties", "order_class"),
 		"Status":         in(outcome, "properties", "status"),
+		"Call":           in(outcome, "$defs", "try", "properties", "call"),
+		"Verdict":        in(outcome, "$defs", "try", "properties", "verdict"),
+		"Why":            in(outcome, "$defs", "wait", "properties", "why"),
 		"Verb":           in(control, "properties", "verb"),
 	} {
 		if !slices.Equal(got, words[name]) {

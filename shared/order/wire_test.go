@@ -63,6 +63,9 @@ func TestOutcomesSurviveTheWire(t *testing.T) {
 			Recovered: rapid.Bool().Draw(t, "recovered"), Worker: rapid.String().Draw(t, "worker"),
 			Epoch: rapid.Uint64().Draw(t, "epoch"), Committed: drawTime(t),
 		}
+		if rapid.Bool().Draw(t, "course") {
+			o.Course = drawCourse(t)
+		}
 		data, err := order.EncodeOutcome(o)
 		if err != nil {
 			t.Fatal(err)
@@ -72,6 +75,26 @@ func TestOutcomesSurviveTheWire(t *testing.T) {
 			t.Errorf("%+v became %+v: %v", o, again, err)
 		}
 	})
+}
+
+// drawCourse draws a course of any length, with whatever a broker may have said.
+func drawCourse(t *rapid.T) *order.Course {
+	c := new(order.Course)
+	for range rapid.IntRange(1, 40).Draw(t, "steps") {
+		at := drawTime(t)
+		if rapid.Bool().Draw(t, "wait") {
+			c.Waited(order.Wait{
+				Why:  rapid.SampledFrom([]order.Why{order.WhyRateLimit, order.WhyBackOff, order.WhyBreaker}).Draw(t, "why"),
+				From: at, Until: at.Add(time.Second), Aside: rapid.Bool().Draw(t, "aside"),
+			})
+			continue
+		}
+		c.Tried(order.Try{
+			Call: order.CallPlace, At: at, Ended: at.Add(time.Millisecond), Verdict: order.VerdictUnknown,
+			Code: rapid.Int().Draw(t, "code"), RequestID: rapid.String().Draw(t, "request id"), Problem: rapid.String().Draw(t, "problem"),
+		})
+	}
+	return c
 }
 
 func drawID(t *rapid.T) string {

@@ -26,7 +26,7 @@ func (s *Session) closePosition(ctx context.Context, t *task) (*order.Outcome, e
 			return o, err
 		}
 	}
-	v, o, err := s.lookup(ctx, t, func() broker.Verdict { return s.client.Position(ctx, t.intent.Order.Symbol) })
+	v, o, err := s.lookup(ctx, t, order.CallPosition, func() broker.Verdict { return s.client.Position(ctx, t.intent.Order.Symbol) })
 	if o != nil || err != nil {
 		return o, err
 	}
@@ -36,6 +36,7 @@ func (s *Session) closePosition(ctx context.Context, t *task) (*order.Outcome, e
 	}
 	closing := opposite(v.Position, t.intent.Order)
 	return s.drive(ctx, t, booking{
+		call:        order.CallPlace,
 		send:        func() broker.Verdict { return s.client.Place(ctx, t.id, closing, s.notAfter(t)) },
 		differences: differences,
 	})

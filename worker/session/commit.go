@@ -73,10 +73,17 @@ func pipelined(o *order.Outcome) bool {
 // the outcome is under way, also if the session ends before it may be written.
 func (s *Session) publish(ctx context.Context, o *order.Outcome) error {
 	s.under = &commit{outcome: o}
+	from := time.Now()
 	if err := s.await(ctx); err != nil {
 		return err
 	}
 	o.Committed = time.Now()
+	if o.Committed.Sub(from) >= worthTelling {
+		if o.Course == nil {
+			o.Course = new(order.Course)
+		}
+		o.Course.Waited(order.Wait{Why: order.WhySilence, From: from, Until: o.Committed})
+	}
 	s.under.ack, s.under.err = s.cfg.Ledger.Append(s.shard, s.tenant, o, s.tip)
 	return nil
 }

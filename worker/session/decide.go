@@ -50,7 +50,7 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 	}
 	o, err := s.carryOut(ctx, t)
 	if err != nil {
-		s.begun = t.begun()
+		s.begun = t.begun(s.wake)
 		if t.ambiguous {
 			s.doubt.add(it.Intent.Seq, t.since)
 		}
@@ -189,7 +189,10 @@ func (s *Session) late(ctx context.Context, t *task) (*order.Outcome, error) {
 	if t.expired(time.Now()) {
 		return t.tooLate("its time ran out before the request was written"), nil
 	}
-	return nil, s.await(ctx)
+	from := time.Now()
+	err := s.await(ctx)
+	t.course.waited(order.Wait{Why: order.WhySilence, From: from, Until: time.Now()})
+	return nil, err
 }
 
 // deadline is the end of the time to find out what became of the intent's requests. An

@@ -47,6 +47,10 @@
 // of its window: if nothing remains, the session waits for the reset instead of collecting
 // refusals. No answer can keep it away for longer than a minute.
 //
+// Of waits that are worth it the shard is told ([Note]), for operators who ask; outcomes tell
+// of all but moments, and of the requests ([order.Course]), unless there is nothing to tell
+// but one request.
+//
 // The breaker keeps it from a broker that fails again and again (no connection, no answer,
 // server errors; a refusal or a 429 is no failure):
 //
@@ -84,6 +88,10 @@
 //
 // The session writes no request and commits nothing while its shard may have another owner
 // soon ([Start].Until): it waits until the lease is renewed, or lost, which ends its context.
+//
+// An earlier owner's outcome may have been on its way for long, in a frozen server say. When
+// the shard sees one ([Start].Superseded) the session makes no further request, and ends: the
+// next one begins with what the ledger says.
 //
 // After a crash the first two intents without an outcome may therefore have reached
 // the broker. The next session of the tenant looks them up before it submits them. What it

@@ -38,18 +38,30 @@ func (s *Session) checkHeld(ctx context.Context) error {
 	return nil
 }
 
-// released is the release behind the tenant's last outcome; nil if there is none. It asks
-// until the ledger answers.
+// released is the first release behind the tenant's last outcome; nil if there is none. It
+// asks until the ledger answers. Controls with other verbs are passed over.
 func (s *Session) released(ctx context.Context) (*order.Control, error) {
-	return persist(ctx, s, "read the last control message", s.pause, func() (*order.Control, error) {
-		c, seq, err := s.cfg.Ledger.LastControl(ctx, s.shard, s.tenant)
-		if _, malformed := errors.AsType[*order.FieldError](err); malformed {
-			s.log.Error().Err(err).Msg("a control message makes no sense; the tenant stays held")
-			return nil, nil
+	for from := s.tip + 1; ; {
+		type control struct {
+			order.Control
+			seq uint64
 		}
-		if errors.Is(err, ledger.ErrNone) || err == nil && (seq <= s.tip || c.Verb != order.Release) {
+		c, err := persist(ctx, s, "read a control message", s.pause, func() (c control, err error) {
+			c.Control, c.seq, err = s.cfg.Ledger.NextControl(ctx, s.shard, s.tenant, from)
+			if _, malformed := errors.AsType[*order.FieldError](err); malformed {
+				s.log.Error().Err(err).Msg("a control message makes no sense; going on without it")
+				return control{seq: c.seq}, nil
+			}
+			return c, err
+		})
+		switch {
+		case errors.Is(err, ledger.ErrNone):
 			return nil, nil
+		case err != nil:
+			return nil, err
+		case c.Verb == order.Release:
+			return &c.Control, nil
 		}
-		return &c, err
-	})
+		from = c.seq + 1
+	}
 }

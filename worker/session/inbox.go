@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
@@ -53,8 +54,11 @@ type Ask struct {
 	// Turn asks for leave to end if others wait: it had its turn.
 	Turn bool
 	// Wake asks to be set aside until a moment: there is something to wait for, and others
-	// wait for its place. It is of the monotonic clock.
-	Wake time.Time
+	// wait for its place. It is of the monotonic clock. Why says what it waits for, since
+	// when.
+	Wake  time.Time
+	Why   order.Why
+	Since time.Time
 	// Held asks to be set aside until a control message comes behind the outcome with this
 	// sequence number: the tenant is held. Live is the answer if one came: look again.
 	Held uint64

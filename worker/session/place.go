@@ -17,6 +17,7 @@ import (
 // place submits an order.
 func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
 	return s.drive(ctx, t, booking{
+		call: order.CallPlace,
 		send: func() broker.Verdict {
 			return s.client.Place(ctx, t.id, t.intent.Order, s.notAfter(t))
 		},
@@ -29,6 +30,7 @@ func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
 // booking is a request that makes an order with an id of ours, so that an answer that
 // was lost can be found by that id.
 type booking struct {
+	call order.Call
 	send func() broker.Verdict
 	// differences between what was asked and what the broker booked under our id.
 	differences func(booked *broker.Order) []string
@@ -47,7 +49,7 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 		if plant.Is(plant.EarlyCommit) {
 			s.commit(ctx, t.end(order.Accepted, "")) //nolint:errcheck // a planted bug
 		}
-		v, err := s.request(ctx, t, t.intent.ExpiresAt, b.send)
+		v, err := s.request(ctx, t, b.call, t.intent.ExpiresAt, b.send)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +71,7 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 			continue
 		default: // it surely was not booked
 		}
-		if err := s.rest(ctx, t, t.intent.ExpiresAt); err != nil {
+		if err := s.rest(ctx, t, order.WhyBackOff, t.intent.ExpiresAt); err != nil {
 			return nil, err
 		}
 	}
@@ -97,11 +99,11 @@ func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outco
 		case v.Kind != broker.NotFound && time.Now().After(deadline):
 			return s.failed(t, fmt.Sprintf("it may have been booked, and the broker could not be asked until %s after its expiry", s.cfg.Grace)), nil
 		}
-		until := deadline
+		until, why := deadline, order.WhyBackOff
 		if v.Kind == broker.NotFound { // ask once more when that is proof
-			until = earlier(until, t.since.Add(s.cfg.Settle))
+			until, why = earlier(until, t.since.Add(s.cfg.Settle)), order.WhySettle
 		}
-		if err := s.rest(ctx, t, until); err != nil {
+		if err := s.rest(ctx, t, why, until); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +111,7 @@ func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outco
 
 // find looks the task's order up by our id.
 func (s *Session) find(ctx context.Context, t *task, until time.Time) (broker.Verdict, error) {
-	return s.request(ctx, t, until, func() broker.Verdict { return s.client.ByClientID(ctx, t.id) })
+	return s.request(ctx, t, order.CallLookup, until, func() broker.Verdict { return s.client.ByClientID(ctx, t.id) })
 }
 
 // found finishes a task with the order that the broker has under its id: its own, unless
@@ -150,7 +152,7 @@ func (s *Session) refused(ctx context.Context, t *task, b booking, refusal broke
 			t.answer(order.Failed, refusal)
 			return s.failed(t, fmt.Sprintf("refused (%s), and the broker could not be asked whether the order is there", refusal.Message)), nil
 		}
-		if err := s.rest(ctx, t, deadline); err != nil {
+		if err := s.rest(ctx, t, order.WhyBackOff, deadline); err != nil {
 			return nil, err
 		}
 	}

@@ -31,6 +31,7 @@ func (s *Session) replace(ctx context.Context, t *task) (*order.Outcome, error) 
 		return o, err
 	}
 	return s.drive(ctx, t, booking{
+		call: order.CallReplace,
 		send: func() broker.Verdict {
 			return s.client.Replace(ctx, target.ID, t.id, t.intent.Order, s.notAfter(t))
 		},
@@ -42,10 +43,10 @@ func (s *Session) replace(ctx context.Context, t *task) (*order.Outcome, error) 
 // last of its replacements. It returns an outcome if there is none.
 func (s *Session) target(ctx context.Context, t *task) (*broker.Order, *order.Outcome, error) {
 	id := order.ClientOrderID(s.tenant, t.intent.Target)
-	v, o, err := s.inquire(ctx, t, func() broker.Verdict { return s.client.ByClientID(ctx, id) })
+	v, o, err := s.inquire(ctx, t, order.CallLookup, func() broker.Verdict { return s.client.ByClientID(ctx, id) })
 	if o == nil && err == nil && v.Kind == broker.NotFound {
 		if id, err = s.retried(ctx, t); err == nil && id != "" {
-			v, o, err = s.inquire(ctx, t, func() broker.Verdict { return s.client.ByClientID(ctx, id) })
+			v, o, err = s.inquire(ctx, t, order.CallLookup, func() broker.Verdict { return s.client.ByClientID(ctx, id) })
 		}
 	}
 	for range maxReplacements {
@@ -58,7 +59,7 @@ func (s *Session) target(ctx context.Context, t *task) (*broker.Order, *order.Ou
 			return v.Order, nil, nil
 		}
 		next := v.Order.ReplacedBy
-		v, o, err = s.inquire(ctx, t, func() broker.Verdict { return s.client.ByID(ctx, next) })
+		v, o, err = s.inquire(ctx, t, order.CallLookup, func() broker.Verdict { return s.client.ByID(ctx, next) })
 	}
 	return nil, s.failed(t, fmt.Sprintf("the order of intent %s was replaced more than %d times", t.intent.Target, maxReplacements)), nil
 }
@@ -82,8 +83,8 @@ func (s *Session) retried(ctx context.Context, t *task) (string, error) {
 }
 
 // lookup inquires for something that must be there: if it is not, that is the outcome.
-func (s *Session) lookup(ctx context.Context, t *task, ask func() broker.Verdict) (broker.Verdict, *order.Outcome, error) {
-	v, o, err := s.inquire(ctx, t, ask)
+func (s *Session) lookup(ctx context.Context, t *task, call order.Call, ask func() broker.Verdict) (broker.Verdict, *order.Outcome, error) {
+	v, o, err := s.inquire(ctx, t, call, ask)
 	if o == nil && err == nil && v.Kind == broker.NotFound {
 		o = t.answer(order.Rejected, v)
 	}
@@ -93,13 +94,13 @@ func (s *Session) lookup(ctx context.Context, t *task, ask func() broker.Verdict
 // inquire asks the broker until it says whether it has something, at most until the intent
 // expires, or longer if an earlier request is unaccounted for. It returns an outcome if the
 // broker does not say so.
-func (s *Session) inquire(ctx context.Context, t *task, ask func() broker.Verdict) (broker.Verdict, *order.Outcome, error) {
+func (s *Session) inquire(ctx context.Context, t *task, call order.Call, ask func() broker.Verdict) (broker.Verdict, *order.Outcome, error) {
 	until := t.intent.ExpiresAt
 	if t.ambiguous {
 		until = s.deadline(t)
 	}
 	for {
-		v, err := s.request(ctx, t, until, ask)
+		v, err := s.request(ctx, t, call, until, ask)
 		switch {
 		case err != nil:
 			return v, nil, err
@@ -115,7 +116,7 @@ func (s *Session) inquire(ctx context.Context, t *task, ask func() broker.Verdic
 		default:
 			return v, t.tooLate("its time ran out before the broker could be asked"), nil
 		}
-		if err := s.rest(ctx, t, until); err != nil {
+		if err := s.rest(ctx, t, order.WhyBackOff, until); err != nil {
 			return v, nil, err
 		}
 	}

@@ -3,8 +3,10 @@ package session
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
 )
 
@@ -15,17 +17,22 @@ var tooLate = broker.Verdict{Kind: broker.Expired, Message: "the request had to 
 // request makes one request of the broker, as soon as the tenant's breaker and rate limit
 // let it go, but not after until. All requests pass through here. It fails only where the
 // session is to end.
-func (s *Session) request(ctx context.Context, t *task, until time.Time, send func() broker.Verdict) (broker.Verdict, error) {
+func (s *Session) request(ctx context.Context, t *task, call order.Call, until time.Time, send func() broker.Verdict) (broker.Verdict, error) {
 	ok, err := s.cleared(ctx, t, until)
 	switch {
 	case err != nil:
 		return broker.Verdict{}, err
+	case closed(s.stale):
+		s.log.Warn().Uint64("intent_seq", t.outcome.IntentSeq).Msg("an earlier owner's outcome came late; looking at the ledger again")
+		s.doubt = Doubt{Suspects, math.MaxUint64, time.Now()} // it may have more at the broker
+		s.wake = time.Now()
+		return broker.Verdict{}, errAside
 	case !ok:
 		return tooLate, nil
 	}
 	s.limiter.take(time.Now())
 	v := send()
-	t.note(v)
+	t.note(call, v)
 	s.learn(ctx, v)
 	return v, nil
 }
@@ -33,7 +40,7 @@ func (s *Session) request(ctx context.Context, t *task, until time.Time, send fu
 // cleared waits until a request may be made; false if until came first.
 func (s *Session) cleared(ctx context.Context, t *task, until time.Time) (bool, error) {
 	if s.breaker.open {
-		if ok, err := s.turn(ctx, until); !ok || err != nil {
+		if ok, err := s.turn(ctx, t, until); !ok || err != nil {
 			return false, err
 		}
 	}
@@ -47,7 +54,7 @@ func (s *Session) cleared(ctx context.Context, t *task, until time.Time) (bool, 
 			return false, nil
 		}
 		s.log.Debug().Dur("wait", wait).Msg("the rate limit is reached")
-		err := s.linger(ctx, earlier(now.Add(wait), until), nil)
+		err := s.linger(ctx, t, order.WhyRateLimit, earlier(now.Add(wait), until), nil)
 		if errors.Is(err, errAside) { // the next session asks again what this one has asked
 			s.wake = earlier(now.Add(s.limiter.waitFor(t.requests+1, now)), until)
 		}
@@ -59,17 +66,17 @@ func (s *Session) cleared(ctx context.Context, t *task, until time.Time) (bool, 
 
 // turn waits until the open breaker lets a probe go: when its pause is over and the watch
 // agrees, or when the watch says that it is its turn, or that the broker is back. False if until came first.
-func (s *Session) turn(ctx context.Context, until time.Time) (bool, error) {
+func (s *Session) turn(ctx context.Context, t *task, until time.Time) (bool, error) {
 	b := &s.breaker
 	if !b.let {
 		s.member.Queue(ctx, until)
-		if err := s.linger(ctx, earlier(b.until, until), s.member.Turn()); err != nil {
+		if err := s.linger(ctx, t, order.WhyBreaker, earlier(b.until, until), s.member.Turn()); err != nil {
 			return false, err
 		}
 	}
 	if !b.let && time.Now().Before(until) {
 		s.member.Want(ctx, until)
-		err := s.linger(ctx, until, s.member.Turn())
+		err := s.linger(ctx, t, order.WhyBreaker, until, s.member.Turn())
 		if errors.Is(err, errAside) { // it may be any time
 			s.wake = earlier(time.Now().Add(max(b.pause, firstBreak)), until)
 		}
@@ -80,7 +87,7 @@ func (s *Session) turn(ctx context.Context, until time.Time) (bool, error) {
 	if !b.let {
 		return false, nil
 	}
-	if err := s.linger(ctx, earlier(b.until, until), nil); err != nil {
+	if err := s.linger(ctx, t, order.WhyBreaker, earlier(b.until, until), nil); err != nil {
 		return false, err
 	}
 	if time.Now().Before(b.until) {
@@ -98,8 +105,28 @@ var errAside = errors.New("session: set aside")
 const leastAside = 100 * time.Millisecond
 
 // linger waits on the broker's account: until a moment, or until the watch gives the session
-// its turn. All waiting for a broker passes through here.
-func (s *Session) linger(ctx context.Context, until time.Time, turn <-chan time.Duration) error {
+// its turn. All waiting for a broker passes through here, and is told by the task's outcome.
+func (s *Session) linger(ctx context.Context, t *task, why order.Why, until time.Time, turn <-chan time.Duration) error {
+	w := order.Wait{Why: why, From: time.Now()}
+	noted := s.notes != nil && until.Sub(w.From) >= worthANote
+	if noted {
+		s.note(ctx, Note{Why: why, Since: w.From, Until: until})
+	}
+	err := s.stay(ctx, until, turn)
+	if noted {
+		s.note(ctx, Note{})
+	}
+	if errors.Is(err, errAside) {
+		t.course.aside = w // it has only begun
+		return err
+	}
+	w.Until = time.Now()
+	t.course.waited(w)
+	return err
+}
+
+// stay is linger's wait.
+func (s *Session) stay(ctx context.Context, until time.Time, turn <-chan time.Duration) error {
 	select {
 	case after := <-turn:
 		s.breaker.release(time.Now().Add(after))
@@ -157,11 +184,11 @@ func (s *Session) learn(ctx context.Context, v broker.Verdict) {
 
 // rest waits before a request is made again, at most until a moment. After many failures
 // the breaker has a pause of its own.
-func (s *Session) rest(ctx context.Context, t *task, until time.Time) error {
+func (s *Session) rest(ctx context.Context, t *task, why order.Why, until time.Time) error {
 	if s.breaker.open {
 		return nil
 	}
-	return s.linger(ctx, earlier(time.Now().Add(t.delay.next()), until), nil)
+	return s.linger(ctx, t, why, earlier(time.Now().Add(t.delay.next()), until), nil)
 }
 
 // earlier is the moment that comes first from now on: one may be of the monotonic clock and

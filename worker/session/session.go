@@ -59,10 +59,15 @@ type Start struct {
 	// Inbox is taken from after the backlog, which the session asks for first.
 	Inbox    <-chan Item
 	Asks     chan<- Ask
+	Notes    chan<- Note     // nil: nobody wants to know
 	Draining <-chan struct{} // closed: take up no more
 	// Yield is closed when other tenants wait for a session: do not wait for anything, and
 	// ask after a window of intents.
 	Yield <-chan struct{}
+	// Superseded is closed when an earlier owner's outcome reached the ledger late: what the
+	// session works on may have its outcome. It makes no more request, and ends; the next
+	// one reads the ledger first.
+	Superseded <-chan struct{}
 	// Until is the moment from which on nothing may be written, since another worker may
 	// own the shard soon; zero is never. It moves on while the shard is surely ours: ask as
 	// late as possible.
@@ -93,9 +98,11 @@ type Session struct {
 
 	inbox    <-chan Item
 	asks     chan<- Ask
+	notes    chan<- Note
 	reply    chan Answer
 	draining <-chan struct{}
 	yield    <-chan struct{}
+	stale    <-chan struct{} // see [Start].Superseded
 	until    func() time.Time
 	timer    *time.Timer
 
@@ -137,9 +144,11 @@ func New(cfg *Config, st Start) *Session {
 		breaker:  st.State.breaker,
 		inbox:    st.Inbox,
 		asks:     st.Asks,
+		notes:    st.Notes,
 		reply:    make(chan Answer, 1),
 		draining: st.Draining,
 		yield:    st.Yield,
+		stale:    st.Superseded,
 		until:    st.Until,
 		timer:    timer,
 		behind:   true,
@@ -182,7 +191,11 @@ func (s *Session) serve(ctx context.Context) error {
 		case errors.Is(err, errEnd):
 			return s.finish(ctx) // draining: the next owner takes it up again
 		case errors.Is(err, errAside):
-			return s.giveWay(ctx, Ask{Wake: time.Now().Add(time.Until(s.wake)), Rest: append([]Item{it}, s.backlog...)})
+			w := s.begun.course.aside
+			return s.giveWay(ctx, Ask{
+				Wake: time.Now().Add(time.Until(s.wake)), Why: w.Why, Since: w.From,
+				Rest: append([]Item{it}, s.backlog...),
+			})
 		case err != nil:
 			return err
 		}

@@ -23,6 +23,8 @@ type begun struct {
 	answered            broker.Verdict
 	problem             string
 	delay               backoff
+	course              course
+	wake                time.Time // until when its session was set aside, if it was
 }
 
 // Spent says that the zero value will do as well by now.

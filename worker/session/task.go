@@ -30,6 +30,7 @@ type task struct {
 
 	answered broker.Verdict // the last answer of the broker
 	problem  string         // the last time that there was none, or none of use
+	course   course         // for the outcome to tell
 }
 
 // newTask takes an intent up, where the tenant's session before left it.
@@ -45,14 +46,15 @@ func (s *Session) newTask(it Item) *task {
 	}}
 	if b := s.begun; b.seq == it.Intent.Seq {
 		t.outcome.Attempts, t.outcome.Received, t.outcome.Submitted = b.attempts, b.received, b.submitted
-		t.answered, t.problem, t.delay = b.answered, b.problem, b.delay
+		t.answered, t.problem, t.delay, t.course = b.answered, b.problem, b.delay, b.course
+		t.course.goOn(b.wake, time.Now())
 	}
 	s.begun = begun{}
 	return t
 }
 
-// begun is what became so far of the task.
-func (t *task) begun() begun {
+// begun is what became so far of the task, whose session may be set aside until wake.
+func (t *task) begun(wake time.Time) begun {
 	b := begun{
 		seq:       t.outcome.IntentSeq,
 		attempts:  t.outcome.Attempts,
@@ -61,14 +63,17 @@ func (t *task) begun() begun {
 		answered:  t.answered,
 		problem:   t.problem,
 		delay:     t.delay,
+		course:    t.course,
+		wake:      wake,
 	}
 	b.answered.Order, b.answered.Position, b.answered.Canceled = nil, nil, nil
 	return b
 }
 
 // note remembers what became of a request, for an outcome that somebody must look at.
-func (t *task) note(v broker.Verdict) {
+func (t *task) note(call order.Call, v broker.Verdict) {
 	t.requests++
+	t.course.tried(call, v)
 	if v.HTTPStatus != 0 {
 		t.answered = v
 	}
@@ -106,6 +111,7 @@ func (t *task) expired(now time.Time) bool {
 func (t *task) end(status order.Status, message string) *order.Outcome {
 	t.outcome.Status = status
 	t.outcome.Message = clip(message)
+	t.outcome.Course = t.course.told
 	return &t.outcome
 }
 

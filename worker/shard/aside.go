@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/session"
 )
 
@@ -13,6 +14,9 @@ import (
 type aside struct {
 	held uint64    // it waits for a control behind this outcome
 	wake time.Time // it waits for this moment, and others wanted its place
+	// what it waits for until then, since when
+	why   order.Why
+	since time.Time
 }
 
 // takeBack takes from a session, which then ends, what it was given and did not end.
@@ -32,7 +36,7 @@ func (s *shard) takeBack(t *tenant, q session.Ask) {
 		s.rest[q.Tenant] = rest
 	}
 	if q.Held > 0 || !q.Wake.IsZero() {
-		s.aside[q.Tenant] = aside{q.Held, q.Wake}
+		s.aside[q.Tenant] = aside{q.Held, q.Wake, q.Why, q.Since}
 	}
 }
 

@@ -40,6 +40,10 @@
 // inboxes. It never waits for a session: a full inbox makes a tenant behind, and a
 // question ([session.Ask]) is answered at once. So one tenant cannot hold up another.
 //
+// Operators ask the shard at its desk (package inquiry), which is open while it routes. The
+// desk's goroutines speak to them; the shard's answers from what it knows, and never waits.
+// For what a session is waiting it knows because sessions say so ([session.Note]).
+//
 // An idle tenant is an entry in the fold: no goroutine, no connection. One that is set aside
 // is a few more entries, and an alarm.
 package shard

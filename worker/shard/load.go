@@ -7,6 +7,9 @@ import "sync/atomic"
 type Load struct {
 	Sessions atomic.Int64 // tenants being served
 	Waiting  atomic.Int64 // tenants with work that wait for a session
+	// Differing are the tenants of which broker and ledger differ, as far as they were
+	// reconciled on schedule.
+	Differing atomic.Int64
 }
 
 // counted is what a shard has added to its worker's load.

@@ -26,4 +26,9 @@ func (q *queue) pop() string {
 	return name
 }
 
+func (q *queue) has(name string) bool {
+	_, ok := q.in[name]
+	return ok
+}
+
 func (q *queue) len() int { return len(q.names) }

@@ -40,6 +40,10 @@ func (s *shard) route(ctx context.Context) error {
 			s.deliver(ctx, e)
 		case q := <-s.asks:
 			q.Reply <- s.answer(q)
+		case n := <-s.notes:
+			s.live[n.Tenant].note = n
+		case c := <-s.desk.calls:
+			s.inquire(c)
 		case e := <-s.ended:
 			if err := s.retire(e); err != nil {
 				return err
@@ -66,6 +70,7 @@ func (s *shard) route(ctx context.Context) error {
 		case <-draining:
 			s.log.Debug().Int("sessions", len(s.live)).Msg("draining")
 			entries, draining = nil, nil
+			s.desk.close()
 			s.following.end()
 			outlasted = time.After(patience)
 		case <-outlasted:
@@ -93,7 +98,10 @@ func (s *shard) deliver(ctx context.Context, e ledger.Entry) {
 	}
 	if e.Class == ledger.Outcomes && t != nil {
 		t.outcome = e.Data
-		return // its session wrote it, or will learn of it when it commits
+		if !s.ours(e) {
+			t.supersede()
+		}
+		return // its session wrote it, or looks at the ledger before its next request
 	}
 	s.apply(e)
 	switch e.Class {
@@ -160,26 +168,29 @@ func (t *tenant) giveWay() {
 // start gives a tenant its session.
 func (s *shard) start(ctx context.Context, name string) {
 	t := &tenant{
-		inbox:  make(chan session.Item, session.InboxSize),
-		yield:  make(chan struct{}),
-		behind: true, // it begins with the ledger
+		inbox:      make(chan session.Item, session.InboxSize),
+		yield:      make(chan struct{}),
+		behind:     true, // it begins with the ledger
+		superseded: make(chan struct{}),
 	}
 	s.live[name] = t
 	if s.waiting.len() > 0 {
 		t.giveWay()
 	}
 	one := session.New(&s.cfg.Session, session.Start{
-		Tenant:   name,
-		Shard:    s.lease.Shard,
-		Epoch:    s.lease.Epoch,
-		Doubt:    s.doubts[name],
-		Begin:    s.begin,
-		State:    s.states[name],
-		Inbox:    t.inbox,
-		Asks:     s.asks,
-		Draining: s.lease.Draining,
-		Yield:    t.yield,
-		Until:    s.lease.Until,
+		Tenant:     name,
+		Shard:      s.lease.Shard,
+		Epoch:      s.lease.Epoch,
+		Doubt:      s.doubts[name],
+		Begin:      s.begin,
+		State:      s.states[name],
+		Inbox:      t.inbox,
+		Asks:       s.asks,
+		Notes:      s.notes,
+		Draining:   s.lease.Draining,
+		Yield:      t.yield,
+		Superseded: t.superseded,
+		Until:      s.lease.Until,
 	})
 	delete(s.states, name)
 	go func() {
@@ -257,6 +268,7 @@ func (s *shard) awaitSessions() error {
 		select {
 		case q := <-s.asks:
 			q.Reply <- session.Answer{Verb: session.End}
+		case <-s.notes:
 		case e := <-s.ended:
 			if err := s.retire(e); err != nil && first == nil {
 				first = err

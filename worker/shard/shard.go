@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/session"
@@ -41,6 +42,10 @@ type Config struct {
 	MaxFollowers int
 	// Load, if set, is where the worker's shards count what they have to do.
 	Load *Load
+	// Conn, if set, is where operators ask the shards' owner; see package shared/inquiry.
+	Conn *nats.Conn
+	// Reconcile, if set, is how the shards' tenants are reconciled with their brokers.
+	Reconcile *Reconcile
 	// Serving, if set, is called when a shard is folded and its tenants are served.
 	Serving func(shard int)
 }
@@ -50,6 +55,8 @@ type shard struct {
 	cfg   *Config
 	lease fleet.Lease
 	log   zerolog.Logger
+
+	signature []byte // of our outcomes
 
 	fold    *ledger.Fold
 	begin   uint64 // sequence number from which on it was read
@@ -82,7 +89,9 @@ type shard struct {
 	entries chan ledger.Entry // closed when the tail has returned
 	tailErr error             // why; to be read after entries is closed
 	asks    chan session.Ask
+	notes   chan session.Note
 	ended   chan ended
+	desk    desk
 	abandon context.CancelCauseFunc // ends the sessions
 }
 
@@ -92,11 +101,15 @@ type tenant struct {
 	behind  bool // its session reads the ledger, not the inbox
 	yield   chan struct{}
 	yielded bool // yield is closed: its session was told that others wait
-	ending  bool // its session was told to end
+	// superseded is closed, and stale set, when an earlier owner's outcome came late.
+	superseded chan struct{}
+	stale      bool
+	ending     bool // its session was told to end
 
-	first, taken uint64 // the first and the last intent that its session was given
-	outcome      []byte // the last of its outcomes on the ledger, as it stands there
-	control      uint64 // the last control that came while it had its session
+	first, taken uint64       // the first and the last intent that its session was given
+	outcome      []byte       // the last of its outcomes on the ledger, as it stands there
+	control      uint64       // the last control that came while it had its session
+	note         session.Note // what its session waits for
 }
 
 // ended says that a session's goroutine has returned.
@@ -125,8 +138,10 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		left:    make(map[string]uint64),
 		entries: make(chan ledger.Entry, tailBuffer),
 		asks:    make(chan session.Ask),
+		notes:   make(chan session.Note),
 		ended:   make(chan ended),
 	}
+	s.signature = signature(c.Session.Worker, l.Epoch)
 	s.begin = l.Mark.Low - min(l.Mark.Low, memory)
 	s.gaps = gapsOf(l.Mark, s.begin)
 	ctx, s.abandon = context.WithCancelCause(ctx)
@@ -140,11 +155,14 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 
 	err := s.replay(ctx)
 	if err == nil {
+		s.open(ctx)
 		err = s.route(ctx)
 	}
+	s.desk.close()
 	stopTail()
 	s.abandon(err) // sessions that still run end
 	err = cmp.Or(err, s.awaitSessions(), s.following.await(s))
+	s.desk.wait()
 	for range s.entries { // until the tail has returned
 	}
 	s.settled()
@@ -177,16 +195,17 @@ func (s *shard) tail(ctx context.Context, from uint64) error {
 
 // announce writes on the ledger that the shard is ours from here on, and returns where that
 // stands; 0 if the lease drains before. Trouble that passes is waited for as long as the
-// lease lasts.
+// lease lasts, and so is a lack of room: no outcome would have any either.
 func (s *shard) announce(ctx context.Context) (uint64, error) {
-	const pause = 100 * time.Millisecond
 	epoch := ledger.Epoch{Epoch: s.lease.Epoch, Worker: s.cfg.Session.Worker, At: time.Now()}
-	for {
+	level := zerolog.WarnLevel
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		seq, err := s.cfg.Session.Ledger.Begin(ctx, s.lease.Shard, epoch)
-		if err == nil || ctx.Err() != nil || !ledger.Transient(err) {
+		if err == nil || ctx.Err() != nil || !ledger.Transient(err) && !ledger.IsFull(err) {
 			return seq, err
 		}
-		s.log.Warn().Err(err).Msg("the shard cannot begin; trying again")
+		s.log.WithLevel(level).Err(err).Msg("the shard cannot begin; trying again")
+		level = zerolog.DebugLevel // once is enough
 		select {
 		case <-time.After(pause):
 		case <-s.lease.Draining:

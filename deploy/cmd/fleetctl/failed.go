@@ -2,14 +2,11 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/user"
-	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
-	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/spf13/cobra"
@@ -17,29 +14,63 @@ import (
 
 func newFailed(c *common) *cobra.Command {
 	cmd := cli.Command(&cobra.Command{
-		Use:     "failed",
-		Short:   "List the intents that ended as failed, and drive them again",
-		Example: "  fleetctl failed list\n  fleetctl failed show acme 0192f0c1\n  fleetctl failed retry acme 0192f0c1 --reason \"broker is back\"",
+		Use:   "failed",
+		Short: "List the intents that ended as failed; drive them again, or drop them",
+		Example: `  fleetctl failed list
+  fleetctl failed show acme 0192f0c1
+  fleetctl failed retry acme 0192f0c1 --reason "broker is back"
+  fleetctl failed drop --since 2h --label strategy=old --reason "not wanted any more"`,
 	})
-	cmd.AddCommand(newFailedList(c), newFailedShow(c), newFailedRetry(c))
+	cmd.AddCommand(newFailedList(c), newFailedShow(c), newFailedRetry(c), newFailedDrop(c))
 	return cmd
+}
+
+// choice is which failed intents are meant: by name, and by flags.
+type choice struct {
+	since, until cli.Moment
+	labels       map[string]string
+	symbol       string
+}
+
+func (ch *choice) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.Var(&ch.since, "since", "only what failed so lately (2h), or since a time (RFC 3339)")
+	flags.Var(&ch.until, "until", "only what failed before that")
+	flags.StringToStringVar(&ch.labels, "label", nil, "only intents with this label: key=value")
+	flags.StringVar(&ch.symbol, "symbol", "", "only orders of this symbol")
+}
+
+// filter takes [TENANT [INTENT...]].
+func (ch *choice) filter(args []string) (fleetctl.Filter, error) {
+	f := fleetctl.Filter{Since: ch.since.Time, Until: ch.until.Time, Labels: ch.labels, Symbol: ch.symbol}
+	if len(args) == 0 {
+		return f, nil
+	}
+	f.Tenant, f.IDs = args[0], args[1:]
+	if err := order.ValidTenant(f.Tenant); err != nil {
+		return f, cli.Usage(err)
+	}
+	return f, nil
 }
 
 func newFailedList(c *common) *cobra.Command {
 	var (
-		since cli.Moment
-		all   bool
+		ch  choice
+		all bool
 	)
 	cmd := &cobra.Command{
-		Use:     "list [TENANT]",
-		Short:   "List failed intents that no retry has settled",
-		Example: "  fleetctl failed list\n  fleetctl failed list acme --since 24h\n  fleetctl failed list --all -o json",
-		Args:    cli.Args(cobra.MaximumNArgs(1)),
+		Use:   "list [TENANT [INTENT...]]",
+		Short: "List failed intents that nobody has settled",
+		Example: `  fleetctl failed list
+  fleetctl failed list acme --since 24h --symbol AAPL
+  fleetctl failed list --label strategy=pairs --all -o json`,
+		Args: cli.Args(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f := fleetctl.Filter{All: all, Since: since.Time}
-			if len(args) == 1 {
-				f.Tenant = args[0]
+			f, err := ch.filter(args)
+			if err != nil {
+				return err
 			}
+			f.All = all
 			found, err := c.list(cmd, f)
 			if err != nil {
 				return err
@@ -51,8 +82,8 @@ func newFailedList(c *common) *cobra.Command {
 			return printLines(cmd, found)
 		},
 	}
-	cmd.Flags().Var(&since, "since", "only what failed so lately (2h), or since a time (RFC 3339)")
-	cmd.Flags().BoolVar(&all, "all", false, "also those that a retry has settled")
+	ch.add(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "also those that a retry has settled, or that were dropped")
 	return cmd
 }
 
@@ -69,29 +100,12 @@ func printLines[T any](cmd *cobra.Command, all []T) error {
 
 // list reads the failed intents.
 func (c *common) list(cmd *cobra.Command, f fleetctl.Filter) ([]fleetctl.Failed, error) {
-	if f.Tenant != "" {
-		if err := order.ValidTenant(f.Tenant); err != nil {
-			return nil, cli.Usage(err)
-		}
-	}
 	l, nc, err := c.connect(cmd.Context())
 	if err != nil {
 		return nil, err
 	}
 	defer nc.Close()
 	return fleetctl.ListFailed(cmd.Context(), l, f, cli.Progress(os.Stderr))
-}
-
-// one reads the failed intent that the arguments name.
-func (c *common) one(cmd *cobra.Command, args []string) (*fleetctl.Failed, error) {
-	found, err := c.list(cmd, fleetctl.Filter{Tenant: args[0], ID: args[1], All: true})
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("tenant %s has no failed intent %s; see fleetctl failed list %s --all", args[0], args[1], args[0])
-	}
-	return &found[len(found)-1], nil
 }
 
 func newFailedShow(c *common) *cobra.Command {
@@ -101,60 +115,27 @@ func newFailedShow(c *common) *cobra.Command {
 		Example: "  fleetctl failed show acme 0192f0c1",
 		Args:    cli.Args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := c.one(cmd, args)
+			f, err := new(choice).filter(args)
 			if err != nil {
 				return err
 			}
+			f.All = true
+			found, err := c.list(cmd, f)
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				return missing(f, args[1])
+			}
 			enc := json.NewEncoder(cmd.OutOrStdout())
 			enc.SetIndent("", "  ")
-			return enc.Encode(f)
+			return enc.Encode(found[len(found)-1])
 		},
 	}
 }
 
-func newFailedRetry(c *common) *cobra.Command {
-	var (
-		why     fleetctl.Why
-		publish bool
-	)
-	cmd := &cobra.Command{
-		Use:   "retry TENANT INTENT",
-		Short: "Drive a failed intent again: look it up at the broker, place it if it is not there",
-		Long: `Publishes a new intent that drives a failed one again. Its order bears the client order
-id of the failed one: the worker first looks that up at the broker, and if the order
-is there after all, that is the outcome, and no second order is made. It takes its place
-behind the tenant's intents that wait: release a tenant that is held first.
-
-Without --yes it shows what it would publish, and does nothing.`,
-		Example: `  fleetctl failed retry acme 0192f0c1 --reason "broker is back"
-  fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes`,
-		Args: cli.Args(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case why.Reason == "":
-				return cli.Usagef("--reason: say why it is driven again; it is written to the ledger")
-			case why.Lifetime <= 0:
-				return cli.Usagef("--lifetime: %s is not positive", why.Lifetime)
-			}
-			why.By = cliUser()
-			f, err := c.one(cmd, args)
-			if err != nil {
-				return err
-			}
-			again, err := f.Again(why)
-			if err != nil {
-				return err
-			}
-			if !publish {
-				return preview(cmd, f, again)
-			}
-			return c.drive(cmd, f.Tenant, again)
-		},
-	}
-	cmd.Flags().StringVar(&why.Reason, "reason", "", "why; written to the ledger (required)")
-	cmd.Flags().DurationVar(&why.Lifetime, "lifetime", time.Minute, "how long the new intent may take")
-	cmd.Flags().BoolVar(&publish, "yes", false, "publish it")
-	return cmd
+func missing(f fleetctl.Filter, id string) error {
+	return fmt.Errorf("tenant %s has no failed intent %s; see fleetctl failed list %s --all", f.Tenant, id, f.Tenant)
 }
 
 // cliUser is who sits here.
@@ -163,45 +144,4 @@ func cliUser() string {
 		return u.Username
 	}
 	return "unknown"
-}
-
-// preview shows what would be published.
-func preview(cmd *cobra.Command, f *fleetctl.Failed, again order.Intent) error {
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "failed: %s\nwould publish for tenant %s:\n", f.Outcome.Message, f.Tenant)
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(again); err != nil {
-		return err
-	}
-	fmt.Fprintln(out, "nothing was published; add --yes")
-	return nil
-}
-
-// errNotSettled says that the retry did not find out either.
-var errNotSettled = errors.New("the retry did not settle it")
-
-func (c *common) drive(cmd *cobra.Command, tenant string, again order.Intent) error {
-	_, nc, err := c.connect(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	p, err := producer.New(cmd.Context(), nc)
-	if err != nil {
-		return err
-	}
-	r, err := fleetctl.Drive(cmd.Context(), p, tenant, again)
-	if err != nil {
-		return err
-	}
-	if c.output == cli.JSON {
-		err = json.NewEncoder(cmd.OutOrStdout()).Encode(r)
-	} else {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s %s\n", r.ID, r.Outcome.Status, r.Outcome.BrokerOrderID, r.Outcome.Message)
-	}
-	if err == nil && (r.Outcome.Status == order.Failed || r.Outcome.Status == order.Expired) {
-		err = fmt.Errorf("%w: %s: %s", errNotSettled, r.Outcome.Status, r.Outcome.Message)
-	}
-	return err
 }

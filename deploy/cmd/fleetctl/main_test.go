@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/orderfleet/orderfleet/deploy/history"
 	"github.com/orderfleet/orderfleet/shared/cli"
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 )
 
@@ -13,6 +16,7 @@ func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 func TestCommands(t *testing.T) {
 	server := ledgertest.Provision(t, 2).ConnectedUrl()
+	exported := filepath.Join(t.TempDir(), "exported")
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -25,10 +29,27 @@ func TestCommands(t *testing.T) {
 		{"nothing failed", []string{"failed", "list", "--server", server}, 0, "no failed intents"},
 		{"no such intent", []string{"failed", "show", "acme", "x", "--server", server}, 1, "has no failed intent x"},
 		{"a retry without reason", []string{"failed", "retry", "acme", "x", "--server", server}, 2, "--reason"},
+		{"a retry of everything", []string{"failed", "retry", "--reason", "r", "--server", server}, 2, "say which"},
+		{"a retry of what did not fail", []string{"failed", "retry", "acme", "x", "--reason", "r", "--server", server}, 1, "has no failed intent x"},
+		{"a drop without reason", []string{"failed", "drop", "acme", "--server", server}, 2, "--reason"},
+		{"a drop of nothing", []string{"failed", "drop", "acme", "--reason", "r", "--yes", "--server", server}, 0, ""},
 		{"no time", []string{"failed", "list", "--since", "yesterday", "--server", server}, 2, "--since"},
 		{"no tenant's name", []string{"failed", "list", "a.b", "--server", server}, 2, "a.b"},
 		{"a release", []string{"release", "acme", "--reason", "looked", "--server", server}, 0, "acme is released"},
 		{"a release without reason", []string{"release", "acme", "--server", server}, 2, "--reason"},
+		{"an export", []string{"export", "--to", exported, "--server", server}, 0, "1 messages of the ledger at nats://"},
+		{"an export of an export", []string{"export", "--from", exported, "--tenant", "acme", "--to", exported + ".zip", "-o", "json"}, 0, `"messages":1`},
+		{"an export over another", []string{"export", "--from", exported, "--to", exported}, 1, "overwrites nothing"},
+		{"an export to nowhere", []string{"export", "--server", server}, 2, "--to"},
+		{"an export of no export", []string{"export", "--from", t.TempDir(), "--to", exported + "2"}, 1, "no manifest"},
+		{"a stretch that ends before it begins", []string{"export", "--to", exported, "--since", "1h", "--until", "2h"}, 2, "--until"},
+		{"a stretch without numbers", []string{"export", "--to", exported, "--from-seq", "5", "--to-seq", "4"}, 2, "--to-seq"},
+		{"an audit", []string{"audit", "--server", server}, 0, "only the fleet's ledger was audited"},
+		{"an audit of an export", []string{"audit", "acme", "--from", exported, "-o", "json"}, 0, `"digest":"`},
+		{"an audit of what is not in it", []string{"audit", "b", "--from", exported + ".zip"}, 1, "outside of the export"},
+		{"an audit of no tenant", []string{"audit", "a.b", "--server", server}, 2, "a.b"},
+		{"an audit without the tenants file", []string{"audit", "--broker", exported + "/none", "--server", server}, 2, "--broker"},
+		{"an audit that finds something", []string{"audit", "--from", broken(t)}, 1, "unreadable"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},
 	} {
@@ -43,4 +64,18 @@ func TestCommands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// broken is an export of a ledger with a violation.
+func broken(t *testing.T) string {
+	t.Helper()
+	l, _ := ledgertest.Open(t, 1)
+	if _, err := l.JetStream().Publish(t.Context(), ledger.Outcomes.Subject(0, "acme"), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "broken.zip")
+	if _, err := history.Export(t.Context(), history.Live(l), history.Stretch{}, path, func(string, int, int) {}); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
