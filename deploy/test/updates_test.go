@@ -347,18 +347,24 @@ func TestFollowersTakeTurns(t *testing.T) {
 		tenants = append(tenants, fmt.Sprintf("tenant-%d", n))
 	}
 	rest := order.Order{Symbol: "AAPL", Qty: d("1"), Side: order.Buy, Type: order.Limit, TimeInForce: order.GTC, LimitPrice: d("1.25")}
-	for _, name := range tenants {
-		r, err := s.producer.Publish(t.Context(), name, order.Intent{ID: "rest", Kind: order.KindOrder, Order: &rest})
-		if err != nil {
+	price := func(p string) {
+		if err := s.broker.SetPrices(map[string]decimal.Decimal{"AAPL": *d(p)}); err != nil {
 			t.Fatal(err)
 		}
-		if o, err := s.producer.Await(t.Context(), r); err != nil || o.Status != order.Accepted {
-			t.Fatalf("%+v: %v", o, err)
+	}
+	for range 2 { // the second time all have had a turn, and wait for the next
+		price("2.00")
+		for _, name := range tenants {
+			r, err := s.producer.Publish(t.Context(), name, order.Intent{Kind: order.KindOrder, Order: &rest})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o, err := s.producer.Await(t.Context(), r); err != nil || o.Status != order.Accepted {
+				t.Fatalf("%+v: %v", o, err)
+			}
 		}
+		price("1.00")
+		s.caughtUp(true, tenants...)
 	}
-	if err := s.broker.SetPrices(map[string]decimal.Decimal{"AAPL": *d("1.00")}); err != nil {
-		t.Fatal(err)
-	}
-	s.caughtUp(true, tenants...)
 	w.leave(t)
 }

@@ -70,7 +70,7 @@ func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, broker.Verdic
 	begun := time.Now()
 	address := *c.base
 	address.Path += "/stream"
-	conn, resp, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{
+	conn, resp, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{ //nolint:bodyclose // Dial has
 		HTTPClient: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -202,7 +202,7 @@ func (f *feed) hear() (m said, err error) {
 	}
 	f.read.Add(1)
 	message := f.frame.Bytes()
-	if data, ok := bytes.CutPrefix(message, plainUpdate); ok && data[len(data)-1] == '}' {
+	if data, ok := bytes.CutPrefix(message, plainUpdate); ok && bytes.HasSuffix(data, []byte{'}'}) {
 		return said{tradeUpdates, data[:len(data)-1]}, nil
 	}
 	return m, json.Unmarshal(message, &m)
