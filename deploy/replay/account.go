@@ -158,7 +158,7 @@ func (a *account) finish(ctx context.Context) error {
 	}
 	for _, n := range a.its {
 		o := &a.fates[n].Outcome
-		if len(a.all[n].Updates) == 0 || o.Status != order.Accepted || o.BrokerOrderID == "" {
+		if !a.all[n].told() || o.Status != order.Accepted || o.BrokerOrderID == "" {
 			continue
 		}
 		f, err := a.stands(ctx, o.BrokerOrderID)

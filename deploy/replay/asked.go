@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -24,7 +25,8 @@ type Asked struct {
 	// Outcome is nil as long as it is due.
 	Outcome    *order.Outcome
 	OutcomeSeq uint64
-	// Updates are what the broker said later of its order, in the order of the ledger.
+	// Updates are what the broker said later of its order, and of those that hang on it, in the
+	// order of the ledger.
 	Updates []order.Update
 	// Retries are the intents that drove it again; Dropped is an operator's word that it is
 	// not to be.
@@ -77,15 +79,31 @@ type Fill struct {
 	AvgPrice *decimal.Decimal `json:"filled_avg_price,omitempty"`
 }
 
+// own are the updates of its order, without those of the legs that hang on it.
+func (a *Asked) own() iter.Seq[*order.Update] {
+	return func(yield func(*order.Update) bool) {
+		for i := range a.Updates {
+			if u := &a.Updates[i]; (a.orderID() == "" || u.BrokerOrderID == a.orderID()) && !yield(u) {
+				return
+			}
+		}
+	}
+}
+
+// told says whether the ledger has an update of its order. It has none of one that is open
+// and was not filled.
+func (a *Asked) told() bool {
+	for range a.own() {
+		return true
+	}
+	return false
+}
+
 // Filled is what the updates say of its order; zero without any.
 func (a *Asked) Filled() Fill {
 	var f Fill
-	var paid decimal.Decimal
-	for i := range a.Updates {
-		u := &a.Updates[i]
-		if u.BrokerOrderID != a.orderID() && a.orderID() != "" {
-			continue
-		}
+	var paid, traded decimal.Decimal
+	for u := range a.own() {
 		if u.OrderStatus != "" {
 			f.Status = u.OrderStatus
 		}
@@ -93,18 +111,18 @@ func (a *Asked) Filled() Fill {
 			f.Qty = u.FilledQty
 		}
 		if u.Fills() && u.Price != nil && u.Qty != nil {
-			paid = paid.Add(u.Price.Mul(*u.Qty))
+			paid, traded = paid.Add(u.Price.Mul(*u.Qty)), traded.Add(*u.Qty)
 		}
 	}
-	if f.Qty != nil && f.Qty.IsPositive() {
-		average := paid.DivRound(*f.Qty, pricePlaces)
+	if f.Qty != nil && f.Qty.IsPositive() && traded.Equal(*f.Qty) { // else there is a fill without a price
+		average := paid.DivRound(traded, pricePlaces)
 		f.AvgPrice = &average
 	}
 	return f
 }
 
-// pricePlaces is how fine an average price is shown.
-const pricePlaces = 6
+// pricePlaces is how fine an average price is.
+const pricePlaces = 9
 
 // What was asked, in a few words.
 func (a *Asked) What() string {

@@ -98,7 +98,7 @@ func (d *desk) update(tenant string, u order.Update) {
 func (d *desk) filled(tenant, id, qty, price string) {
 	d.Helper()
 	d.update(tenant, order.Update{
-		Event: "fill", BrokerOrderID: "order-of-" + tenant + "-" + id, ClientOrderID: tenant + "." + id, OrderStatus: "filled",
+		Event: "fill", BrokerOrderID: "order-of-" + tenant + "-" + id, IntentID: id, ClientOrderID: tenant + "." + id, OrderStatus: "filled",
 		Price: num(price), Qty: num(qty), FilledQty: num(qty),
 	})
 }

@@ -95,7 +95,7 @@ func fields(a *Asked, f *Fate) []Field {
 	switch then.Status {
 	case order.Accepted:
 		add("recovered", strconv.FormatBool(then.Recovered), strconv.FormatBool(now.Recovered))
-		return append(all, filled(a.Filled(), f.Fill, len(a.Updates) > 0)...)
+		return append(all, filled(a.Filled(), f.Fill, a.told())...)
 	case order.Rejected:
 		add("http_status", strconv.Itoa(then.HTTPStatus), strconv.Itoa(now.HTTPStatus))
 		add("code", strconv.Itoa(then.Code), strconv.Itoa(now.Code))

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -32,14 +33,12 @@ func newPrices(all []*Asked, fixed map[string]decimal.Decimal) *prices {
 		p.fixed[canonical(symbol)] = price
 	}
 	for _, a := range all {
-		symbol := a.symbol()
-		if _, given := p.fixed[symbol]; given || symbol == "" {
-			continue
-		}
-		for i := range a.Updates {
-			if u := &a.Updates[i]; u.Price != nil && u.Price.IsPositive() && u.BrokerOrderID == a.orderID() {
-				p.seen = append(p.seen, trade{u.At, symbol, *u.Price})
+		for _, u := range a.Updates {
+			symbol := cmp.Or(canonical(u.Symbol), a.symbol())
+			if _, given := p.fixed[symbol]; given || symbol == "" || u.Price == nil || !u.Price.IsPositive() {
+				continue
 			}
+			p.seen = append(p.seen, trade{u.At, symbol, *u.Price})
 		}
 	}
 	slices.SortStableFunc(p.seen, func(a, b trade) int { return a.at.Compare(b.at) })
@@ -134,15 +133,17 @@ func (m *market) advance(to time.Time) error {
 // else (next: when that was; zero if never): so it is filled at once here, too.
 func (m *market) meet(a *Asked, next time.Time) error {
 	symbol := a.symbol()
-	if _, given := m.prices.fixed[symbol]; given || len(a.Updates) == 0 || !a.marketable() {
+	if _, given := m.prices.fixed[symbol]; given || !a.marketable() {
 		return nil
 	}
 	f := a.Filled()
 	if f.Status != "filled" || f.AvgPrice == nil || !f.AvgPrice.IsPositive() {
 		return nil
 	}
-	if end := a.Updates[len(a.Updates)-1].At; !next.IsZero() && end.After(next) {
-		return nil
+	for u := range a.own() {
+		if !next.IsZero() && u.At.After(next) {
+			return nil
+		}
 	}
 	return m.set(map[string]decimal.Decimal{symbol: *f.AvgPrice})
 }

@@ -66,10 +66,16 @@ type reading struct {
 	at        map[place]*Asked
 	byClient  map[string][]*Asked       // by the client order id that their orders bear
 	retries   map[place]*fleetctl.Retry // intents that drive selected ones again
-	updates   []order.Update
+	updates   []update
 
 	shard int       // that is being read
 	clock time.Time // the latest time in it so far
+}
+
+// update is one of a tenant.
+type update struct {
+	tenant string
+	order.Update
 }
 
 // take looks at one message.
@@ -83,7 +89,7 @@ func (r *reading) take(shard int, e ledger.Entry) error {
 	case ledger.Updates:
 		var u order.Update
 		if u, err = order.DecodeUpdate(e.Data); err == nil {
-			r.updates = append(r.updates, u)
+			r.updates = append(r.updates, update{e.Tenant, u})
 		}
 	case ledger.Controls:
 		err = r.control(e)
@@ -168,11 +174,11 @@ func (r *reading) assign() {
 	}
 	for _, u := range r.updates {
 		a := byOrder[u.BrokerOrderID]
-		if a == nil && len(r.byClient[u.ClientOrderID]) > 0 {
-			a = r.byClient[u.ClientOrderID][0]
+		if its := r.byClient[order.ClientOrderID(u.tenant, u.IntentID)]; a == nil && len(its) > 0 {
+			a = its[0] // of a leg
 		}
 		if a != nil {
-			a.Updates = append(a.Updates, u)
+			a.Updates = append(a.Updates, u.Update)
 		}
 	}
 }

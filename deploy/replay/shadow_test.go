@@ -167,9 +167,9 @@ func TestMarket(t *testing.T) {
 	d.asked("acme", buy("pltr", "PLTR", "4"), order.Accepted)
 	d.filled("acme", "pltr", "4", "17.25")
 	d.filled("acme", "later", "2", "199.9") // behind other intents
-	d.update("acme", order.Update{Event: "new", BrokerOrderID: "order-of-acme-never", OrderStatus: "new", FilledQty: num("0")})
 	d.asked("beta", limit("rests", "AAPL", "1", "205"), order.Accepted)
-	d.update("beta", order.Update{Event: "new", BrokerOrderID: "order-of-beta-rests", OrderStatus: "new", FilledQty: num("0")})
+	d.asked("beta", cancel("rests-no-more", "rests"), order.Accepted)
+	d.update("beta", order.Update{Event: "canceled", BrokerOrderID: "order-of-beta-rests", OrderStatus: "canceled", FilledQty: num("0")})
 	d.asked("gamma", buy("twice", "MSFT", "7"), order.Accepted)
 	for _, u := range []order.Update{
 		{Event: "partial_fill", OrderStatus: "partially_filled", Price: num("400"), Qty: num("3"), FilledQty: num("3")},
@@ -181,7 +181,7 @@ func TestMarket(t *testing.T) {
 	all := read(t, d.Ledger, replay.Selection{})
 
 	got := reasons(t, all, replay.Conditions{})
-	for id, why := range map[string]string{"now": "same", "never": "same", "later": "same", "pltr": "same", "twice": "same", "rests": "market"} {
+	for id, why := range map[string]string{"now": "same", "never": "same", "later": "same", "pltr": "same", "twice": "same", "rests": "market", "rests-no-more": "target_differs"} {
 		if got[id] != why { // beta's rests above the market that acme saw later
 			t.Errorf("%s: %s, wanted %s", id, got[id], why)
 		}
