@@ -92,7 +92,12 @@ func (b *book) update(tenant string, u order.Update) {
 }
 
 func (b *book) release(tenant, reason string) {
-	data, err := order.EncodeControl(order.Control{Verb: order.Release, By: "ann", Reason: reason, At: b.now})
+	b.control(tenant, order.Control{Verb: order.Release, Reason: reason})
+}
+
+func (b *book) control(tenant string, c order.Control) {
+	c.By, c.At = "ann", b.now
+	data, err := order.EncodeControl(c)
 	b.put(ledger.Controls, tenant, data, err, nil)
 }
 

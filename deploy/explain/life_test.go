@@ -81,6 +81,12 @@ var lives = []struct {
 		b.after(15_000).release("acme", "the order is not there")
 		b.after(25).accept("acme", "later", seq)
 	}},
+	{"dropped", "bad", func(b *book) {
+		bad := b.intent("acme", "bot", buy("bad"))
+		b.after(40_000).outcome("acme", 40_000, order.Outcome{IntentID: "bad", IntentSeq: bad, Kind: order.KindOrder, Status: order.Failed, Attempts: 1, Message: "it may have been booked"})
+		b.after(15_000).control("acme", order.Control{Verb: order.Drop, IntentID: "bad", Reason: "the market is closed"})
+		b.control("acme", order.Control{Verb: order.Drop, IntentID: "another", Reason: "no matter"})
+	}},
 	{"taken-over", "one", func(b *book) {
 		b.epoch(1, "worker-0")
 		seq := b.intent("acme", "bot", buy("one"))

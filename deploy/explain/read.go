@@ -90,6 +90,9 @@ func (t *tale) life(shard int) *Life {
 	for _, c := range t.changes {
 		lists = append(lists, []Step{c.changed()})
 	}
+	for _, s := range t.drops {
+		lists = append(lists, []Step{s.step()})
+	}
 	var updates []Step
 	for _, u := range t.updates {
 		updates = append(updates, u.step())

@@ -53,6 +53,8 @@ func why(w order.Why) string {
 	return "for " + string(w)
 }
 
+const noAnswer = "no answer of use"
+
 // verdicts say what an answer, or the lack of one, proves.
 var verdicts = map[order.Verdict]string{
 	order.VerdictAccepted:   "accepted",
@@ -60,7 +62,7 @@ var verdicts = map[order.Verdict]string{
 	order.VerdictNotFound:   "not there",
 	order.VerdictRejected:   "refused",
 	order.VerdictRetryAfter: "refused for now",
-	order.VerdictUnknown:    "no answer of use: it may have been booked",
+	order.VerdictUnknown:    noAnswer + ": it may have been booked",
 	order.VerdictUnsent:     "not sent",
 	order.VerdictExpired:    "not sent: its time was over",
 }

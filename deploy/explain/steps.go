@@ -11,9 +11,12 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
-// worthTelling is the least time between two steps that is told as a wait, if nobody else
-// tells of one.
-const worthTelling = 50 * time.Millisecond
+// The least time that is told as a wait behind other intents, and as one for nothing that is
+// known.
+const (
+	worthTelling = 10 * time.Millisecond
+	worthAsking  = 50 * time.Millisecond
+)
 
 // steps are what happened with an intent, in its order.
 func (c *chapter) steps() []Step {
@@ -69,17 +72,24 @@ func (c *chapter) outside() []Step {
 		all = append(all, c.step(Taken, o.at, 0, fmt.Sprintf("worker %s took the shard, epoch %d", o.Worker, o.Epoch.Epoch)))
 	}
 	for _, s := range c.said {
-		all = append(all, c.step(Said, s.at, 0, fmt.Sprintf("%s, by %s: %s", s.Verb, s.By, s.Reason)))
+		one := s.step()
+		one.Seq = c.Seq
+		all = append(all, one)
 	}
 	return all
+}
+
+// step is what an operator said.
+func (s said) step() Step {
+	return Step{Stage: Said, At: s.at, Text: fmt.Sprintf("%s, by %s: %s", s.Verb, s.By, s.Reason)}
 }
 
 // idle is what the ledger itself shows of why an intent was not taken up at once.
 func (c *chapter) idle() []Step {
 	var all []Step
 	ready := c.Published // from then on nothing that we know stood before it
-	wait := func(why order.Why, until time.Time, detail string) {
-		if until.Sub(ready) < worthTelling {
+	wait := func(why order.Why, until time.Time, least time.Duration, detail string) {
+		if d := until.Sub(ready); d <= 0 || d < least {
 			return
 		}
 		s := c.waited(order.Wait{Why: why, From: ready, Until: until})
@@ -88,16 +98,16 @@ func (c *chapter) idle() []Step {
 		ready = until
 	}
 	if c.before != nil {
-		wait(whyBehind, c.before.committed, fmt.Sprintf("; the last one was %s", name(c.before.id, 0)))
+		wait(whyBehind, c.before.committed, worthTelling, fmt.Sprintf("; the last one was %s", name(c.before.id, 0)))
 	}
 	if h := c.hold; h != nil && h.release != nil {
-		wait(whyHeld, h.release.at, fmt.Sprintf(": %s; %s by %s: %s", name(h.failed.id, 0), h.release.Verb, h.release.By, h.release.Reason))
+		wait(whyHeld, h.release.at, 0, fmt.Sprintf(": %s; %s by %s: %s", name(h.failed.id, 0), h.release.Verb, h.release.By, h.release.Reason))
 	}
 	if n := len(c.taken); n > 0 {
-		wait(whyOwner, c.taken[n-1].at, "")
+		wait(whyOwner, c.taken[n-1].at, 0, "")
 	}
 	if !c.Outcome.Received.IsZero() {
-		wait(whyTurn, c.Outcome.Received, "")
+		wait(whyTurn, c.Outcome.Received, worthAsking, "")
 	}
 	return all
 }
@@ -198,7 +208,11 @@ func (c *chapter) tried(tries []order.Try, i int) Step {
 	if !t.Ended.IsZero() {
 		took = t.Ended.Sub(t.At)
 	}
-	text := word(calls, t.Call) + c.number(tries, i) + ": " + word(verdicts, t.Verdict)
+	verdict := word(verdicts, t.Verdict)
+	if stage == LookedUp && t.Verdict == order.VerdictUnknown {
+		verdict = noAnswer
+	}
+	text := word(calls, t.Call) + c.number(tries, i) + ": " + verdict
 	for _, part := range []string{status(t.HTTPStatus, t.Code), t.Problem, named("request id ", t.RequestID)} {
 		if part != "" {
 			text += "; " + part

@@ -21,6 +21,7 @@ type tale struct {
 
 	chapters []*chapter
 	changes  []*chapter // replaces and cancels that name one of the chapters
+	drops    []said     // of intents that bear the id
 	updates  []update
 	// hint is the root to look for instead: what was asked for leads there.
 	hint string
@@ -268,8 +269,16 @@ func (t *tale) update(e ledger.Entry, u order.Update) {
 }
 
 func (t *tale) control(s said) {
-	if t.hold != nil {
-		t.hold.release = &s
+	switch s.Verb {
+	case order.Drop:
+		if t.bears(s.IntentID) {
+			t.drops = append(t.drops, s)
+		}
+		return
+	case order.Release:
+		if t.hold != nil {
+			t.hold.release = &s
+		}
 	}
 	for _, c := range t.open() {
 		c.said = append(c.said, s)

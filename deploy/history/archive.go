@@ -69,7 +69,7 @@ func (a *Archive) Extent() Extent { return Extent{a.manifest.Stretch, a.manifest
 // tenants that the export does not reach, and with a [*DamagedError] if a file is not as it
 // was written; nothing of that file was delivered then, unless its checksum is right.
 func (a *Archive) Read(ctx context.Context, s Stretch, progress Progress, deliver func(int, ledger.Entry) error) error {
-	if err := a.has(s); err != nil {
+	if err := a.Extent().Has(s); err != nil {
 		return err
 	}
 	touched := s.shards(a.Shards())
@@ -81,30 +81,9 @@ func (a *Archive) Read(ctx context.Context, s Stretch, progress Progress, delive
 		if err := a.verify(ctx, f, progress); err != nil {
 			return err
 		}
-		if err := a.read(ctx, f, s, progress, deliver); err != nil {
+		if err := a.read(ctx, f, s, progress, deliver); err != nil && !errors.Is(err, ErrSkipShard) {
 			return err
 		}
-	}
-	return nil
-}
-
-// has says what a stretch asks for that is not in the export.
-func (a *Archive) has(s Stretch) error {
-	all := a.manifest.Stretch
-	for _, t := range s.Tenants {
-		if !all.Names(t) {
-			return &OutsideError{"it has no messages of tenant " + t}
-		}
-	}
-	switch {
-	case !s.Since.IsZero() && s.Since.Before(all.Since):
-		return &OutsideError{fmt.Sprintf("it begins at %s", all.Since)}
-	case !all.Until.IsZero() && s.Until.After(all.Until):
-		return &OutsideError{fmt.Sprintf("it ends at %s", all.Until)}
-	case s.From != 0 && s.From < all.From:
-		return &OutsideError{fmt.Sprintf("it begins at sequence %d", all.From)}
-	case all.To != 0 && s.To > all.To:
-		return &OutsideError{fmt.Sprintf("it ends at sequence %d", all.To)}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (l live) read(ctx context.Context, shard int, s Stretch, progress Progress,
 		return deliver(shard, e)
 	})
 	progress(phase, int(end), int(end))
-	if errors.Is(err, errBehind) {
+	if errors.Is(err, errBehind) || errors.Is(err, ErrSkipShard) {
 		return nil
 	}
 	return err

@@ -2,6 +2,8 @@ package history
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -75,6 +77,30 @@ type Extent struct {
 	AsOf time.Time
 }
 
+// Has says what a stretch asks for that the source does not have, as an [*OutsideError]; nil if
+// it has all.
+func (x Extent) Has(s Stretch) error {
+	for _, t := range s.Tenants {
+		if !x.Names(t) {
+			return &OutsideError{"it has no messages of tenant " + t}
+		}
+	}
+	switch {
+	case !s.Since.IsZero() && s.Since.Before(x.Since):
+		return &OutsideError{fmt.Sprintf("it begins at %s", x.Since)}
+	case !x.Until.IsZero() && s.Until.After(x.Until):
+		return &OutsideError{fmt.Sprintf("it ends at %s", x.Until)}
+	case s.From != 0 && s.From < x.From:
+		return &OutsideError{fmt.Sprintf("it begins at sequence %d", x.From)}
+	case x.To != 0 && s.To > x.To:
+		return &OutsideError{fmt.Sprintf("it ends at sequence %d", x.To)}
+	}
+	return nil
+}
+
+// ErrSkipShard, returned by what a source delivers to, ends the reading of the shard in peace.
+var ErrSkipShard = errors.New("history: enough of this shard")
+
 // Progress is told how far a long reading is, phase by phase.
 type Progress func(phase string, done, of int)
 
@@ -88,7 +114,7 @@ type Source interface {
 	Extent() Extent
 	// Read calls deliver for every message of a stretch, shard by shard, in the order of
 	// each shard, up to what the shard's end was when its reading began. It ends with
-	// deliver's error.
+	// deliver's error; after [ErrSkipShard] it goes on with the next shard.
 	Read(ctx context.Context, s Stretch, progress Progress, deliver func(shard int, e ledger.Entry) error) error
 }
 

@@ -32,11 +32,9 @@ func (a *account) activities(kind string, q url.Values) *answer {
 	}
 	token := 0
 	if s := q.Get("page_token"); s != "" {
-		seq, ok := eventSeq(s)
-		if !ok {
+		if token = a.activity(s); token == 0 {
 			return invalid("invalid page_token")
 		}
-		token = seq
 	}
 	ascending := q.Get("direction") == "asc"
 	none := len(kinds) > 0 && !slices.Contains(kinds, "FILL") || q.Get("category") == "non_trade_activity"
@@ -64,6 +62,18 @@ func (a *account) activities(kind string, q url.Values) *answer {
 		body = e.appendActivity(body)
 	}
 	return &answer{status: http.StatusOK, body: append(body, ']')}
+}
+
+// activity is the event of an activity's id, 0 if there is none.
+func (a *account) activity(id string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := len(a.feed.events) - 1; i >= 0; i-- {
+		if e := &a.feed.events[i]; e.isTrade() && e.activityID() == id {
+			return e.seq
+		}
+	}
+	return 0
 }
 
 // timeWindow bounds the times of activities.
@@ -98,7 +108,7 @@ func (w *timeWindow) holds(t time.Time) bool {
 // appendActivity appends a trade as the list of activities shows it.
 func (e *event) appendActivity(b []byte) []byte {
 	o := e.then()
-	b = appendString(append(b, `{"id":`...), e.eventID())
+	b = appendString(append(b, `{"id":`...), e.activityID())
 	b = append(b, `,"activity_type":"FILL"`...)
 	b = fieldTime(b, "transaction_time", e.at)
 	b = fieldString(b, "type", e.kind)

@@ -117,13 +117,20 @@ func (e *event) append(b []byte) []byte {
 	return append(b, '}')
 }
 
-// eventID is the id of an event in streams and lists, in the order of its account's
+// eventID is the id of an event in streams, in the order of its account's
 // events: its time to the millisecond, then its sequence number.
 func (e *event) eventID() string {
+	return string(strconv.AppendInt(e.moment(), int64(e.seq), 10))
+}
+
+// activityID is the id of a trade in the list of activities: its time, then its execution id.
+func (e *event) activityID() string { return string(append(e.moment(), e.executionID()...)) }
+
+// moment is what ids of events begin with.
+func (e *event) moment() []byte {
 	b := e.at.time().AppendFormat(nil, "20060102150405.000")
 	b = append(b[:14], b[15:]...)
-	b = append(b, "::"...)
-	return string(strconv.AppendInt(b, int64(e.seq), 10))
+	return append(b, "::"...)
 }
 
 // eventSeq reads the sequence number of an eventID.

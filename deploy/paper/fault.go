@@ -29,6 +29,7 @@ const (
 	Empty     FaultKind = "empty"      // 200 without a body
 	Garbage   FaultKind = "garbage"    // 200 with a body that is no JSON
 	Unseen    FaultKind = "unseen"     // a 500, but booked; lookups show no trace of it for a Delay
+	Drop      FaultKind = "drop"       // an event that the stream leaves out
 )
 
 // When says on which side of the booking a fault strikes.
@@ -54,6 +55,7 @@ const (
 	List      Operation = "list"      // GET /v2/orders
 	Close     Operation = "close"     // DELETE /v2/positions, all or one
 	Positions Operation = "positions" // GET /v2/positions, all or one
+	Stream    Operation = "stream"    // the websocket; see streamfault.go. Any leaves it alone
 	Other     Operation = "other"     // the rest
 )
 
@@ -93,13 +95,15 @@ type Fault struct {
 var errFault = errors.New("paper: bad fault")
 
 func (f *Fault) check() error {
-	kinds := []FaultKind{Latency, RateLimit, Error, HTML, Reset, Silence, SlowBody, Empty, Garbage, Unseen}
-	operations := []Operation{Any, Place, Replace, Cancel, Lookup, List, Close, Positions, Other}
+	kinds := []FaultKind{Latency, RateLimit, Error, HTML, Reset, Silence, SlowBody, Empty, Garbage, Unseen, Drop}
+	operations := []Operation{Any, Place, Replace, Cancel, Lookup, List, Close, Positions, Stream, Other}
 	switch {
 	case !slices.Contains(kinds, f.Kind):
 		return fmt.Errorf("%w: kind %q: want one of %q", errFault, f.Kind, kinds)
 	case !slices.Contains(operations, f.Operation):
 		return fmt.Errorf("%w: operation %q: want one of %q", errFault, f.Operation, operations[1:])
+	case f.Operation == Stream && !f.streams(), f.Operation != Stream && f.Kind == Drop:
+		return fmt.Errorf("%w: kind %q does not go with operation %q", errFault, f.Kind, f.Operation)
 	case f.When != "" && f.When != Before && f.When != After:
 		return fmt.Errorf("%w: when %q: want before or after", errFault, f.When)
 	case f.Kind == RateLimit && f.When == After:
@@ -229,7 +233,12 @@ func (l *faultList) strike(c *call) (s strike) {
 	if !l.some.Load() {
 		return s
 	}
-	op, r := operationOf(c), fingerprintOf(c)
+	op := operationOf(c)
+	return l.strikeWhere(fingerprintOf(c), func(f *Fault) bool { return f.matches(c, op) })
+}
+
+// strikeWhere finds what goes wrong with something that some faults can strike.
+func (l *faultList) strikeWhere(r fingerprint, matches func(*Fault) bool) (s strike) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.made == nil {
@@ -238,7 +247,7 @@ func (l *faultList) strike(c *call) (s strike) {
 	l.made[r]++
 	for i := 0; i < len(l.list) && s.fault == nil; i++ {
 		f := l.list[i]
-		if !f.matches(c, op) || f.Most > 0 && f.struck[r] >= f.Most {
+		if !matches(&f.Fault) || f.Most > 0 && f.struck[r] >= f.Most {
 			continue
 		}
 		random := l.random(f, r)

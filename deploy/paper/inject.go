@@ -63,7 +63,7 @@ func (b *Broker) inject(w http.ResponseWriter, r *http.Request, f *Fault, a *ans
 		return &answer{status: http.StatusOK}
 	case Garbage:
 		return &answer{status: http.StatusOK, body: []byte("\x00\xff{\"id\":\"61e6")}
-	case Latency:
+	case Latency, Drop:
 	}
 	return nil
 }

@@ -1,8 +1,11 @@
 package paper
 
 import (
+	"bufio"
 	"context"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -67,6 +70,9 @@ type stream struct {
 	account *account // nil until the client has authenticated
 	listens bool
 	seq     int // of the last event sent
+
+	silent atomic.Bool // a fault struck: run writes it, read's goroutine reads it
+	reset  func()      // ends the connection with a TCP RST
 }
 
 // serveStream serves the websocket of trade updates: binary frames as paper accounts
@@ -74,12 +80,20 @@ type stream struct {
 func (b *Broker) serveStream(w http.ResponseWriter, r *http.Request) {
 	b.streams.Add(1)
 	defer b.streams.Done()
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if b.refuseStream(w, r) {
+		return
+	}
+	s := &stream{broker: b, frames: websocket.MessageBinary}
+	hijacked := &hijack{ResponseWriter: w}
+	conn, err := websocket.Accept(hijacked, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true,
+		OnPingReceived:     func(context.Context, []byte) bool { return !s.silent.Load() },
+	})
 	if err != nil {
 		return // Accept has answered
 	}
 	defer conn.CloseNow() //nolint:errcheck // it may be closed already
-	s := &stream{broker: b, conn: conn, frames: websocket.MessageBinary}
+	s.conn, s.reset = conn, hijacked.reset
 	if r.URL.Query().Get("frames") == "text" {
 		s.frames = websocket.MessageText
 	}
@@ -119,7 +133,7 @@ func (s *stream) run(ctx context.Context, messages <-chan []byte) {
 			var lines [][]byte
 			lines, s.seq, more = s.account.pending(s.seq, appendStreamEvent)
 			for _, line := range lines {
-				if s.write(ctx, line) != nil {
+				if !s.send(ctx, line) {
 					return
 				}
 			}
@@ -135,6 +149,51 @@ func (s *stream) run(ctx context.Context, messages <-chan []byte) {
 			return
 		}
 	}
+}
+
+// send sends an event, through whatever goes wrong with it, and says whether the connection
+// still stands.
+func (s *stream) send(ctx context.Context, line []byte) bool {
+	delay, f := s.broker.strikeEvent(s.account)
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-s.broker.closing:
+			return false
+		}
+	}
+	switch {
+	case f == nil:
+	case f.Kind == Reset:
+		s.reset()
+		return false
+	case f.Kind == Silence:
+		s.silent.Store(true)
+	case f.Kind == Drop:
+		return true
+	}
+	return s.silent.Load() || s.write(ctx, line) == nil
+}
+
+// hijack remembers the connection that a websocket takes over.
+type hijack struct {
+	http.ResponseWriter
+	conn net.Conn
+}
+
+// Hijack implements [http.Hijacker].
+func (h *hijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	h.conn = conn
+	return conn, rw, err
+}
+
+// reset ends the connection with a TCP RST.
+func (h *hijack) reset() {
+	if tcp, ok := h.conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = h.conn.Close()
 }
 
 func appendStreamEvent(e *event, b []byte) []byte {

@@ -197,7 +197,7 @@ func (c *checker) explain(cl *claim, b *Booking) bool {
 	for _, in := range cl.intents {
 		o := c.answered[key{in.Tenant, in.Seq}]
 		switch {
-		case o == nil, o.Status == order.Failed, o.Status == order.Accepted && books(in.Kind):
+		case o == nil, o.Status == order.Failed, o.Status == order.Accepted && Books(in.Kind):
 			return true // without an outcome it is lost, which is another matter
 		case o.Status != order.Duplicate || denied == "":
 			denied = string(o.Status)

@@ -114,7 +114,7 @@ type Booking struct {
 	Received      time.Time `json:"received"` // when its request had been read
 }
 
-// books says whether an accepted intent of a kind makes an order at the broker.
-func books(k order.Kind) bool {
+// Books says whether an accepted intent of a kind makes an order at the broker.
+func Books(k order.Kind) bool {
 	return k == order.KindOrder || k == order.KindReplace || k == order.KindClosePosition
 }

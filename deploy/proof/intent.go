@@ -28,7 +28,7 @@ func (c *checker) checkIntent(in *Intent) {
 	}
 	switch o.Status {
 	case order.Accepted:
-		if books(in.Kind) {
+		if Books(in.Kind) {
 			c.checkAccepted(in, o, cl)
 		}
 	case order.Rejected:
@@ -66,7 +66,7 @@ func (c *checker) checkFailed(in *Intent, o *Outcome, cl *claim) {
 	if c.Failed++; len(c.Failures) < maxFindings {
 		c.Failures = append(c.Failures, fmt.Sprintf("intent %d of %s (%s %s): %s", in.Seq, in.Tenant, in.Kind, in.ID, o.Message))
 	}
-	other := len(cl.bookings) > 0 && differences(in, cl.bookings[0]) != ""
+	other := len(cl.bookings) > 0 && Differences(&in.Intent, cl.bookings[0]) != ""
 	if early := in.ExpiresAt.Sub(o.At); early > c.h.Slack && !o.At.IsZero() && !other && c.h.Expect.Credentials {
 		c.find(GaveUp, "intent %d of %s ended as failed %s before it expired: %s", in.Seq, in.Tenant, early, o.Message)
 	}
@@ -87,7 +87,7 @@ func (c *checker) checkNames(in *Intent, o *Outcome) {
 	if o.IntentID != in.ID {
 		c.find(Misnamed, "outcome %d of %s names %q; intent %d is %q", o.Seq, o.Tenant, o.IntentID, in.Seq, in.ID)
 	}
-	if id := in.ClientOrderID(in.Tenant); books(in.Kind) && o.Status == order.Accepted && o.ClientOrderID != id {
+	if id := in.ClientOrderID(in.Tenant); Books(in.Kind) && o.Status == order.Accepted && o.ClientOrderID != id {
 		c.find(Misnamed, "outcome %d of %s names the order %q, not %q", o.Seq, o.Tenant, o.ClientOrderID, id)
 	}
 	if o.Status == order.Duplicate {
@@ -106,7 +106,7 @@ func (c *checker) checkAccepted(in *Intent, o *Outcome, cl *claim) {
 	}
 	for _, other := range cl.intents {
 		before := c.answered[key{other.Tenant, other.Seq}]
-		if other.Seq < in.Seq && in.RetryOf == "" && before != nil && before.Status == order.Accepted && books(other.Kind) {
+		if other.Seq < in.Seq && in.RetryOf == "" && before != nil && before.Status == order.Accepted && Books(other.Kind) {
 			c.find(SharedOrder, "intents %d and %d of %s were both accepted for %s", other.Seq, in.Seq, in.Tenant, cl.bookings[0].ClientOrderID)
 		}
 	}
@@ -117,13 +117,14 @@ func (c *checker) checkAccepted(in *Intent, o *Outcome, cl *claim) {
 	if len(cl.bookings) == 1 && o.BrokerOrderID != b.OrderID {
 		c.find(OtherOrder, "intent %d of %s was accepted as order %s, but the broker has %s", in.Seq, in.Tenant, o.BrokerOrderID, b.OrderID)
 	}
-	if diff := differences(in, b); diff != "" {
+	if diff := Differences(&in.Intent, b); diff != "" {
 		c.find(OtherOrder, "intent %d of %s was accepted, but the broker booked it with another %s", in.Seq, in.Tenant, diff)
 	}
 }
 
-// differences names a field in which the broker booked something else than was asked.
-func differences(in *Intent, b *Booking) string {
+// Differences names a field in which the broker booked something else than was asked; empty
+// if there is none.
+func Differences(in *order.Intent, b *Booking) string {
 	asked := in.Order
 	if asked == nil {
 		return ""

@@ -47,7 +47,7 @@ func (m *model) publish() {
 	in.ID = fmt.Sprint(rapid.IntRange(1, 20).Draw(m.T, "id"))
 	in.Kind = rapid.SampledFrom([]order.Kind{order.KindOrder, order.KindOrder, order.KindReplace, order.KindCancel}).Draw(m.T, "kind")
 	in.ExpiresAt = m.now.Add(time.Duration(rapid.IntRange(1, 20).Draw(m.T, "seconds")) * time.Second)
-	if books(in.Kind) {
+	if Books(in.Kind) {
 		in.Order = buy(fmt.Sprint(rapid.IntRange(1, 9).Draw(m.T, "qty")))
 	}
 	if rapid.Bool().Draw(m.T, "acknowledged") {
@@ -79,7 +79,7 @@ func (m *model) decide(in *Intent) {
 	switch first, used := m.first[id]; {
 	case used:
 		o.Status, o.DuplicateOf = order.Duplicate, first
-	case !books(in.Kind):
+	case !Books(in.Kind):
 		o.Status = order.Accepted
 	default:
 		m.drive(in, &o, id)
@@ -179,7 +179,7 @@ func TestBrokenHistoriesAreNot(t *testing.T) {
 		{DeniedOrder, func(m *model) bool {
 			return some(m, m.Outcomes, func(i int) bool {
 				o := &m.Outcomes[i]
-				if o.Status != order.Accepted || !books(o.Kind) {
+				if o.Status != order.Accepted || !Books(o.Kind) {
 					return false
 				}
 				o.Status = order.Expired

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -62,8 +63,14 @@ func ReadBroker(ctx context.Context, admin string) (arrivals []Arrival, bookings
 	if arrivals, err = readLines[Arrival](ctx, admin+"/ledger?kind=arrived"); err != nil {
 		return nil, nil, err
 	}
-	bookings, err = readLines[Booking](ctx, admin+"/ledger?kind=booked")
+	bookings, err = ReadBookings(ctx, admin, 0)
 	return arrivals, bookings, err
+}
+
+// ReadBookings reads the orders on the ledger of a paper broker at its admin address, but for
+// the first few.
+func ReadBookings(ctx context.Context, admin string, first int) ([]Booking, error) {
+	return readLines[Booking](ctx, admin+"/ledger?kind=booked&after="+strconv.Itoa(first))
 }
 
 // readLines reads lines of JSON.

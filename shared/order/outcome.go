@@ -53,8 +53,8 @@ type Outcome struct {
 	// Recovered: found at the broker after the answer, or the worker, was lost.
 	Recovered bool `json:"recovered,omitzero"`
 
-	// Course is the way to the outcome; nil if there was one request at most and no wait worth
-	// telling: then the fields above and below say it all.
+	// Course is the way to the outcome; nil if the other fields say it all: there was no
+	// request, or one that the broker accepted or refused, and no wait worth telling.
 	Course *Course `json:"course,omitzero"`
 
 	// Worker and Epoch say who committed the outcome, and under which ownership

@@ -15,7 +15,7 @@ const worthTelling = 10 * time.Millisecond
 // say it all.
 type course struct {
 	told  *order.Course // nil while there is nothing to tell
-	first order.Try     // the only one so far; zero if there is none
+	first order.Try     // the only one so far, which the outcome tells; zero if there is none
 
 	// aside is the wait for which the session was set aside, until the next one begins.
 	aside order.Wait
@@ -50,11 +50,17 @@ func (c *course) tried(call order.Call, v broker.Verdict) {
 	default:
 		try.Problem = v.Message
 	}
-	if c.told == nil && c.first.Call == "" {
+	if c.told == nil && c.first.Call == "" && decisive(try) {
 		c.first = try
 		return
 	}
 	c.tell().Tried(try)
+}
+
+// decisive says that a request, if it is the only one, is all told by its outcome's own fields.
+func decisive(t order.Try) bool {
+	asks := t.Call == order.CallLookup || t.Call == order.CallPosition
+	return !asks && (t.Verdict == order.VerdictAccepted || t.Verdict == order.VerdictRejected)
 }
 
 // waited notes a wait.

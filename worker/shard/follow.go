@@ -74,7 +74,7 @@ func (s *shard) beginFollowing(ctx context.Context) {
 
 // scan finds the tenants that may have open orders.
 func (s *shard) scan(ctx context.Context) {
-	tenants, err := s.following.cfg.Ledger.Unsettled(ctx, s.lease.Shard)
+	tenants, err := s.cfg.Session.Ledger.Unsettled(ctx, s.lease.Shard)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.log.Error().Err(err).Msg("cannot find out which tenants have open orders; their updates wait for their next order")

@@ -187,6 +187,12 @@ func (b *book) apply(u *order.Update) *entry {
 	return e
 }
 
+// has says that what an update tells is in the book.
+func (b *book) has(u *order.Update) bool {
+	e := b.orders[u.BrokerOrderID]
+	return e == nil || e.over || u.Fills() && !u.FilledQty.GreaterThan(e.cum)
+}
+
 // stood notes where the update of an order stands that was applied.
 func (b *book) stood(e *entry, seq uint64) {
 	b.tip = seq

@@ -16,6 +16,9 @@ func (f *Follower) catchUp(ctx context.Context) error {
 	}
 	defer f.books.Hangup()
 	l := &lookup{follower: f, rows: make(map[string]*broker.Record)}
+	if err := f.drain(ctx); err != nil {
+		return err
+	}
 	wanted := f.book.openIDs() // before the list: an order that comes later may not be on it
 	if err := l.listOpen(ctx); err != nil {
 		return err
@@ -36,6 +39,12 @@ func (f *Follower) catchUp(ctx context.Context) error {
 		return err
 	}
 	for _, u := range updates {
+		if err := f.before(ctx, u.At); err != nil {
+			return err
+		}
+		if f.book.has(&u) {
+			continue
+		}
 		if err := f.record(ctx, u); err != nil {
 			return err
 		}
@@ -46,6 +55,43 @@ func (f *Follower) catchUp(ctx context.Context) error {
 	f.looked, f.unheard = time.Now(), time.Time{}
 	f.fine()
 	return nil
+}
+
+// before records what came on the feed meanwhile and happened before a moment: to orders,
+// say, that were placed and ended since the lists were asked for.
+func (f *Follower) before(ctx context.Context, at time.Time) error {
+	for {
+		if f.next == nil {
+			select {
+			case e, ok := <-f.events:
+				if !ok { // whoever reads it next finds out
+					return nil
+				}
+				f.next = &e
+			default:
+				return nil
+			}
+		}
+		if !f.next.At.Before(at) {
+			return nil
+		}
+		one, err := f.concerns(ctx, f.next)
+		if err != nil {
+			return err
+		}
+		if one != nil {
+			u, gap := f.update(one, f.next)
+			if gap {
+				return nil // its turn comes when all that was looked up is recorded
+			}
+			if u != nil {
+				if err := f.record(ctx, *u); err != nil {
+					return err
+				}
+			}
+		}
+		f.next = nil
+	}
 }
 
 // lookup is one look at the broker's lists.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/shopspring/decimal"
 )
@@ -29,9 +30,9 @@ func (n *need) whole() bool {
 	return at.Equal(n.from)
 }
 
-// lagging is how often the list of fills is read again, with pauses, until it shows what
+// lagging are the pauses after which the list of fills is read again that does not show what
 // the orders say was filled; what it does not show then follows from the orders' totals.
-const lagging = 4
+var lagging = [...]time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
 // fills looks up the fills that are not recorded yet, by order, the oldest first.
 func (l *lookup) fills(ctx context.Context, looked []*entry) (map[string][]broker.Fill, error) {
@@ -46,12 +47,9 @@ func (l *lookup) fills(ctx context.Context, looked []*entry) (map[string][]broke
 	if len(needs) == 0 {
 		return nil, nil
 	}
-	var pause backoff
-	for try := range lagging {
-		if try > 0 {
-			if err := l.follower.sleep(ctx, pause.next()); err != nil {
-				return nil, err
-			}
+	for try, pause := range lagging {
+		if err := l.follower.sleep(ctx, pause); err != nil {
+			return nil, err
 		}
 		open, err := l.readFills(ctx, needs)
 		if err != nil {
@@ -60,7 +58,7 @@ func (l *lookup) fills(ctx context.Context, looked []*entry) (map[string][]broke
 		if open == 0 {
 			break
 		}
-		if open, err = l.inherited(ctx, needs); err != nil {
+		if open, err = l.inherited(ctx, needs, try == len(lagging)-1); err != nil {
 			return nil, err
 		}
 		if open == 0 {
@@ -115,13 +113,15 @@ func (l *lookup) readFills(ctx context.Context, needs map[string]*need) (open in
 }
 
 // inherited looks whether what seems to be missing of a replacement was filled before it: some
-// brokers count in what the order had filled that it replaced.
-func (l *lookup) inherited(ctx context.Context, needs map[string]*need) (open int, err error) {
+// brokers count in what the order had filled that it replaced. Where that and a fill that the
+// list does not show yet look the same, it waits until the last time.
+func (l *lookup) inherited(ctx context.Context, needs map[string]*need, last bool) (open int, err error) {
 	for _, n := range needs {
 		if n.whole() {
 			continue
 		}
-		if n.row.Replaces == "" || !n.from.IsZero() || n.entry.update > 0 {
+		untouched := !n.row.Over() && n.row.Status != orderStatus[order.EventPartialFill]
+		if n.row.Replaces == "" || !n.from.IsZero() || n.entry.update > 0 || len(n.found) == 0 && !untouched && !last {
 			open++
 			continue
 		}

@@ -42,13 +42,15 @@ func (f *Follower) follow(ctx context.Context) error {
 			}
 		}
 	})
+	f.events, f.next = events, nil
+	defer func() { f.events, f.next = nil, nil }()
 	defer reading.Wait()
 	defer feed.Close()
 	defer stop()
 	if err := f.catchUp(ctx); err != nil {
 		return err
 	}
-	return f.attend(ctx, events, &ended)
+	return f.attend(ctx, &ended)
 }
 
 // unopened looks things up now and then while no feed opens.
@@ -65,14 +67,21 @@ func (f *Follower) unopened(ctx context.Context, v broker.Verdict) error {
 }
 
 // attend records what happens.
-func (f *Follower) attend(ctx context.Context, events <-chan broker.Event, ended *error) error {
+func (f *Follower) attend(ctx context.Context, ended *error) error {
 	check := time.NewTimer(jittered(f.cfg.Check))
 	defer check.Stop()
 	enough := time.NewTimer(f.cfg.Linger)
 	defer enough.Stop()
 	idle := false
 	for {
-		if len(events) == 0 { // otherwise the next update waits for the last one's acknowledgement
+		if e := f.next; e != nil {
+			f.next = nil
+			if err := f.happen(ctx, e); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(f.events) == 0 { // otherwise the next update waits for the last one's acknowledgement
 			if err := f.settle(ctx); err != nil {
 				return err
 			}
@@ -90,16 +99,14 @@ func (f *Follower) attend(ctx context.Context, events <-chan broker.Event, ended
 			over = enough.C
 		}
 		select {
-		case e, ok := <-events:
+		case e, ok := <-f.events:
 			if !ok {
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
 				return &cutError{why: (*ended).Error()}
 			}
-			if err := f.happen(ctx, e); err != nil {
-				return err
-			}
+			f.next = &e
 		case e, ok := <-f.st.Inbox.Outcomes:
 			if err := f.hear(ctx, e, ok); err != nil {
 				return err
@@ -127,20 +134,14 @@ func (f *Follower) attend(ctx context.Context, events <-chan broker.Event, ended
 }
 
 // happen records an event of the feed, if it is one to be recorded and is not yet.
-func (f *Follower) happen(ctx context.Context, e broker.Event) error {
-	if e.Kind == "trade_bust" || e.Kind == "trade_correct" {
-		f.log.Error().Str("broker_order_id", e.Order.ID).Str("event", e.Kind).Msg("the exchange took a trade back; somebody must look")
-	}
-	one := f.about(&e.Order)
-	if one == nil || one.over {
-		return nil
-	}
-	if err := f.nest(ctx, one, &e.Order); err != nil {
+func (f *Follower) happen(ctx context.Context, e *broker.Event) error {
+	one, err := f.concerns(ctx, e)
+	if one == nil || err != nil {
 		return err
 	}
 	var pause backoff
 	for tries := 0; ; tries++ {
-		u, gap := f.update(one, &e)
+		u, gap := f.update(one, e)
 		switch {
 		case !gap && u != nil:
 			if err := f.claim(ctx, one); err != nil {
@@ -160,6 +161,19 @@ func (f *Follower) happen(ctx context.Context, e broker.Event) error {
 			return err
 		}
 	}
+}
+
+// concerns is the order that an event tells of, with what hangs on it; nil if it is over, or
+// none of ours.
+func (f *Follower) concerns(ctx context.Context, e *broker.Event) (*entry, error) {
+	if e.Kind == "trade_bust" || e.Kind == "trade_correct" {
+		f.log.Error().Str("broker_order_id", e.Order.ID).Str("event", e.Kind).Msg("the exchange took a trade back; somebody must look")
+	}
+	one := f.about(&e.Order)
+	if one == nil || one.over {
+		return nil, nil
+	}
+	return one, f.nest(ctx, one, &e.Order)
 }
 
 // claimTime is how long an update of an order waits for the outcome of its intent. Brokers

@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/rs/zerolog"
 )
@@ -16,7 +18,7 @@ import (
 // Config is what all followers of a worker have in common. Nobody changes it.
 type Config struct {
 	Worker string
-	Ledger *ledger.Ledger
+	Ledger Ledger
 	// Books makes a tenant's second line to its broker. It fails as a session's Connect does.
 	Books func(ctx context.Context, tenant string) (broker.Books, error)
 	Log   zerolog.Logger
@@ -27,6 +29,13 @@ type Config struct {
 	Check time.Duration
 	// Turn is how long it keeps its place at least when others wait for it.
 	Turn time.Duration
+}
+
+// Ledger is what a follower needs of the ledger; see [ledger.Ledger].
+type Ledger interface {
+	AppendUpdate(shard int, tenant string, u *order.Update, after uint64) (jetstream.PubAckFuture, error)
+	LastUpdate(ctx context.Context, shard int, tenant string) (order.Update, uint64, error)
+	ReadTenant(ctx context.Context, shard int, tenant string, from, end uint64, deliver func(ledger.Entry) error, classes ...ledger.Class) error
 }
 
 // Defaults of a [Config].
@@ -94,6 +103,9 @@ type Follower struct {
 	under *written // the update on its way to the ledger
 	books broker.Books
 	pacer pacer
+
+	events <-chan broker.Event // of the open feed; closed when it has ended
+	next   *broker.Event       // taken from it, and not dealt with yet
 
 	trouble string    // the last one, until all is well
 	looked  time.Time // when it last looked everything up
@@ -215,6 +227,20 @@ func (f *Follower) hear(ctx context.Context, e ledger.Entry, ok bool) error {
 		f.listen()
 	}
 	return nil
+}
+
+// drain folds in the outcomes that are in the inbox.
+func (f *Follower) drain(ctx context.Context) error {
+	for {
+		select {
+		case e, ok := <-f.st.Inbox.Outcomes:
+			if err := f.hear(ctx, e, ok); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
 }
 
 // listen sets an alarm for orders of which nothing is heard.

@@ -28,6 +28,9 @@ func (f *Follower) load(ctx context.Context) error {
 	begin := min(from, max(tip, lookback)-lookback+1)
 	b := newBook(f.st.Tenant, from-1)
 	end := max(f.st.Inbox.Position, tip)
+	if f.book != nil { // the inbox told of more
+		end = max(end, f.book.seen)
+	}
 	err = f.read(ctx, begin, end, func(e ledger.Entry) error {
 		if e.Seq >= from {
 			return b.fold(e)

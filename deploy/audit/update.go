@@ -1,0 +1,146 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/orderfleet/orderfleet/deploy/proof"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/shopspring/decimal"
+)
+
+// track is what is known of an order at the broker from the fleet's ledger.
+type track struct {
+	accepted bool
+	ended    bool
+	filled   *decimal.Decimal // in all; nil if nothing is known
+	// Of an order with updates: the last of them, its tenant, and the intent it is of.
+	last   uint64
+	tenant string
+	owner  uint64
+}
+
+// accept notes that an intent may have an order now, or one before the stretch that had its id.
+func (s *shard) accept(e *ledger.Entry, w *waiting, o *order.Outcome) {
+	switch o.Status {
+	case order.Accepted, order.Failed:
+	case order.Duplicate, order.Invalid:
+		if s.whole() {
+			return
+		}
+	default:
+		return
+	}
+	kind := o.Kind
+	if w != nil {
+		kind = w.kind
+		for _, id := range []string{w.id, w.retryOf} {
+			key := s.key(e.Tenant, id)
+			if u, known := s.ids[key]; known {
+				s.ids[key] = use{u.seq, true}
+			}
+		}
+	}
+	if o.Status == order.Accepted && proof.Books(kind) && o.BrokerOrderID != "" {
+		s.track(e.Tenant, o.BrokerOrderID).accepted = true
+	}
+}
+
+func (s *shard) track(tenant, brokerOrderID string) *track {
+	key := s.key(tenant, brokerOrderID)
+	t := s.orders[key]
+	if t == nil {
+		t = new(track)
+		s.orders[key] = t
+	}
+	return t
+}
+
+// The broker's words for what ends an order, and for what may follow its end.
+var (
+	ends    = map[string]bool{"fill": true, "canceled": true, "expired": true, "replaced": true, "rejected": true}
+	sequels = map[string]bool{"calculated": true, "restated": true, "trade_bust": true, "trade_correct": true}
+)
+
+// update takes an update: fills add up, each once, and nothing follows the end of an order. An
+// update may stand before the outcome of its order.
+func (s *shard) update(e *ledger.Entry) {
+	u, err := order.DecodeUpdate(e.Data)
+	if err != nil {
+		s.find(Unreadable, e.Tenant, fmt.Sprintf("an update of %s: %v", e.Tenant, err), e.Seq)
+		return
+	}
+	t := s.track(e.Tenant, u.BrokerOrderID)
+	before := t.last
+	if t.last == 0 {
+		t.tenant, t.owner = e.Tenant, s.key(e.Tenant, intentOf(e.Tenant, &u))
+	}
+	t.last = e.Seq
+	if sequels[u.Event] {
+		return
+	}
+	fill := u.Event == "fill" || u.Event == "partial_fill"
+	switch {
+	case fill && t.counted(&u):
+		s.find(SecondFill, e.Tenant, fmt.Sprintf("update %d of %s counts a fill of order %s again: %s in all, and %s before", e.Seq, e.Tenant, u.BrokerOrderID, u.FilledQty, t.filled), before, e.Seq)
+		return
+	case t.ended:
+		s.find(AfterEnd, e.Tenant, fmt.Sprintf("update %d of %s, %s, comes behind the end of order %s", e.Seq, e.Tenant, u.Event, u.BrokerOrderID), before, e.Seq)
+		return
+	case fill && !t.adds(&u, s.whole() || t.accepted):
+		s.find(LostFill, e.Tenant, fmt.Sprintf("update %d of %s says that %s of order %s is filled, %s of it now, but %s was before", e.Seq, e.Tenant, u.FilledQty, u.BrokerOrderID, u.Qty, shown(t.filled)), e.Seq)
+	}
+	if u.FilledQty != nil && fill {
+		t.filled = u.FilledQty
+	}
+	t.ended = ends[u.Event]
+}
+
+// intentOf is the intent that an update says it is of.
+func intentOf(tenant string, u *order.Update) string {
+	if of, id, ok := order.ParseClientOrderID(u.ClientOrderID); ok && of == tenant && u.IntentID == "" {
+		return id
+	}
+	return u.IntentID
+}
+
+// counted says that a fill is not beyond what is filled.
+func (t *track) counted(u *order.Update) bool {
+	return t.filled != nil && u.FilledQty != nil && !u.FilledQty.GreaterThan(*t.filled)
+}
+
+// adds says whether a fill is what was filled before and what it says itself; of an order that
+// is older than the stretch, the first fill may be any.
+func (t *track) adds(u *order.Update, whole bool) bool {
+	if u.FilledQty == nil || u.Qty == nil || t.filled == nil && !whole {
+		return true
+	}
+	before := decimal.Zero
+	if t.filled != nil {
+		before = *t.filled
+	}
+	return before.Add(*u.Qty).Equal(*u.FilledQty)
+}
+
+func shown(d *decimal.Decimal) string {
+	if d == nil {
+		return "nothing"
+	}
+	return d.String()
+}
+
+// finishUpdates judges orders that have updates: an intent of the tenant answers for each.
+func (s *shard) finishUpdates() {
+	for _, t := range s.orders {
+		if t.last == 0 || t.accepted {
+			continue
+		}
+		of, known := s.ids[t.owner]
+		switch {
+		case known && (of.placed || s.tenant(t.tenant).find(of.seq) != nil):
+		case !known && !s.whole(): // it may be older
+		default:
+			s.find(StrayEvent, t.tenant, fmt.Sprintf("update %d of %s is of an order that was not accepted", t.last, t.tenant), t.last)
+		}
+	}
+}
