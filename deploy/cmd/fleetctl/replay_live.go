@@ -112,7 +112,9 @@ func (r *replaying) preview(cmd *cobra.Command, found []*replay.Asked) error {
 	}
 	table := replay.NewTable(out, found)
 	for _, a := range found {
-		table.Add(a.Row())
+		if err := table.Add(a.Row()); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(out, "\nnothing was published; add --yes to drive these %d intents again, in this order, because: %s\n", len(found), r.reason)
 	return nil
