@@ -17,6 +17,7 @@ import (
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/plant"
+	"github.com/orderfleet/orderfleet/worker/reconcile"
 	"github.com/orderfleet/orderfleet/worker/session"
 	"github.com/orderfleet/orderfleet/worker/shard"
 	"github.com/orderfleet/orderfleet/worker/updates"
@@ -44,6 +45,17 @@ type Config struct {
 	MaxFollowers int
 	// Linger, Check, Turn: see [updates.Config].
 	Linger, Check, Turn time.Duration
+	// ReconcileEvery is how often it is each tenant's turn to be reconciled with its broker; 0
+	// is never but when an operator asks. It needs Books.
+	ReconcileEvery time.Duration
+	// ReconcileDelay is how long after a shard was taken the first turns begin, at most. By
+	// default it is a quarter of a minute.
+	ReconcileDelay time.Duration
+	// ReconcileSettle: see [reconcile.Config].
+	ReconcileSettle time.Duration
+	// PerMinute, if set, is a tenant's rate limit in requests a minute, of which reconciling
+	// takes a small part; 0 if nobody states one.
+	PerMinute func(ctx context.Context, tenant string) int
 	// Idle, Settle, Grace: see [session.Config].
 	Idle, Settle, Grace time.Duration
 	// LeaseTTL is how long the fleet waits for a sign of life; see [fleet.Config].
@@ -56,6 +68,9 @@ type Config struct {
 	Serving func(shard int)
 	Log     zerolog.Logger
 }
+
+// reconcileDelay is the default of [Config.ReconcileDelay].
+const reconcileDelay = 15 * time.Second
 
 // messageRoom is how many bytes of waiting messages a worker keeps, so that a burst need
 // not be read from the ledger twice.
@@ -94,6 +109,14 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 			Turn:   cfg.Turn,
 		}.WithDefaults())
 	}
+	var compare *shard.Reconcile
+	if follow != nil {
+		compare = &shard.Reconcile{
+			Config: reconcile.Config{Ledger: l, Updates: follow, PerMinute: cfg.PerMinute, Settle: cfg.ReconcileSettle},
+			Every:  cfg.ReconcileEvery,
+			Delay:  cfg.ReconcileDelay,
+		}
+	}
 	load := new(shard.Load)
 	shards := shard.Config{
 		MaxSessions:  max(cfg.MaxSessions/l.Shards(), 1),
@@ -102,6 +125,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 		Conn:         nc,
 		Serving:      cfg.Serving,
 		Updates:      follow,
+		Reconcile:    compare,
 		MaxFollowers: max(cfg.MaxFollowers/l.Shards(), 1),
 		Session: session.Config{
 			Worker:  cfg.Name,
@@ -119,7 +143,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 		Name:   cfg.Name,
 		TTL:    cfg.LeaseTTL,
 		Load: func() fleet.Load {
-			return fleet.Load{Sessions: int(load.Sessions.Load()), Waiting: int(load.Waiting.Load())}
+			return fleet.Load{Sessions: int(load.Sessions.Load()), Waiting: int(load.Waiting.Load()), Differing: int(load.Differing.Load())}
 		},
 		Ready: cfg.Ready,
 		Log:   log,
@@ -173,6 +197,8 @@ func (c Config) withDefaults(shards int) (Config, error) {
 		c.Ready = func(string) {}
 	}
 	c.LeaseTTL = cmp.Or(c.LeaseTTL, fleet.DefaultTTL)
+	c.ReconcileDelay = cmp.Or(c.ReconcileDelay, reconcileDelay)
+	c.ReconcileSettle = cmp.Or(c.ReconcileSettle, reconcile.DefaultSettle)
 	c.Idle = cmp.Or(c.Idle, session.DefaultIdle)
 	c.Settle = cmp.Or(c.Settle, session.DefaultSettle)
 	c.Grace = cmp.Or(c.Grace, session.DefaultGrace)

@@ -184,8 +184,8 @@ func TestNoSuchLife(t *testing.T) {
 	b := newBook()
 	b.accept("acme", "one", b.intent("acme", "bot", buy("one")))
 	for _, tc := range []struct{ tenant, what, says string }{
-		{"acme", "two", "the tenant's last intent of 1 is intent one"},
-		{"nobody", "one", "no intent of tenant nobody at all"},
+		{"acme", "two", "its last one of 1 is intent one"},
+		{"nobody", "one", "no intent at all there"},
 		{"acme", "nobody.one", "is tenant nobody's"},
 		{"acme", "#9", `"#9"`},
 		{"acme", "a\x1b[2Jb", "a\uFFFD[2Jb"},

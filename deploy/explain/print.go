@@ -59,7 +59,7 @@ func (p *page) heading(l *Life) {
 		}
 		p.line("  ids     %s", ledger.Printable(ids, maxText))
 	}
-	p.line("  ledger  %s, shard %d\n", ledger.Printable(l.Source, maxText), l.Shard)
+	p.line("  from    %s, shard %d\n", ledger.Printable(l.Source, maxText), l.Shard)
 }
 
 // table writes the steps, in columns.

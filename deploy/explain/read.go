@@ -12,7 +12,7 @@ import (
 )
 
 // ErrNone says that the source has nothing that is called so.
-var ErrNone = errors.New("there is nothing of that name")
+var ErrNone = errors.New("there is no such intent")
 
 // Read tells the life of what a tenant calls by an intent id, a client order id, a broker
 // order id, or # and the sequence number of an intent. It reads the tenant's messages, up to
@@ -23,7 +23,7 @@ func Read(ctx context.Context, src history.Source, tenant, what string, progress
 		return nil, fmt.Errorf("explain: %w", err)
 	}
 	if other, _, ok := order.ParseClientOrderID(what); ok && other != tenant {
-		return nil, fmt.Errorf("explain: client order id %s is tenant %s's: %w", ledger.Printable(what, maxName), other, ErrNone)
+		return nil, fmt.Errorf("explain: %w: client order id %s is tenant %s's", ErrNone, ledger.Printable(what, maxName), other)
 	}
 	t := newTale(tenant, what)
 	for range maxLeads {
@@ -62,12 +62,12 @@ func (t *tale) read(ctx context.Context, src history.Source, progress history.Pr
 
 // none says that nothing was found, and what there is instead.
 func (t *tale) none(src history.Source) error {
-	have := fmt.Sprintf("it has no intent of tenant %s at all: is the name right?", t.tenant)
+	have := "it has no intent at all there: is the name right?"
 	if t.seen > 0 {
-		have = fmt.Sprintf("the tenant's last intent of %d is %s; producer watch %s --from-seq 1 lists all outcomes", t.seen, name(t.name, 0), t.tenant)
+		have = fmt.Sprintf("its last one of %d is %s; producer watch %s --from-seq 1 lists all outcomes", t.seen, name(t.name, 0), t.tenant)
 	}
-	return fmt.Errorf("explain: tenant %s has no intent, client order id or broker order id %q in %s (%s): %w",
-		t.tenant, ledger.Printable(t.what, maxName), src.Name(), have, ErrNone)
+	return fmt.Errorf("explain: %w: tenant %s has no intent id, client order id or broker order id %q in %s; %s",
+		ErrNone, t.tenant, ledger.Printable(t.what, maxName), src.Name(), have)
 }
 
 // life is what the tale amounts to.

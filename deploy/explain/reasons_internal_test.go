@@ -45,7 +45,8 @@ func TestReasonsHaveWords(t *testing.T) {
 		if !ok {
 			continue
 		}
-		value, known := constant.StringVal(c.Val()), true
+		var known bool
+		value := constant.StringVal(c.Val())
 		switch named.Obj().Name() {
 		case "Why":
 			_, known = whys[order.Why(value)]

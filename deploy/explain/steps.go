@@ -213,10 +213,13 @@ func (c *chapter) tried(tries []order.Try, i int) Step {
 		verdict = noAnswer
 	}
 	text := word(calls, t.Call) + c.number(tries, i) + ": " + verdict
-	for _, part := range []string{status(t.HTTPStatus, t.Code), t.Problem, named("request id ", t.RequestID)} {
+	for _, part := range []string{status(t.HTTPStatus, t.Code), t.Problem} {
 		if part != "" {
 			text += "; " + part
 		}
+	}
+	if t.RequestID != "" {
+		text += "; request id " + t.RequestID
 	}
 	s := c.step(stage, t.At, took, text)
 	s.Try = &t
@@ -252,20 +255,16 @@ func status(http, code int) string {
 	return fmt.Sprintf("HTTP %d, code %d", http, code)
 }
 
-func named(what, id string) string {
-	if id == "" {
-		return ""
-	}
-	return what + id
-}
-
 func (c *chapter) answered() string {
 	o := c.Outcome
 	text := string(o.Status) + c.because()
 	if o.Recovered {
 		text += " (found there after an answer, or a worker, was lost)"
 	}
-	return text + strings.TrimRight("; "+named("broker order ", o.BrokerOrderID), "; ")
+	if o.BrokerOrderID != "" {
+		text += "; broker order " + o.BrokerOrderID
+	}
+	return text
 }
 
 func (c *chapter) committed(tries []order.Try) string {
@@ -308,7 +307,7 @@ func (u update) step() Step {
 	if u.Qty != nil && u.Price != nil {
 		text += fmt.Sprintf(": %s at %s", u.Qty, u.Price)
 	}
-	if u.FilledQty != nil {
+	if u.FilledQty != nil && !u.FilledQty.IsZero() {
 		text += fmt.Sprintf("; %s filled in all", u.FilledQty)
 	}
 	if u.Derived {

@@ -71,6 +71,7 @@ func (s *system) work(name string) (kill func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	serving, ended := make(chan int, 10), make(chan error, 1)
 	go func() {
+		defer close(ended)
 		ended <- worker.Run(ctx, nil, s.nc, worker.Config{
 			Name: name, Settle: 50 * time.Millisecond, Grace: 200 * time.Millisecond, Log: zerolog.Nop(),
 			LeaseTTL: 2 * time.Second,
@@ -85,10 +86,8 @@ func (s *system) work(name string) (kill func()) {
 		})
 	}()
 	kill = func() {
-		if cancel != nil {
-			cancel()
-			<-ended
-			cancel = nil
+		cancel()
+		for range ended { // until it is closed
 		}
 	}
 	s.Cleanup(kill)

@@ -44,7 +44,9 @@ type Update struct {
 	FilledQty   *decimal.Decimal `json:"filled_qty,omitempty"` // in all
 	// Derived: the broker's list of fills did not show this one in time. Its Qty and Price
 	// are what the order's totals leave over, perhaps for several fills.
-	Derived    bool   `json:"derived,omitzero"`
+	Derived bool `json:"derived,omitzero"`
+	// Late: it was missing on the ledger, and was written behind what came after it.
+	Late       bool   `json:"late,omitzero"`
 	ReplacedBy string `json:"replaced_by,omitzero"` // broker order id
 	// Legs are the broker's ids of the orders that hang on this one, where it is over.
 	Legs []string `json:"legs,omitempty"`

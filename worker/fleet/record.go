@@ -28,6 +28,9 @@ type Member struct {
 type Load struct {
 	Sessions int `json:"sessions"` // tenants being served
 	Waiting  int `json:"waiting"`  // tenants with work that wait for a session
+	// Differing is of how many tenants broker and ledger differ, as far as they were reconciled
+	// on schedule.
+	Differing int `json:"differing,omitempty"`
 }
 
 // stays says that a member may have shards.

@@ -42,7 +42,8 @@ type entry struct {
 	client  string
 	intent  string
 	request *request // that made it, or the order on which it hangs; nil if the ledger tells of neither
-	filled  decimal.Decimal
+	fills   spans
+	cost    decimal.Decimal // of the fills
 	// inherits is what the order had filled whose place it took. Brokers may count it in.
 	inherits decimal.Decimal
 	ended    string    // the event that ended it; empty: it is open
@@ -146,9 +147,14 @@ func (b *Book) update(seq uint64, u *order.Update) {
 		en.client, en.intent = u.ClientOrderID, u.IntentID
 	}
 	en.update = seq
-	if u.Fills() && u.FilledQty != nil && u.Qty != nil && u.FilledQty.GreaterThan(en.filled) {
-		en.filled = *u.FilledQty
+	if u.IntentID != "" {
+		en.intent = u.IntentID
+	}
+	if u.Fills() && u.FilledQty != nil && u.Qty != nil && en.fills.add(span{u.FilledQty.Sub(*u.Qty), *u.FilledQty}) {
 		b.trade(b.held, en, u.Symbol, u.Side, *u.Qty)
+		if u.Price != nil {
+			en.cost = en.cost.Add(u.Price.Mul(*u.Qty))
+		}
 	}
 	if !u.Ends() || en.ended != "" {
 		return
@@ -159,7 +165,7 @@ func (b *Book) update(seq uint64, u *order.Update) {
 	}
 	if u.ReplacedBy != "" {
 		next := b.entry(u.ReplacedBy)
-		next.inherits = en.filled
+		next.inherits = en.fills.end()
 		next.descend(en)
 	}
 }

@@ -137,23 +137,32 @@ func (c *comparison) course(r *broker.Record, en *entry) {
 
 // filled compares how much of an order is filled.
 func (c *comparison) filled(d inquiry.Difference, r *broker.Record, en *entry) {
-	rest := r.FilledQty.Sub(en.filled)
-	if en.filled.IsZero() && r.FilledQty.Equal(en.inherits) {
-		return
-	}
-	switch rest.Sign() {
-	case 0:
-		return
-	case 1:
+	told := r.FilledQty
+	if missing := en.missing(r).sum(); missing.IsPositive() {
+		told = r.FilledQty.Sub(missing)
 		d.Kind = inquiry.MissingFill
-		d.Message = fmt.Sprintf("fills of %s are not on the ledger", rest)
-	default:
+		d.Message = fmt.Sprintf("fills of %s are not on the ledger", missing)
+	} else if told = en.fills.end(); told.GreaterThan(r.FilledQty) {
 		d.Kind = inquiry.ExcessFill
-		d.Message = fmt.Sprintf("the ledger tells of fills of %s that the broker does not show", rest.Neg())
+		d.Message = fmt.Sprintf("the ledger tells of fills of %s that the broker does not show", told.Sub(r.FilledQty))
+	} else {
+		return
 	}
-	c.book.trade(c.untold, en, r.Symbol, r.Side, rest)
-	d.Expected, d.Found = &en.filled, &r.FilledQty
+	c.book.trade(c.untold, en, r.Symbol, r.Side, r.FilledQty.Sub(told))
+	d.Expected, d.Found = &told, &r.FilledQty
 	c.found = append(c.found, d)
+}
+
+// missing is what the ledger does not tell of an order's fills.
+func (en *entry) missing(r *broker.Record) spans {
+	whole := span{to: r.FilledQty}
+	if r.Replaces != "" && en.inherits.IsPositive() {
+		// What was filled of its forerunner is that one's, if the broker counts it in.
+		if none := len(en.fills) == 0; none && r.FilledQty.Equal(en.inherits) || !none && !en.fills[0].from.LessThan(en.inherits) {
+			whole.from = en.inherits
+		}
+	}
+	return en.fills.holes(whole)
 }
 
 // over compares how an order ended.
@@ -162,7 +171,7 @@ func (c *comparison) over(d inquiry.Difference, r *broker.Record, en *entry) {
 	switch {
 	case end == en.ended:
 		return
-	case en.ended == "" && end == order.EventFill && !r.FilledQty.Equal(en.filled):
+	case en.ended == "" && end == order.EventFill && len(en.missing(r)) > 0:
 		return // the fill that is missing is the end
 	case en.ended == "":
 		d.Kind = inquiry.MissingEnd

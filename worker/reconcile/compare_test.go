@@ -96,6 +96,8 @@ func TestCompare(t *testing.T) {
 			h.holds("BTCUSD", "0.5")
 		}, nil},
 		{"a fill that stands twice", func(h *history) { h.fill("b1", "AAPL", order.Buy, "6", "10", true) }, nil},
+		{"a fill before the last one is missing", func(h *history) { h.entries = slices.Delete(h.entries, 2, 3) },
+			[]string{"missing_fill b1 6 10"}},
 		{"the leg of a bracket", func(h *history) {
 			h.end(h.ask("two", "AAPL", order.Buy, "1"), "two", order.Accepted, "b2")
 			h.update(order.Update{Event: order.EventFill, BrokerOrderID: "b2", IntentID: "two", Symbol: "AAPL", Side: order.Buy,
@@ -127,7 +129,9 @@ func TestCompare(t *testing.T) {
 			h.fill("b2", "AAPL", order.Buy, "2", "2", false)
 			h.update(order.Update{Event: order.EventReplaced, BrokerOrderID: "b2", Symbol: "AAPL", Side: order.Buy, ReplacedBy: "b3", FilledQty: ptr(num("2")), At: noon})
 			h.shows(record("b2", "acme.two", "AAPL", order.Buy, "replaced", "2"))
-			h.shows(record("b3", "by-hand", "AAPL", order.Buy, "new", "2"))
+			next := record("b3", "by-hand", "AAPL", order.Buy, "new", "2")
+			next.Replaces = "b2"
+			h.shows(next)
 			h.account.Positions[0].Qty = num("12")
 		}, nil},
 		{"what was before the ledger began", func(h *history) {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"sync"
@@ -26,18 +27,23 @@ const (
 type pace struct {
 	every time.Duration // a token comes
 	burst int           // tokens that the bucket holds
+	open  bool          // nobody stated a limit yet: the broker's answers may
 	full  time.Time     // when it will be full again
 	after time.Time     // until then the broker has too little left
 }
 
 func newPace(perMinute int) *pace {
-	if perMinute <= 0 {
-		perMinute = usual
-	}
+	p := &pace{open: perMinute <= 0}
+	p.bound(cmp.Or(max(perMinute, 0), usual))
+	return p
+}
+
+// bound sets the tenant's limit, in requests a minute.
+func (p *pace) bound(perMinute int) {
 	share := max(perMinute/part, 1)
-	burst := max(share/atOnce, 1)
+	p.burst = max(share/atOnce, 1)
 	// A burst, and then a token at each interval: share in all before a minute is over.
-	return &pace{every: time.Minute / time.Duration(share-burst+1), burst: burst}
+	p.every = time.Minute / time.Duration(share-p.burst+1)
 }
 
 // take waits for a token.
@@ -64,6 +70,9 @@ func (p *pace) take(ctx context.Context) error {
 
 // learn notes what an answer says of the limit.
 func (p *pace) learn(l broker.Limits) {
+	if p.open && l.Limit > 0 {
+		p.bound(l.Limit)
+	}
 	if l.Limit > 0 && 2*l.Remaining < l.Limit {
 		p.after = time.Now().Add(min(l.Reset, longest))
 	}

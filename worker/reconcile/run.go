@@ -8,14 +8,25 @@ import (
 	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/updates"
 )
+
+// Ledger is what a run needs of the ledger; see [ledger.Ledger].
+type Ledger interface {
+	updates.Ledger
+	Extent(ctx context.Context, shard int) (ledger.Extent, error)
+	ReadAbout(ctx context.Context, tenant string, start ledger.Start, end uint64, deliver func(ledger.Entry) error) error
+}
 
 // Config is what all runs of a worker have in common. Nobody changes it.
 type Config struct {
-	Ledger *ledger.Ledger
-	// Books makes a tenant's line for reading to its broker, and says its rate limit in
-	// requests a minute; 0 if nobody states one.
-	Books func(ctx context.Context, tenant string) (books broker.Books, perMinute int, err error)
+	Ledger Ledger
+	// Updates is how the worker writes updates, and makes tenants' lines for reading to their
+	// brokers.
+	Updates *updates.Config
+	// PerMinute is a tenant's rate limit, in requests a minute. 0, or no function, leaves it to
+	// the broker to state one.
+	PerMinute func(ctx context.Context, tenant string) int
 	// Settle is how long a difference has to last: what happens at the broker takes its time
 	// to the ledger.
 	Settle time.Duration
@@ -24,22 +35,25 @@ type Config struct {
 // DefaultSettle is the default of [Config.Settle].
 const DefaultSettle = 5 * time.Second
 
+// Owner is under which right updates are written.
+type Owner struct {
+	Shard int
+	Epoch uint64
+	// Until is the moment from which on nothing may be written; see the session's.
+	Until func() time.Time
+}
+
 // Runner reconciles the tenants of a shard with their brokers. Safe for concurrent use, but
 // for one tenant at a time.
 type Runner struct {
-	cfg    *Config
-	shard  int
-	repair Repair
-	paces  paces
+	cfg   *Config
+	owner Owner
+	paces paces
 }
 
-// Repair writes to the ledger what it does not tell of some of a tenant's orders, exactly as
-// whoever follows the orders would have written it, and returns how many updates that took.
-type Repair func(ctx context.Context, tenant string, books broker.Books, orders []broker.Record) (int, error)
-
-// NewRunner makes a runner for a shard.
-func NewRunner(cfg *Config, shard int, repair Repair) *Runner {
-	return &Runner{cfg: cfg, shard: shard, repair: repair, paces: paces{all: make(map[string]*pace)}}
+// NewRunner makes a runner for the owner of a shard.
+func NewRunner(cfg *Config, owner Owner) *Runner {
+	return &Runner{cfg: cfg, owner: owner, paces: paces{all: make(map[string]*pace)}}
 }
 
 // Request is what to reconcile.
@@ -61,13 +75,17 @@ const maxTold = 500
 // It places, changes and cancels nothing at the broker. It fails with [ErrLimited],
 // [ErrRefused], [ErrUnanswered], ctx's error, or another one of the ledger.
 func (r *Runner) Run(ctx context.Context, q Request) (inquiry.Reconciliation, error) {
-	books, perMinute, err := r.cfg.Books(ctx, q.Tenant)
+	books, err := r.cfg.Updates.Books(ctx, q.Tenant)
 	if err != nil {
 		return inquiry.Reconciliation{}, fmt.Errorf("reconcile: tenant %s: %w", q.Tenant, err)
 	}
 	defer books.Hangup()
+	limit := 0
+	if r.cfg.PerMinute != nil {
+		limit = r.cfg.PerMinute(ctx, q.Tenant)
+	}
 	c := &run{Runner: r, Request: q, book: NewBook(q.Tenant)}
-	c.reader.books = &paced{Books: books, pace: r.paces.of(q.Tenant, perMinute)}
+	c.reader.books = &paced{Books: books, pace: r.paces.of(q.Tenant, limit)}
 	if err := c.compare(ctx); err != nil {
 		return inquiry.Reconciliation{}, err
 	}
@@ -122,7 +140,7 @@ func (c *run) compare(ctx context.Context) error {
 
 // catchUp folds what the ledger has.
 func (c *run) catchUp(ctx context.Context) error {
-	extent, err := c.cfg.Ledger.Extent(ctx, c.shard)
+	extent, err := c.cfg.Ledger.Extent(ctx, c.owner.Shard)
 	if err != nil {
 		return err
 	}
@@ -150,46 +168,6 @@ func (c *run) repairable() bool {
 		}
 	}
 	return false
-}
-
-// mend has the updates written that are missing, and looks what is left.
-func (c *run) mend(ctx context.Context) error {
-	lacking := make(map[string]bool)
-	for i := range c.lasting {
-		if c.lasting[i].Kind.Repairable() {
-			lacking[c.lasting[i].BrokerOrderID] = true
-		}
-	}
-	var err error
-	if c.repaired, err = c.repair(ctx, c.Tenant, c.reader.books, pick(c.account.Orders, lacking)); err != nil {
-		return fmt.Errorf("reconcile: write the missing updates of tenant %s: %w", c.Tenant, err)
-	}
-	if err := c.catchUp(ctx); err != nil {
-		return err
-	}
-	left := make(map[sign]struct{})
-	for _, d := range Compare(c.book, c.account) {
-		left[signOf(&d)] = struct{}{}
-	}
-	for i := range c.lasting {
-		d := &c.lasting[i]
-		if _, still := left[signOf(d)]; d.Kind.Repairable() && !still {
-			d.Repaired = true
-		}
-	}
-	return nil
-}
-
-// pick are the orders with some ids, nested ones too.
-func pick(orders []broker.Record, ids map[string]bool) []broker.Record {
-	var picked []broker.Record
-	for i := range orders {
-		if ids[orders[i].ID] {
-			picked = append(picked, orders[i])
-		}
-		picked = append(picked, pick(orders[i].Nested, ids)...)
-	}
-	return picked
 }
 
 // report is what the run found.

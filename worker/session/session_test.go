@@ -231,6 +231,62 @@ func TestDecidedIsInDoubt(t *testing.T) {
 	}
 }
 
+// punctual is yes, but writes nothing after its time.
+type punctual struct{ hooked }
+
+func (p punctual) Place(ctx context.Context, id string, o *order.Order, notAfter time.Time) broker.Verdict {
+	if !notAfter.IsZero() && !time.Now().Before(notAfter) {
+		return broker.Verdict{Kind: broker.Expired}
+	}
+	return p.hooked.Place(ctx, id, o, notAfter)
+}
+
+// TestSilenceIsTold: an outcome tells that its worker had to be silent, be it before the
+// request or before the outcome.
+func TestSilenceIsTold(t *testing.T) {
+	for _, before := range []string{"the request", "the outcome"} {
+		t.Run("before "+before, func(t *testing.T) {
+			var quiet atomic.Bool
+			hush := func() {
+				quiet.Store(true)
+				time.AfterFunc(50*time.Millisecond, func() { quiet.Store(false) })
+			}
+			hooks := hooked{then: func() {}}
+			if before == "the outcome" {
+				hooks.then = hush
+			}
+			b := newBench(t, punctual{hooks})
+			r := b.run(func(st *session.Start) {
+				st.Until = func() time.Time {
+					if quiet.Load() {
+						return time.Now().Add(-time.Second)
+					}
+					return time.Now().Add(time.Hour)
+				}
+			})
+			if before == "the request" {
+				hush()
+			}
+			b.inbox <- b.intent(1, "one")
+			var o order.Outcome
+			written := errors.New("written")
+			err := b.ledger.Tail(t.Context(), 0, 1, func(e ledger.Entry) (err error) {
+				if o, err = order.DecodeOutcome(e.Data); err == nil {
+					err = written
+				}
+				return err
+			})
+			close(b.drain)
+			if ended := <-r.ended; ended != nil {
+				t.Error(ended)
+			}
+			if !errors.Is(err, written) || o.Course == nil || len(o.Course.Waits) != 1 || o.Course.Waits[0].Why != order.WhySilence {
+				t.Errorf("%+v tells %+v: %v", o, o.Course, err)
+			}
+		})
+	}
+}
+
 // TestAsksAfterItsTurn: a session that lives from its inbox asks after a window of intents
 // whether it should end, if it was told that others wait.
 func TestAsksAfterItsTurn(t *testing.T) {

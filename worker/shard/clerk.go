@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/inquiry"
-	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/reconcile"
 	"github.com/rs/zerolog"
 )
@@ -45,12 +44,13 @@ const (
 // lines to the brokers of their own; they share no more with a session than its tenant's rate
 // limit, of which they take a small part.
 type clerk struct {
-	ctx    context.Context // ends its work
-	cfg    *Reconcile
-	shard  int
-	runner *reconcile.Runner
-	load   *Load
-	log    zerolog.Logger
+	ctx     context.Context // ends its work
+	cfg     *Reconcile
+	shard   int
+	runner  *reconcile.Runner
+	traders func(ctx context.Context, shard int) (map[string]uint64, error)
+	load    *Load
+	log     zerolog.Logger
 
 	mu    sync.Mutex
 	under map[string]bool // tenants whose turn it is; true: an operator asked
@@ -72,9 +72,10 @@ func (s *shard) hire(ctx context.Context) *clerk {
 	if cfg == nil {
 		return nil
 	}
+	owner := reconcile.Owner{Shard: s.lease.Shard, Epoch: s.lease.Epoch, Until: s.lease.Until}
 	c := &clerk{
-		ctx: ctx, cfg: cfg, shard: s.lease.Shard, runner: reconcile.NewRunner(&cfg.Config, s.lease.Shard, s.mend),
-		load: s.cfg.Load, log: s.log, under: make(map[string]bool), tenants: make(map[string]*turn),
+		ctx: ctx, cfg: cfg, shard: s.lease.Shard, runner: reconcile.NewRunner(&cfg.Config, owner),
+		traders: s.cfg.Session.Ledger.Traders, load: s.cfg.Load, log: s.log, under: make(map[string]bool), tenants: make(map[string]*turn),
 	}
 	if cfg.Every > 0 {
 		c.work.Go(c.schedule)
@@ -143,7 +144,7 @@ func (c *clerk) schedule() {
 	}
 	for first := true; ; first = false {
 		began := time.Now()
-		traders, err := c.cfg.Ledger.Traders(ctx, c.shard)
+		traders, err := c.traders(ctx, c.shard)
 		if err != nil {
 			c.log.Warn().Err(err).Msg("cannot find out who is to be reconciled")
 		}
@@ -258,9 +259,4 @@ func wait(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// mend is the shard's [reconcile.Repair].
-func (s *shard) mend(context.Context, string, broker.Books, []broker.Record) (int, error) {
-	return 0, nil
 }

@@ -161,7 +161,7 @@ func (b *book) leave(e *entry) {
 // apply folds in what an update says, and returns its order. Where the update stands,
 // [book.stood] says later.
 func (b *book) apply(u *order.Update) *entry {
-	if b.past.has(u.BrokerOrderID) {
+	if u.Late || b.past.has(u.BrokerOrderID) { // a late one changes nothing that came after it
 		return nil
 	}
 	e := b.meet(u.BrokerOrderID)

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/orderfleet/orderfleet/deploy/history"
 	"github.com/orderfleet/orderfleet/shared/cli"
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 )
 
@@ -42,6 +44,12 @@ func TestCommands(t *testing.T) {
 		{"an export of no export", []string{"export", "--from", t.TempDir(), "--to", exported + "2"}, 1, "no manifest"},
 		{"a stretch that ends before it begins", []string{"export", "--to", exported, "--since", "1h", "--until", "2h"}, 2, "--until"},
 		{"a stretch without numbers", []string{"export", "--to", exported, "--from-seq", "5", "--to-seq", "4"}, 2, "--to-seq"},
+		{"an audit", []string{"audit", "--server", server}, 0, "only the fleet's ledger was audited"},
+		{"an audit of an export", []string{"audit", "acme", "--from", exported, "-o", "json"}, 0, `"digest":"`},
+		{"an audit of what is not in it", []string{"audit", "b", "--from", exported + ".zip"}, 1, "outside of the export"},
+		{"an audit of no tenant", []string{"audit", "a.b", "--server", server}, 2, "a.b"},
+		{"an audit without the tenants file", []string{"audit", "--broker", exported + "/none", "--server", server}, 2, "--broker"},
+		{"an audit that finds something", []string{"audit", "--from", broken(t)}, 1, "unreadable"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},
 	} {
@@ -56,4 +64,18 @@ func TestCommands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// broken is an export of a ledger with a violation.
+func broken(t *testing.T) string {
+	t.Helper()
+	l, _ := ledgertest.Open(t, 1)
+	if _, err := l.JetStream().Publish(t.Context(), ledger.Outcomes.Subject(0, "acme"), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "broken.zip")
+	if _, err := history.Export(t.Context(), history.Live(l), history.Stretch{}, path, func(string, int, int) {}); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -34,11 +34,12 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
   fleetctl failed list --since 24h
   fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
   fleetctl replay --tenant acme --since 2h
+  fleetctl audit --since 24h --broker tenants.yaml
   fleetctl release acme --reason "the order is not at the broker"`,
 	})
 	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
-	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c))
+	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c), newAudit(c))
 	return cmd
 }
 

@@ -57,16 +57,24 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 	ended := make(chan error, 1)
 	go func() {
 		ended <- worker.Run(ctx, drain, nc, worker.Config{
-			Name:        s.WorkerName,
-			Connect:     connector(directory, s, log),
-			Books:       books(directory, s, log),
-			MaxSessions: s.MaxSessions,
-			Idle:        s.SessionIdle,
-			Settle:      s.LookupSettle,
-			Grace:       s.LookupGrace,
-			LeaseTTL:    s.LeaseTTL,
-			Ready:       probes.ready,
-			Log:         log,
+			Name:    s.WorkerName,
+			Connect: connector(directory, s, log),
+			Books:   books(directory, s, log),
+			PerMinute: func(ctx context.Context, name string) int {
+				t, err := directory.Lookup(ctx, name)
+				if err != nil {
+					return 0
+				}
+				return t.RequestsPerMinute
+			},
+			ReconcileEvery: s.Reconcile,
+			MaxSessions:    s.MaxSessions,
+			Idle:           s.SessionIdle,
+			Settle:         s.LookupSettle,
+			Grace:          s.LookupGrace,
+			LeaseTTL:       s.LeaseTTL,
+			Ready:          probes.ready,
+			Log:            log,
 		})
 	}()
 	return supervise(signals, ended, drain, abandon, s.DrainTimeout, log)

@@ -32,6 +32,7 @@ type settings struct {
 	BrokerTLS    time.Duration `envconfig:"BROKER_TLS_TIMEOUT" default:"5s" desc:"for its TLS handshake"`
 	BrokerFirst  time.Duration `envconfig:"BROKER_FIRST_BYTE_TIMEOUT" default:"10s" desc:"for the first byte of its answer"`
 	BrokerCall   time.Duration `envconfig:"BROKER_CALL_TIMEOUT" default:"15s" desc:"for a whole call"`
+	Reconcile    time.Duration `envconfig:"RECONCILE_EVERY" default:"1h" desc:"how often each tenant's orders and positions at its broker are compared with the ledger; 0 for never"`
 	DrainTimeout time.Duration `envconfig:"DRAIN_TIMEOUT" default:"25s" desc:"how long a stopping worker may finish what is under way"`
 	LogLevel     zerolog.Level `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error; debug shows every request"`
 	LogFormat    string        `envconfig:"LOG_FORMAT" default:"json" desc:"json or console"`
@@ -54,6 +55,8 @@ func readSettings() (settings, error) {
 	switch {
 	case s.LeaseTTL%time.Second != 0:
 		return s, fmt.Errorf("%s_LEASE_TTL: %s is not whole seconds; the server counts no finer", prefix, s.LeaseTTL)
+	case s.Reconcile < 0:
+		return s, fmt.Errorf("%s_RECONCILE_EVERY: %s is negative", prefix, s.Reconcile)
 	case s.MaxSessions < 0:
 		return s, fmt.Errorf("%s_MAX_SESSIONS: %d is negative", prefix, s.MaxSessions)
 	case s.LogFormat != "json" && s.LogFormat != "console":
