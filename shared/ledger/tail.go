@@ -165,8 +165,16 @@ func (s Start) config() jetstream.ConsumerConfig {
 // Follow is [Ledger.Tail] for the messages of one class of one tenant. The server passes
 // over all others of the shard, which costs it about as much as reading them.
 func (l *Ledger) Follow(ctx context.Context, class Class, tenant string, start Start, deliver func(Entry) error) error {
+	return l.FollowTenant(ctx, tenant, start, deliver, class)
+}
+
+// FollowTenant is [Ledger.Follow] for several classes, in the order in which the shard has
+// their messages.
+func (l *Ledger) FollowTenant(ctx context.Context, tenant string, start Start, deliver func(Entry) error, classes ...Class) error {
 	shard, cfg := l.ShardOf(tenant), start.config()
-	cfg.FilterSubject = class.Subject(shard, tenant)
+	for _, c := range classes {
+		cfg.FilterSubjects = append(cfg.FilterSubjects, c.Subject(shard, tenant))
+	}
 	return l.consume(ctx, StreamName(shard), cfg, 0, entries(deliver))
 }
 
