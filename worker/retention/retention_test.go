@@ -63,9 +63,9 @@ func TestNoIntentLeavesBeforeItsOutcome(t *testing.T) {
 	}
 }
 
-// TestWhatIsNeededStays: what is done is kept all the same while it holds its tenant, or tells of
+// TestWhatHoldsStays: what is done is kept all the same while it holds its tenant, or tells of
 // an order that may be open.
-func TestWhatIsNeededStays(t *testing.T) {
+func TestWhatHoldsStays(t *testing.T) {
 	accepted := order.Outcome{Kind: order.KindOrder, Status: order.Accepted, BrokerOrderID: "x"}
 	filled := func(since uint64) order.Update {
 		return order.Update{Event: order.EventFill, BrokerOrderID: "x", OpenSince: since}
