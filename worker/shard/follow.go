@@ -144,15 +144,21 @@ func (f *following) follow(s *shard, name string) {
 	f.wait(name, time.Time{})
 }
 
-// wait queues a tenant up, and tells those that have a place.
+// wait queues a tenant up, and tells those that have a place, if there are too few.
 func (f *following) wait(name string, until time.Time) {
 	if f.queue.push(name) {
 		f.rests[name] = until
+	}
+	if !f.short() {
+		return
 	}
 	for _, t := range f.live {
 		t.giveWay()
 	}
 }
+
+// short says that there are more tenants in the queue than places for them.
+func (f *following) short() bool { return f.queue.len() > f.most-len(f.live) }
 
 func (t *followed) giveWay() {
 	if !t.yielded {
@@ -165,7 +171,7 @@ func (t *followed) giveWay() {
 func (f *following) start(s *shard, name string) {
 	t := &followed{inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{})}
 	f.live[name] = t
-	if f.queue.len() > 0 {
+	if f.short() {
 		t.giveWay()
 	}
 	one := updates.New(f.cfg, updates.Start{
