@@ -50,11 +50,11 @@ func (p *pace) bound(perMinute int) {
 func (p *pace) take(ctx context.Context) error {
 	for {
 		now := time.Now()
+		if p.full.Before(now) {
+			p.full = now
+		}
 		wait := max(p.full.Sub(now)-time.Duration(p.burst-1)*p.every, p.after.Sub(now))
 		if wait <= 0 {
-			if p.full.Before(now) {
-				p.full = now
-			}
 			p.full = p.full.Add(p.every)
 			return nil
 		}

@@ -30,6 +30,7 @@ type entry struct {
 	id       string // the broker's
 	clientID string // empty until it is known
 	intentID string
+	origin   string // of the first order in whose place it stands, that one's intent; else empty
 	symbol   string
 	side     order.Side
 	leg      bool // it hangs on another order
@@ -179,7 +180,7 @@ func (b *book) apply(u *order.Update) *entry {
 	}
 	e.over = true
 	for _, id := range u.Legs {
-		b.leg(e, id, e.intentID)
+		b.leg(e, id, cmp.Or(e.origin, e.intentID))
 	}
 	if u.ReplacedBy != "" {
 		b.successor(e, u.ReplacedBy)
@@ -227,6 +228,7 @@ func (b *book) successor(old *entry, id string) *entry {
 	}
 	e := b.meet(id)
 	e.leg, e.inherits = e.leg || old.leg, old.cum
+	e.origin = cmp.Or(old.origin, old.intentID)
 	if e.clientID == "" {
 		e.intentID = cmp.Or(e.intentID, old.intentID) // until its own is known
 	}
