@@ -53,3 +53,28 @@ func TestOldOrdersStayOver(t *testing.T) {
 		}
 	}
 }
+
+// TestOldLegsStayOver: an order that hangs on one which is still open, and was over long ago,
+// is not recorded again, whatever its tenant did meanwhile.
+func TestOldLegsStayOver(t *testing.T) {
+	oco := step{"place an OCO order", func(d *trader) {
+		x, clientID := d.exchange, "acme.intent-0"
+		id := x.book(clientID, 5, order.OCO)
+		x.mu.Lock()
+		b := x.find(id)
+		leg := x.enter("the-brokers-own", 5, order.OCO)
+		leg.parent, leg.intentID = b, b.intentID
+		b.legs = append(b.legs, leg)
+		x.mu.Unlock()
+		d.placed(order.KindOrder, clientID, id, false)
+	}}
+	move := step{"move its leg", func(d *trader) { d.exchange.replace(d.leg(0, 0), "somebody") }}
+	day := []step{oco, later(time.Second), move, later(time.Second)}
+	for i := range 2100 {
+		day = append(day, place(1, order.Simple, false), later(time.Millisecond), trade(i+1, 1), later(time.Millisecond))
+	}
+	day = append(day, later(time.Minute), takeOver, later(time.Minute))
+	if differs := live(t, newExchange(), nil, day); differs != "" {
+		t.Error(differs)
+	}
+}
