@@ -173,6 +173,24 @@ func (b *book) leave(e *entry) {
 	delete(b.orders, e.id)
 	delete(b.unclaimed, e.clientID)
 	b.past.add(e.id)
+	_, asked := b.ours(e.clientID)
+	switch {
+	case asked && len(b.past.kept) == 0:
+	case !b.follows(e.intentID):
+		b.past.drop(e.intentID)
+	case !asked:
+		b.past.keep(e.id, e.intentID)
+	}
+}
+
+// follows says that there is an order of an intent.
+func (b *book) follows(intentID string) bool {
+	for _, e := range b.orders {
+		if e.intentID == intentID {
+			return true
+		}
+	}
+	return false
 }
 
 // apply folds in what an update says, and returns its order. Where the update stands,
