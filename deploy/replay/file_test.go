@@ -124,7 +124,9 @@ func TestReport(t *testing.T) {
 	var text bytes.Buffer
 	table := replay.NewTable(&text, all)
 	for _, a := range all {
-		table.Add(a.Row())
+		if err := table.Add(a.Row()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	sum := replay.Sum(all)
 	for _, want := range []string{"buy 3 AAPL market", "filled 3 at 190.5", "HTTP 403 40310000 insufficient buying power", "cancel c", "malformed", "due", "MSFT [2J"} {

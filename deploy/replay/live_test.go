@@ -54,6 +54,7 @@ func TestUnsettled(t *testing.T) {
 // TestDrive: an expired intent is driven again through the fleet, in its tenant's order, with
 // who did it and why on the ledger; it is settled then. What expires again is not.
 func TestDrive(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	s, err := local.Start(t.Context(), local.Options{Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)

@@ -153,6 +153,7 @@ func Ends(n map[order.Status]int) string {
 type Table struct {
 	w      io.Writer
 	widths []int
+	begun  bool
 }
 
 var columns = []string{"TIME", "TENANT", "SEQ", "INTENT", "ASKED", "BECAME", "FILLED", "WHY"}
@@ -175,8 +176,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// NewTable makes a table with room for all that will be written, and writes its head if
-// there is any.
+// NewTable makes a table with room for all that will be written.
 func NewTable(w io.Writer, all []*Asked) *Table {
 	t := &Table{w: w, widths: make([]int, len(columns))}
 	lines := [][]string{columns}
@@ -189,16 +189,21 @@ func NewTable(w io.Writer, all []*Asked) *Table {
 			t.widths[i] = max(t.widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	if len(all) > 0 {
-		t.line(columns)
-	}
 	return t
 }
 
-// Add writes a row.
-func (t *Table) Add(r Row) { t.line(r.cells()) }
+// Add writes a row, behind the head if it is the first one.
+func (t *Table) Add(r Row) error {
+	if !t.begun {
+		t.begun = true
+		if err := t.line(columns); err != nil {
+			return err
+		}
+	}
+	return t.line(r.cells())
+}
 
-func (t *Table) line(cells []string) {
+func (t *Table) line(cells []string) error {
 	var b strings.Builder
 	for i, cell := range cells {
 		b.WriteString(cell)
@@ -206,7 +211,10 @@ func (t *Table) line(cells []string) {
 			b.WriteString(strings.Repeat(" ", t.widths[i]-utf8.RuneCountInString(cell)+2))
 		}
 	}
-	fmt.Fprintln(t.w, strings.TrimRight(b.String(), " "))
+	if _, err := fmt.Fprintln(t.w, strings.TrimRight(b.String(), " ")); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	return nil
 }
 
 // Missing are those tenants of whom nothing was asked in the selection.

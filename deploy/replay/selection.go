@@ -40,6 +40,7 @@ func Read(ctx context.Context, src history.Source, s Selection, progress history
 	r := &reading{
 		selection: s,
 		at:        make(map[place]*Asked),
+		tenants:   make(map[string]bool),
 		byClient:  make(map[string][]*Asked),
 		retries:   make(map[place]*fleetctl.Retry),
 	}
@@ -64,6 +65,7 @@ type reading struct {
 	selection Selection
 	all       []*Asked
 	at        map[place]*Asked
+	tenants   map[string]bool           // of all
 	byClient  map[string][]*Asked       // by the client order id that their orders bear
 	retries   map[place]*fleetctl.Retry // intents that drive selected ones again
 	updates   []update
@@ -87,10 +89,7 @@ func (r *reading) take(shard int, e ledger.Entry) error {
 	case ledger.Outcomes:
 		err = r.outcome(shard, e)
 	case ledger.Updates:
-		var u order.Update
-		if u, err = order.DecodeUpdate(e.Data); err == nil {
-			r.updates = append(r.updates, update{e.Tenant, u})
-		}
+		err = r.update(e)
 	case ledger.Controls:
 		err = r.control(e)
 	case ledger.Epochs:
@@ -128,7 +127,7 @@ func (r *reading) intent(shard int, e ledger.Entry) {
 	}
 	a.turn = r.clock
 	r.all = append(r.all, a)
-	r.at[place{shard, e.Seq}] = a
+	r.at[place{shard, e.Seq}], r.tenants[e.Tenant] = a, true
 	if client != "" {
 		r.byClient[client] = append(r.byClient[client], a)
 	}
@@ -147,6 +146,15 @@ func (r *reading) outcome(shard int, e ledger.Entry) error {
 		a.Outcome, a.OutcomeSeq = &o, e.Seq
 	}
 	return nil
+}
+
+// update keeps what may be about an intent: it stands behind it.
+func (r *reading) update(e ledger.Entry) error {
+	u, err := order.DecodeUpdate(e.Data)
+	if err == nil && r.tenants[e.Tenant] {
+		r.updates = append(r.updates, update{e.Tenant, u})
+	}
+	return err
 }
 
 // control notes that an intent is not to be driven again.

@@ -128,7 +128,8 @@ func (l *Ledger) ReadTenant(ctx context.Context, shard int, tenant string, from,
 
 // Replay is [Ledger.Read] at the original pace: the first message comes at once, and each
 // other one as long after the one before it as it came then, to a millisecond and what the
-// server is late. It is late anew at each message, and so falls behind little by little.
+// server is late. It is late anew at each message, and so falls behind little by little; after
+// a cut it goes on with the next message at once.
 func (l *Ledger) Replay(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error) error {
 	return l.read(ctx, shard, start, end, nil, jetstream.ReplayOriginalPolicy, deliver)
 }
@@ -164,8 +165,16 @@ func (s Start) config() jetstream.ConsumerConfig {
 // Follow is [Ledger.Tail] for the messages of one class of one tenant. The server passes
 // over all others of the shard, which costs it about as much as reading them.
 func (l *Ledger) Follow(ctx context.Context, class Class, tenant string, start Start, deliver func(Entry) error) error {
+	return l.FollowTenant(ctx, tenant, start, deliver, class)
+}
+
+// FollowTenant is [Ledger.Follow] for several classes, in the order in which the shard has
+// their messages.
+func (l *Ledger) FollowTenant(ctx context.Context, tenant string, start Start, deliver func(Entry) error, classes ...Class) error {
 	shard, cfg := l.ShardOf(tenant), start.config()
-	cfg.FilterSubject = class.Subject(shard, tenant)
+	for _, c := range classes {
+		cfg.FilterSubjects = append(cfg.FilterSubjects, c.Subject(shard, tenant))
+	}
 	return l.consume(ctx, StreamName(shard), cfg, 0, entries(deliver))
 }
 

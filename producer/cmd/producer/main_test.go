@@ -15,6 +15,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/shopspring/decimal"
 )
 
 // serve runs a NATS server with a ledger and makes it the one of the environment.
@@ -183,4 +184,63 @@ func TestEnv(t *testing.T) {
 	if code, out, _ := run(t.Context(), "", "env"); code != 0 || !strings.Contains(out, "NATS_CREDS") {
 		t.Errorf("%d: %s", code, out)
 	}
+}
+
+// TestUntil: what becomes of an order is printed until its end, which decides the exit code.
+func TestUntil(t *testing.T) {
+	p := serve(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	worker := make(chan struct{})
+	go func() { // accepts every intent, and fills every other order
+		defer close(worker)
+		outcomes, updates, event := uint64(0), uint64(0), order.EventFill
+		shard := p.Ledger().ShardOf("acme")
+		one := decimal.New(1, 0)
+		p.Ledger().Tail(ctx, shard, 1, func(e ledger.Entry) error { //nolint:errcheck // it ends with ctx
+			switch e.Class {
+			case ledger.Outcomes:
+				outcomes = e.Seq
+				return nil
+			case ledger.Updates:
+				updates = e.Seq
+				return nil
+			case ledger.Intents, ledger.Controls, ledger.Epochs:
+			}
+			id := order.PeekID(e.Data)
+			o := &order.Outcome{IntentID: id, IntentSeq: e.Seq, Kind: order.KindOrder, Status: order.Accepted,
+				BrokerOrderID: "b-" + id, ClientOrderID: "acme." + id, Worker: "w", Epoch: 1}
+			if _, err := p.Ledger().Append(shard, e.Tenant, o, outcomes); err != nil {
+				return err
+			}
+			u := &order.Update{Event: event, BrokerOrderID: "b-" + id, ClientOrderID: "acme." + id, IntentID: id, Symbol: "AAPL",
+				Side: order.Buy, Price: &one, Qty: &one, FilledQty: &one, At: time.Now()}
+			event = order.EventCanceled
+			_, err := p.Ledger().AppendUpdate(shard, e.Tenant, u, updates)
+			return err
+		})
+	}()
+	buy := []string{"publish", "acme", "--symbol", "AAPL", "--qty", "1", "--side", "buy", "--type", "market", "--tif", "day", "--until"}
+	for _, tc := range []struct {
+		until string
+		code  int
+		says  []string
+	}{
+		{"filled", 0, []string{"accepted", "fill  ", "buy 1 AAPL at 1, 1 in all"}},
+		{"filled", 1, []string{"accepted", "canceled"}},
+		{"done", 0, []string{"accepted", "canceled"}},
+		{"forever", 2, []string{"forever"}},
+	} {
+		code, out, problem := run(t.Context(), "", append(buy, tc.until)...)
+		for _, says := range tc.says {
+			if code != tc.code || !strings.Contains(out+problem, says) {
+				t.Errorf("until %s: %d, wanted %d and %q: %s%s", tc.until, code, tc.code, says, out, problem)
+			}
+		}
+	}
+	code, out, _ := run(watchFor(t, time.Second), "", "watch", "acme", "--from-seq", "1", "--updates", "-o", "json")
+	if code != 0 || strings.Count(out, "\n") != 6 || strings.Count(out, `"event":"canceled"`) != 2 {
+		t.Errorf("watch: %d %s", code, out)
+	}
+	cancel()
+	<-worker
 }
