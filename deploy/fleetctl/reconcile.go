@@ -54,7 +54,7 @@ const (
 	// takes.
 	perShard = 2
 	// handOver is how long a shard may have nobody to answer before it counts as not served.
-	handOver = 5 * time.Second
+	handOver = 3 * time.Second
 	// askAgain is between two questions.
 	askAgain = 250 * time.Millisecond
 )
