@@ -211,11 +211,18 @@ func PrintFailed(w io.Writer, all []Failed) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "TENANT\tINTENT\tWHAT\tFAILED\tATTEMPTS\tRETRIES\tWHY")
 	for _, f := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", f.Tenant, f.Outcome.IntentID, f.what(),
-			f.Outcome.Committed.Format(time.RFC3339), f.Outcome.Attempts, f.retries(), f.Outcome.Message)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", printable(f.Tenant), printable(f.Outcome.IntentID), printable(f.what()),
+			f.Outcome.Committed.UTC().Format(time.RFC3339), f.Outcome.Attempts, f.retries(), printable(f.Outcome.Message))
 	}
 	table.Flush() //nolint:errcheck // as any print to w
 }
+
+// maxText bounds what is printed of a text, in bytes.
+const maxText = 400
+
+// printable keeps what strangers wrote, the broker among them, from moving about on a
+// terminal.
+func printable(s string) string { return ledger.Printable(s, maxText) }
 
 // what was asked, in a few words.
 func (f *Failed) what() string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
@@ -181,6 +182,28 @@ func TestFilters(t *testing.T) {
 		t.Errorf("nothing says that it was dropped:\n%s", text.String())
 	}
 }
+
+// TestStrangers: what the broker said, and what else strangers wrote, cannot steer a
+// terminal, nor break the table.
+func TestStrangers(t *testing.T) {
+	const evil = "no\x1b]0;owned\a\tsuch\nthing\u202e"
+	outcome := order.Outcome{IntentID: "a", Status: order.Failed, Message: evil, BrokerOrderID: "b"}
+	var text bytes.Buffer
+	fleetctl.PrintFailed(&text, []fleetctl.Failed{{Tenant: "acme" + evil, Outcome: outcome}})
+	if lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n"); len(lines) != 2 || strings.ContainsFunc(text.String(), steers) {
+		t.Errorf("%q", text.String())
+	}
+	r := fleetctl.Result{Tenant: "acme", RetryOf: "a", ID: "c", Outcome: outcome}
+	if said := r.String(); strings.ContainsFunc(said, steers) || !strings.HasPrefix(said, "acme a, driven again as c: failed b no") {
+		t.Errorf("%q", said)
+	}
+	r.Outcome = order.Outcome{Status: order.Accepted}
+	if said := r.String(); said != "acme a, driven again as c: accepted" {
+		t.Errorf("%q", said)
+	}
+}
+
+func steers(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
 // TestGone: what retention has removed cannot be driven again, and the error says so.
 func TestGone(t *testing.T) {
