@@ -183,6 +183,35 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// TestRetriesAlone: a retry whose first intent the filter leaves out is settled by what settles
+// the first one: a later retry, or a drop of any of them.
+func TestRetriesAlone(t *testing.T) {
+	d := newDesk(t)
+	retry := func(id, of string) order.Intent {
+		in := buy(id)
+		in.RetryOf = of
+		return in
+	}
+	for _, id := range []string{"retried", "dropped", "dropped-as-retry", "open"} {
+		d.end("acme", id, d.publish("acme", buy(id)), order.Failed)
+		d.end("acme", id+"-2", d.publish("acme", retry(id+"-2", id)), order.Failed)
+	}
+	d.end("acme", "retried-3", d.publish("acme", retry("retried-3", "retried")), order.Accepted)
+	for _, id := range []string{"dropped", "dropped-as-retry-2"} {
+		said := order.Control{Verb: order.Drop, IntentID: id, By: "ann", Reason: "no", At: time.Now()}
+		if _, err := d.Control(t.Context(), "acme", said); err != nil {
+			t.Fatal(err)
+		}
+	}
+	retries := []string{"retried-2", "dropped-2", "dropped-as-retry-2", "open-2"}
+	if found := d.list(fleetctl.Filter{Tenant: "acme", IDs: retries}); len(found) != 1 || found[0].Outcome.IntentID != "open-2" {
+		t.Errorf("%+v", found)
+	}
+	if found := d.list(fleetctl.Filter{Tenant: "acme"}); len(found) != 1 || found[0].Outcome.IntentID != "open" {
+		t.Errorf("of the first ones: %+v", found)
+	}
+}
+
 // TestStrangers: what the broker said, and what else strangers wrote, cannot steer a
 // terminal, nor break the table.
 func TestStrangers(t *testing.T) {
