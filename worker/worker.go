@@ -18,6 +18,7 @@ import (
 	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/plant"
 	"github.com/orderfleet/orderfleet/worker/reconcile"
+	"github.com/orderfleet/orderfleet/worker/retention"
 	"github.com/orderfleet/orderfleet/worker/session"
 	"github.com/orderfleet/orderfleet/worker/shard"
 	"github.com/orderfleet/orderfleet/worker/updates"
@@ -94,6 +95,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the sessions
 	var watch sync.WaitGroup
 	watch.Go(func() { outages.Run(watching) })
+	watch.Go(func() { retention.Run(watching, l, cfg.Books != nil, log) })
 	defer watch.Wait()
 	defer unwatch()
 

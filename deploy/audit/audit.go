@@ -131,8 +131,8 @@ func (s *shard) find(rule proof.Rule, tenant, says string, seqs ...uint64) {
 // key stands for a name of a tenant's: an id of an intent's, or of an order.
 func (a *audit) key(tenant, name string) uint64 {
 	a.print.Reset()
-	a.print.WriteString(tenant) //nolint:errcheck // it never fails
-	a.print.WriteByte('.')      //nolint:errcheck // nor this
-	a.print.WriteString(name)   //nolint:errcheck // nor this
+	a.print.WriteString(tenant)
+	a.print.WriteByte('.')
+	a.print.WriteString(name)
 	return a.print.Sum64()
 }

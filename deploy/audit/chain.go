@@ -19,7 +19,8 @@ type Chain struct {
 
 // Add adds a message.
 func (c *Chain) Add(e *ledger.Entry) {
-	b := append(c.buf[:0], c.link[:]...)
+	b := c.buf[:0]
+	b = append(b, c.link[:]...)
 	b = binary.BigEndian.AppendUint64(b, e.Seq)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixNano()))
 	for _, text := range []string{e.Class.String(), e.Tenant} {

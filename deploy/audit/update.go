@@ -58,7 +58,7 @@ func (s *shard) track(tenant, brokerOrderID string) *track {
 
 // The broker's words for what ends an order, and for what may follow its end.
 var (
-	ends    = map[string]bool{"fill": true, "canceled": true, "expired": true, "replaced": true, "rejected": true}
+	ends    = map[string]bool{order.EventFill: true, order.EventCanceled: true, order.EventExpired: true, order.EventReplaced: true, order.EventRejected: true}
 	sequels = map[string]bool{"calculated": true, "restated": true, "trade_bust": true, "trade_correct": true}
 )
 
@@ -79,7 +79,7 @@ func (s *shard) update(e *ledger.Entry) {
 	if sequels[u.Event] {
 		return
 	}
-	fill := u.Event == "fill" || u.Event == "partial_fill"
+	fill := u.Event == order.EventFill || u.Event == order.EventPartialFill
 	switch {
 	case fill && t.counted(&u):
 		s.find(SecondFill, e.Tenant, fmt.Sprintf("update %d of %s counts a fill of order %s again: %s in all, and %s before", e.Seq, e.Tenant, u.BrokerOrderID, u.FilledQty, t.filled), before, e.Seq)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/deploy/audit"
+	"github.com/orderfleet/orderfleet/deploy/history"
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 )
@@ -198,6 +200,9 @@ func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 	r.Unknown, r.Refused = unknown, int(l.refusals.Load())
 	r.Missed = st.missed
 	r.Flaws = append(r.Flaws, st.pool.flaws()...)
+	if err := retry(ctx, func(ctx context.Context) error { return st.audit(ctx, r) }); err != nil {
+		return nil, err
+	}
 	st.pool.mu.Lock()
 	defer st.pool.mu.Unlock()
 	r.Started, r.Restarted, r.LastEnd = st.pool.serial, st.pool.restart, st.pool.lastErr
@@ -205,6 +210,18 @@ func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 		r.Logs = st.dir
 	}
 	return r, nil
+}
+
+// audit has both ledgers audited: whatever it finds is a flaw of the run.
+func (st *storming) audit(ctx context.Context, r *Report) error {
+	found, err := audit.Run(ctx, history.Live(st.ledger), audit.Paper(st.broker.Admin), history.Stretch{}, audit.Options{Progress: st.progress})
+	if err != nil {
+		return err
+	}
+	for _, f := range found.Findings {
+		r.flaw("audit: %s: %s", f.Rule, f.Says)
+	}
+	return nil
 }
 
 // lastError is what the last worker that ended by itself said.

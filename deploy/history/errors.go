@@ -6,9 +6,9 @@ import (
 )
 
 var (
-	// ErrNoManifest: there is no export, or only what an interrupted one left behind.
+	// ErrNoManifest says that there is no export, or only what an interrupted one left behind.
 	ErrNoManifest = errors.New("history: it has no manifest: it is no export, or one that was interrupted")
-	// ErrExists: an export would overwrite something.
+	// ErrExists says that an export would overwrite something.
 	ErrExists = errors.New("history: it exists already; an export overwrites nothing")
 )
 

@@ -98,7 +98,7 @@ func (x Extent) Has(s Stretch) error {
 	return nil
 }
 
-// ErrSkipShard, returned by what a source delivers to, ends the reading of the shard in peace.
+// ErrSkipShard ends the reading of a shard in peace, if what it is delivered to returns it.
 var ErrSkipShard = errors.New("history: enough of this shard")
 
 // Progress is told how far a long reading is, phase by phase.

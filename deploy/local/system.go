@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/deploy/paper"
@@ -149,8 +150,9 @@ func (s *System) startWorker(ctx context.Context, o Options) error {
 				client, _, err := dial(ctx, name)
 				return client, err
 			},
-			Serving: func(shard int) { serving <- shard },
-			Log:     o.Log,
+			ReconcileEvery: time.Hour,
+			Serving:        func(shard int) { serving <- shard },
+			Log:            o.Log,
 		})
 	}()
 	for range shards {

@@ -101,7 +101,7 @@ func (a *account) one(ctx context.Context, asked *Asked, next time.Time) (order.
 // message is the intent as it is published again: as it was, but for its expiry. What is
 // malformed is so still.
 func (a *account) message(asked *Asked, due time.Time) ([]byte, error) {
-	if asked.Intent == nil || asked.Intent.Validate() != nil {
+	if !asked.valid() {
 		return asked.Data, nil
 	}
 	in, lifetime := *asked.Intent, asked.lifetime()

@@ -46,6 +46,9 @@ func (a *Asked) Status() order.Status {
 	return a.Outcome.Status
 }
 
+// valid says whether it makes sense.
+func (a *Asked) valid() bool { return a.Intent != nil && a.Intent.Validate() == nil }
+
 // books says whether it asks for an order of its own.
 func (a *Asked) books() bool {
 	return a.Intent != nil && a.Intent.Kind != order.KindCancel && a.Intent.Kind != order.KindCancelAll

@@ -33,7 +33,7 @@ func Export(w io.Writer, all []*Asked) (Lines, error) {
 	used := make(map[string]bool)
 	out := bufio.NewWriter(w)
 	for _, a := range all {
-		if a.Intent == nil || a.Intent.Validate() != nil || order.ValidTenant(a.Tenant) != nil {
+		if !a.valid() || order.ValidTenant(a.Tenant) != nil {
 			sum.Malformed++
 			continue
 		}

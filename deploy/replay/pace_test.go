@@ -115,8 +115,8 @@ func TestOriginalPace(t *testing.T) {
 	d := newDesk(t)
 	tenants := []string{"acme", "beta", "gamma"}
 	shard := make(map[int]bool)
-	for i, gap := range []time.Duration{0, 30, 0, 80, 5, 400, 12, 60, 1} {
-		<-time.After(gap * time.Millisecond)
+	for i, gap := range []int{0, 30, 0, 80, 5, 400, 12, 60, 1} {
+		<-time.After(time.Duration(gap) * time.Millisecond)
 		tenant := tenants[i%len(tenants)]
 		shard[d.ShardOf(tenant)] = true
 		d.publish(tenant, buy(string(rune('a'+i)), "AAPL", "1"))

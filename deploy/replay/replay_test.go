@@ -65,6 +65,7 @@ func ends(all []*replay.Asked) (n int) {
 // TestShadowOfTheFeed: the shipped feed, with every kind of order and mistake, ends in a
 // shadow as it did.
 func TestShadowOfTheFeed(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	s, err := local.Start(t.Context(), local.Options{Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)

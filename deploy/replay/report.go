@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
@@ -153,6 +153,7 @@ func Ends(n map[order.Status]int) string {
 type Table struct {
 	w      io.Writer
 	widths []int
+	begun  bool
 }
 
 var columns = []string{"TIME", "TENANT", "SEQ", "INTENT", "ASKED", "BECAME", "FILLED", "WHY"}
@@ -160,23 +161,19 @@ var columns = []string{"TIME", "TENANT", "SEQ", "INTENT", "ASKED", "BECAME", "FI
 // cells of a row.
 func (r *Row) cells() []string {
 	return []string{
-		r.At.UTC().Format("2006-01-02T15:04:05.000Z"), r.Tenant, fmt.Sprintf("%d/%d", r.Shard, r.Seq), r.IntentID,
+		r.At.UTC().Format("2006-01-02T15:04:05.000Z"), printable(r.Tenant), fmt.Sprintf("%d/%d", r.Shard, r.Seq), printable(r.IntentID),
 		printable(r.What), string(r.Status), printable(r.filled()), printable(r.why()),
 	}
 }
 
-// printable keeps what strangers wrote from moving about on a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-}
+// maxText bounds what is printed of a text, in bytes.
+const maxText = 400
 
-// NewTable makes a table with room for all that will be written, and writes its head if
-// there is any.
+// printable keeps what strangers wrote, names of tenants among it, from moving about on a
+// terminal.
+func printable(s string) string { return ledger.Printable(s, maxText) }
+
+// NewTable makes a table with room for all that will be written.
 func NewTable(w io.Writer, all []*Asked) *Table {
 	t := &Table{w: w, widths: make([]int, len(columns))}
 	lines := [][]string{columns}
@@ -189,16 +186,21 @@ func NewTable(w io.Writer, all []*Asked) *Table {
 			t.widths[i] = max(t.widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	if len(all) > 0 {
-		t.line(columns)
-	}
 	return t
 }
 
-// Add writes a row.
-func (t *Table) Add(r Row) { t.line(r.cells()) }
+// Add writes a row, behind the head if it is the first one.
+func (t *Table) Add(r Row) error {
+	if !t.begun {
+		t.begun = true
+		if err := t.line(columns); err != nil {
+			return err
+		}
+	}
+	return t.line(r.cells())
+}
 
-func (t *Table) line(cells []string) {
+func (t *Table) line(cells []string) error {
 	var b strings.Builder
 	for i, cell := range cells {
 		b.WriteString(cell)
@@ -206,7 +208,10 @@ func (t *Table) line(cells []string) {
 			b.WriteString(strings.Repeat(" ", t.widths[i]-utf8.RuneCountInString(cell)+2))
 		}
 	}
-	fmt.Fprintln(t.w, strings.TrimRight(b.String(), " "))
+	if _, err := fmt.Fprintln(t.w, strings.TrimRight(b.String(), " ")); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	return nil
 }
 
 // Missing are those tenants of whom nothing was asked in the selection.

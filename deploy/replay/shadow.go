@@ -197,7 +197,7 @@ func (s *shadow) watch(ctx context.Context, ended <-chan struct{}) error {
 	for {
 		select {
 		case <-tick.C:
-			s.progress("replaying to the shadow", int(s.done.Load()), len(s.all)+1)
+			s.progress("replaying to the shadow", min(int(s.done.Load()), len(s.all)-1), len(s.all))
 		case err := <-s.stage.worker:
 			s.stage.worker <- err // close takes it
 			return fmt.Errorf("replay: the worker ended: %w", err)

@@ -25,6 +25,7 @@ import (
 // tenants go at a time and whatever goes wrong with their brokers; another seed gives
 // another one.
 func TestShadowTwice(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	d := newDesk(t)
 	for i := range 4 {
 		for n := range 6 {
@@ -202,6 +203,7 @@ func TestMarket(t *testing.T) {
 
 // TestLimit: at the original pace, a limit lets expire what has to wait for too long.
 func TestLimit(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	d := newDesk(t)
 	for _, id := range []string{"a", "b", "c", "d"} {
 		in := buy(id, "F", "1")

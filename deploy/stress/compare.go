@@ -2,10 +2,13 @@ package stress
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/orderfleet/orderfleet/deploy/audit"
+	"github.com/orderfleet/orderfleet/deploy/history"
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
@@ -29,7 +32,21 @@ func (s *system) compare(ctx context.Context, o Options) (*Report, error) {
 	}
 	measureTimes(r, h.Intents, h.Outcomes, h.Bookings)
 	o.progress("comparing the ledgers", o.total(), o.total())
-	return r, nil
+	r.Audit, err = s.audit(ctx, o, h.Intents)
+	return r, err
+}
+
+// audit has both ledgers audited: what a stress test wrote is clean in an auditor's eyes, too.
+func (s *system) audit(ctx context.Context, o Options, intents []proof.Intent) (*audit.Report, error) {
+	var load history.Stretch
+	if o.IdleTenants > 0 { // which no fleet served
+		tenants := make(map[string]bool)
+		for i := range intents {
+			tenants[intents[i].Tenant] = true
+		}
+		load.Tenants = slices.Sorted(maps.Keys(tenants))
+	}
+	return audit.Run(ctx, history.Live(s.ledger), audit.Paper(s.broker.Admin), load, audit.Options{Progress: o.progress})
 }
 
 // measureTimes fills in throughput and latencies, all of them from the times that the

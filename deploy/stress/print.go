@@ -41,6 +41,12 @@ func Print(w io.Writer, reports []Report) {
 	row("duplicated", "%d", func(r Report) any { return r.Duplicated })
 	row("reordered", "%d", func(r Report) any { return r.Reordered })
 	row("contradicted", "%d", func(r Report) any { return r.Contradicted })
+	row("violations in the audit", "%d", func(r Report) any {
+		if r.Audit == nil {
+			return 0
+		}
+		return r.Audit.Found()
+	})
 	table.Flush() //nolint:errcheck // as any print to w
 	if i := first.Idle; i != nil {
 		fmt.Fprintf(w, "\n%d tenants without work: %.1f MiB, %d goroutines more; the worker uses %.2f%% of a core\n", i.Tenants, i.RSS, i.Goroutines, i.CPU)
@@ -48,6 +54,12 @@ func Print(w io.Writer, reports []Report) {
 	for _, r := range reports {
 		for _, f := range slices.Compact(r.Findings) {
 			fmt.Fprintf(w, "%s: %s\n", r.Clients, f)
+		}
+		if r.Audit == nil {
+			continue
+		}
+		for _, f := range r.Audit.Findings {
+			fmt.Fprintf(w, "%s: audit: %s: %s\n", r.Clients, f.Rule, f.Says)
 		}
 	}
 }

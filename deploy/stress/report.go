@@ -3,6 +3,7 @@ package stress
 import (
 	"time"
 
+	"github.com/orderfleet/orderfleet/deploy/audit"
 	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/deploy/proof"
 )
@@ -17,6 +18,8 @@ type Report struct {
 	BareOrdersPerSecond float64 `json:"bare_orders_per_second"`
 	Ratio               float64 `json:"ratio"` // of the two
 	proof.Report
+	// Audit is what an audit of the two ledgers says.
+	Audit *audit.Report `json:"audit,omitempty"`
 	// SecondAttempts is the share of intents whose order was submitted more than once.
 	SecondAttempts float64 `json:"second_attempts"`
 
@@ -30,6 +33,9 @@ type Report struct {
 
 	Idle *IdleCost `json:"idle_tenants,omitempty"`
 }
+
+// OK says whether every rule holds, of the judge and of the audit.
+func (r *Report) OK() bool { return r.Report.OK() && (r.Audit == nil || r.Audit.OK()) }
 
 // IdleCost is what tenants without work cost the worker.
 type IdleCost struct {

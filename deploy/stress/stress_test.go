@@ -70,7 +70,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("%d reports; phases %v", len(reports), slices.Collect(maps.Keys(phases)))
 	}
 	for i, r := range reports {
-		if !r.OK() || r.Intents != 200 || r.Outcomes != 200 || r.Orders != 200 || r.Clients != parts.AllClients[i] {
+		if !r.OK() || r.Audit.Messages < 400 || r.Audit.Orders != 200 || r.Intents != 200 || r.Outcomes != 200 || r.Orders != 200 || r.Clients != parts.AllClients[i] {
 			t.Errorf("clients %s: %+v", parts.AllClients[i], r.Report)
 		}
 		if r.OrdersPerSecond <= 0 || r.BareOrdersPerSecond <= 0 || r.Ratio != r.OrdersPerSecond/r.BareOrdersPerSecond {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orderfleet/orderfleet/deploy/audit"
+	"github.com/orderfleet/orderfleet/deploy/history"
 	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
@@ -332,6 +334,29 @@ func TestUpdates(t *testing.T) {
 	}
 	s.caughtUp(true, tenants...)
 	w.leave(t)
+	s.audited(tenants)
+}
+
+// audited: an audit of the ledgers finds nothing, whichever way the broker shows its own.
+func (s *system) audited(tenants []string) {
+	s.Helper()
+	l, err := ledger.Open(s.Context(), ledgertest.Connect(s, s.nats))
+	if err != nil {
+		s.Fatal(err)
+	}
+	directory := make(tenant.Map)
+	for _, name := range tenants {
+		directory[name] = tenant.Tenant{Name: name, BaseURL: s.url, Credentials: tenant.Credentials{KeyID: name, Secret: "parts"}}
+	}
+	for _, b := range []audit.Broker{audit.Paper(s.admin), audit.Accounts(directory)} {
+		r, err := audit.Run(s.Context(), history.Live(l), b, history.Stretch{}, audit.Options{})
+		if err != nil {
+			s.Fatal(err)
+		}
+		if !r.OK() || r.Updates == 0 || r.Orders < 4*len(tenants) || r.Due+r.Unjudged+r.Foreign > 0 {
+			s.Errorf("with %s: %+v", b.Name(), r)
+		}
+	}
 }
 
 // TestFollowersTakeTurns: with one place a shard, the orders of all its tenants are followed.

@@ -31,6 +31,8 @@ type Ledger struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	shards int
+	// retention is how long messages are kept at least, 0 for ever.
+	retention time.Duration
 }
 
 // Open opens the ledger of the server that nc is connected to. It learns the
@@ -53,8 +55,15 @@ func Open(ctx context.Context, nc *nats.Conn) (*Ledger, error) {
 	if err != nil || shards < 1 {
 		return nil, fmt.Errorf("ledger: stream %s does not say how many shards there are (metadata %s); was it made by hand? Provision the ledger", StreamName(0), metaShards)
 	}
-	return &Ledger{nc, js, shards}, nil
+	retention, err := retentionOf(stream.CachedInfo().Config)
+	if err != nil {
+		return nil, err
+	}
+	return &Ledger{nc, js, shards, retention}, nil
 }
+
+// Retention is how long the ledger keeps messages at least, 0 for ever.
+func (l *Ledger) Retention() time.Duration { return l.retention }
 
 // Shards is the number of shards.
 func (l *Ledger) Shards() int { return l.shards }

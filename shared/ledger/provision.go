@@ -186,9 +186,12 @@ func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []C
 	differ("retention policy", have.Retention, want.Retention, "a stream cannot change its retention policy")
 	differ("discard", have.Discard, want.Discard, "")
 	differ("replicas", have.Replicas, want.Replicas, "")
-	differ("retention", have.MaxAge, want.MaxAge,
-		unless(want.MaxAge == 0 || have.MaxAge != 0 && want.MaxAge >= have.MaxAge || state.Msgs == 0,
-			"older messages would be deleted at once; export them first"))
+	kept, err := retentionOf(have)
+	keep, _ := retentionOf(want) // which we wrote
+	differ("retention", kept, keep,
+		unless(err == nil && (keep == 0 || kept != 0 && keep >= kept || state.Msgs == 0),
+			"older messages would be deleted; export them first"))
+	differ("max age", have.MaxAge, want.MaxAge, "")
 	differ("max bytes", have.MaxBytes, want.MaxBytes,
 		unless(want.MaxBytes < 0 || uint64(want.MaxBytes) >= state.Bytes, "the stream already holds more"))
 	differ("max message size", have.MaxMsgSize, want.MaxMsgSize, "")
@@ -197,7 +200,8 @@ func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []C
 	differ("dedup window", have.Duplicates, want.Duplicates, "")
 	differ("direct get", have.AllowDirect, want.AllowDirect, "")
 	differ("deny delete", have.DenyDelete, want.DenyDelete, "")
-	differ("deny purge", have.DenyPurge, want.DenyPurge, "")
+	differ("deny purge", have.DenyPurge, want.DenyPurge,
+		unless(want.DenyPurge, "a stream that was made to keep all it has does so; make a new ledger and copy"))
 	return changes
 }
 

@@ -87,6 +87,37 @@ func TestProvisionRefusesToLoseData(t *testing.T) {
 	}
 }
 
+// TestRetentionGrows: a ledger may keep more than before, or all for ever, and never less.
+func TestRetentionGrows(t *testing.T) {
+	nc := serve(t, 1)
+	s := ledger.DefaultSettings()
+	s.Shards, s.Retention = 1, 48*time.Hour
+	if _, err := ledger.Provision(t.Context(), nc, s); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, nc, "acme", "a")
+	for _, step := range []struct {
+		retention time.Duration
+		refused   bool
+	}{{24 * time.Hour, true}, {72 * time.Hour, false}, {0, false}, {72 * time.Hour, true}} {
+		s.Retention = step.retention
+		_, err := ledger.Provision(t.Context(), nc, s)
+		if _, refused := errors.AsType[*ledger.RefusedError](err); refused != step.refused || !refused && err != nil {
+			t.Fatalf("to %s: %v", step.retention, err)
+		}
+		if step.refused {
+			continue
+		}
+		l, err := ledger.Open(t.Context(), nc)
+		if err != nil || l.Retention() != step.retention {
+			t.Errorf("it keeps messages for %s, not %s: %v", l.Retention(), step.retention, err)
+		}
+		if again, err := ledger.Plan(t.Context(), nc, s); err != nil || len(again) != 0 {
+			t.Errorf("still to be changed: %+v: %v", again, err)
+		}
+	}
+}
+
 // TestProvisionAddsSubjects: a stream of an older release that has messages gets the
 // subjects that it lacks; none is taken away from one of a newer release.
 func TestProvisionAddsSubjects(t *testing.T) {

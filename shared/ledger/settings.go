@@ -21,8 +21,10 @@ type Settings struct {
 	// Storage of the streams and the bucket is file or memory. Memory loses the ledger with
 	// the server.
 	Storage string `envconfig:"LEDGER_STORAGE" default:"file" desc:"file or memory"`
-	// Retention is how long the streams keep messages, a day at least; 0 keeps them for ever.
-	Retention time.Duration `envconfig:"LEDGER_RETENTION" default:"0" desc:"how long messages are kept, 0 for ever"`
+	// Retention is how long the streams keep messages at least, a day or more; 0 keeps them for
+	// ever, and then they cannot be made to lose any. What is older leaves once it stands before
+	// every intent that has no outcome: workers see to that, not the server, see [Ledger.Trim].
+	Retention time.Duration `envconfig:"LEDGER_RETENTION" default:"0" desc:"how long messages are kept at least, 24h or more, 0 for ever; no intent leaves before its outcome is written; fixed at 0 once it is 0"`
 	// MaxBytes bounds each stream; at the bound publishes are refused, nothing is
 	// dropped. 0 is no bound.
 	MaxBytes int64 `envconfig:"LEDGER_MAX_BYTES" default:"0" desc:"bytes a stream may hold before publishes are refused, 0 for no bound"`
@@ -36,8 +38,7 @@ func DefaultSettings() Settings {
 	return Settings{Shards: 8, Replicas: 1, Storage: "file", Dedup: 10 * time.Minute}
 }
 
-// minRetention leaves room for an outage. Nothing bounds an intent's expiry: one that waits
-// for longer than the retention leaves the ledger without an outcome.
+// minRetention leaves time to look at what failed, and to read what the broker said.
 const minRetention = 24 * time.Hour
 
 // Validate says which setting is out of range.
@@ -50,7 +51,7 @@ func (s Settings) Validate() error {
 	case s.Storage != "file" && s.Storage != "memory":
 		return &SettingError{"Storage", fmt.Sprintf("%q is not file or memory", s.Storage)}
 	case s.Retention != 0 && s.Retention < minRetention:
-		return &SettingError{"Retention", fmt.Sprintf("%s is below %s; an intent could leave before its outcome is written", s.Retention, minRetention)}
+		return &SettingError{"Retention", fmt.Sprintf("%s is below %s; what failed could leave before somebody has looked", s.Retention, minRetention)}
 	case s.MaxBytes < 0:
 		return &SettingError{"MaxBytes", "is negative"}
 	case s.Dedup < time.Second || s.Dedup > 24*time.Hour:
@@ -79,7 +80,22 @@ func (e *SettingError) Variable() string {
 const (
 	metaShards = "orderfleet.shards"
 	metaShard  = "orderfleet.shard"
+	// metaRetention is a duration; none is for ever.
+	metaRetention = "orderfleet.retention"
 )
+
+// retentionOf is how long a stream keeps messages at least, 0 for ever.
+func retentionOf(c jetstream.StreamConfig) (time.Duration, error) {
+	text := c.Metadata[metaRetention]
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("ledger: stream %s: metadata %s is %q, no duration", c.Name, metaRetention, text)
+	}
+	return d, nil
+}
 
 // maxHeader is room for the headers of a message beside its body.
 const maxHeader = 4 << 10
@@ -95,6 +111,10 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 		maxBytes = -1
 	}
 	n := strconv.Itoa(shard)
+	metadata := map[string]string{metaShards: strconv.Itoa(s.Shards), metaShard: n}
+	if s.Retention > 0 {
+		metadata[metaRetention] = s.Retention.String()
+	}
 	return jetstream.StreamConfig{
 		Name:        StreamName(shard),
 		Description: "Orderfleet: the ledger of shard " + n,
@@ -103,14 +123,13 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 		Discard:     jetstream.DiscardNew, // refuse, never forget
 		Storage:     storage,
 		Replicas:    s.Replicas,
-		MaxAge:      s.Retention,
 		MaxBytes:    maxBytes,
 		MaxMsgSize:  order.MaxMessage + maxHeader,
 		Duplicates:  s.Dedup,
 		AllowDirect: true, // backlogs are read from any replica
 		DenyDelete:  true, // a ledger is not edited
-		DenyPurge:   true,
-		Metadata:    map[string]string{metaShards: strconv.Itoa(s.Shards), metaShard: n},
+		DenyPurge:   s.Retention == 0,
+		Metadata:    metadata,
 	}
 }
 

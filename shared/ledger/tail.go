@@ -172,7 +172,8 @@ func (l *Ledger) few(ctx context.Context, shard int, tenant string, from, end ui
 
 // Replay is [Ledger.Read] at the original pace: the first message comes at once, and each
 // other one as long after the one before it as it came then, to a millisecond and what the
-// server is late. It is late anew at each message, and so falls behind little by little.
+// server is late. It is late anew at each message, and so falls behind little by little; after
+// a cut it goes on with the next message at once.
 func (l *Ledger) Replay(ctx context.Context, shard int, start Start, end uint64, deliver func(Entry) error) error {
 	return l.read(ctx, shard, start, end, nil, jetstream.ReplayOriginalPolicy, deliver)
 }

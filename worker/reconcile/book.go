@@ -44,11 +44,9 @@ type entry struct {
 	request *request // that made it, or the order on which it hangs; nil if the ledger tells of neither
 	fills   spans
 	cost    decimal.Decimal // of the fills
-	// inherits is what the order had filled whose place it took. Brokers may count it in.
-	inherits decimal.Decimal
-	ended    string    // the event that ended it; empty: it is open
-	update   uint64    // sequence number of its last update
-	at       time.Time // when the ledger took its outcome; zero without one
+	ended   string          // the event that ended it; empty: it is open
+	update  uint64          // sequence number of its last update
+	at      time.Time       // when the ledger took its outcome; zero without one
 }
 
 // NewBook is the book of a tenant without a history.
@@ -164,9 +162,7 @@ func (b *Book) update(seq uint64, u *order.Update) {
 		b.entry(id).descend(en)
 	}
 	if u.ReplacedBy != "" {
-		next := b.entry(u.ReplacedBy)
-		next.inherits = en.fills.end()
-		next.descend(en)
+		b.entry(u.ReplacedBy).descend(en)
 	}
 }
 

@@ -17,6 +17,9 @@ import (
 type Account struct {
 	// Orders are those to compare; legs are nested in the orders on which they hang.
 	Orders []broker.Record
+	// Inherited is what of some replacements was filled before they took their places, if the
+	// broker counts that in; by the broker's ids.
+	Inherited map[string]decimal.Decimal
 	// Absent are the broker's ids of orders that it should know, and does not.
 	Absent []string
 	// Positions are all that it holds.
@@ -30,7 +33,7 @@ type Account struct {
 // one of them alone, or in another way. It does not know what is under way between the two;
 // see [Stable].
 func Compare(b *Book, a *Account) []inquiry.Difference {
-	c := comparison{book: b, told: a.Told, foreign: make(map[string]decimal.Decimal), untold: make(map[string]decimal.Decimal)}
+	c := comparison{book: b, account: a, shown: a.index(), foreign: make(map[string]decimal.Decimal), untold: make(map[string]decimal.Decimal)}
 	for i := range a.Orders {
 		c.order(&a.Orders[i])
 	}
@@ -49,9 +52,10 @@ func Compare(b *Book, a *Account) []inquiry.Difference {
 
 // comparison is one under way.
 type comparison struct {
-	book  *Book
-	told  time.Time
-	found []inquiry.Difference
+	book    *Book
+	account *Account
+	shown   map[string]*broker.Record // all orders of the account, by the broker's ids
+	found   []inquiry.Difference
 	// foreign and untold are what fills amount to that the ledger does not tell, by the
 	// symbols of positions: of orders that nobody asked the fleet for, and of its own.
 	foreign, untold map[string]decimal.Decimal
@@ -59,12 +63,15 @@ type comparison struct {
 
 // order compares an order at the broker, and what hangs on it.
 func (c *comparison) order(r *broker.Record) {
-	if r.Submitted.Before(c.told) {
+	if r.Submitted.Before(c.account.Told) {
 		return
 	}
 	en, request := c.book.orders[r.ID], c.book.asked[r.ClientOrderID]
 	tenant, _, named := order.ParseClientOrderID(r.ClientOrderID)
 	ours := named && tenant == c.book.tenant
+	if en == nil && !ours {
+		en = c.successor(r) // somebody replaced it by hand
+	}
 	d := about(r)
 	switch {
 	case en != nil: // an outcome, or an update, tells of it
@@ -93,6 +100,28 @@ func (c *comparison) order(r *broker.Record) {
 		d.IntentID, d.IntentSeq, d.OutcomeSeq = request.intent, request.seq, request.outcome
 	}
 	c.found = append(c.found, d)
+}
+
+// maxReplacements bounds how far a chain of replaced orders is followed.
+const maxReplacements = 100
+
+// successor is the entry of an order that took the place of one of ours, of which the ledger
+// does not tell; nil if it did not.
+func (c *comparison) successor(r *broker.Record) *entry {
+	for range maxReplacements {
+		if r.Replaces == "" {
+			return nil
+		}
+		if old := c.book.orders[r.Replaces]; old != nil {
+			en := new(entry)
+			en.descend(old)
+			return en
+		}
+		if r = c.shown[r.Replaces]; r == nil {
+			return nil
+		}
+	}
+	return nil
 }
 
 // about is a difference about an order at the broker.
@@ -138,7 +167,7 @@ func (c *comparison) course(r *broker.Record, en *entry) {
 // filled compares how much of an order is filled.
 func (c *comparison) filled(d inquiry.Difference, r *broker.Record, en *entry) {
 	told := r.FilledQty
-	if missing := en.missing(r).sum(); missing.IsPositive() {
+	if missing := c.account.missing(r, en).sum(); missing.IsPositive() {
 		told = r.FilledQty.Sub(missing)
 		d.Kind = inquiry.MissingFill
 		d.Message = fmt.Sprintf("fills of %s are not on the ledger", missing)
@@ -154,15 +183,8 @@ func (c *comparison) filled(d inquiry.Difference, r *broker.Record, en *entry) {
 }
 
 // missing is what the ledger does not tell of an order's fills.
-func (en *entry) missing(r *broker.Record) spans {
-	whole := span{to: r.FilledQty}
-	if r.Replaces != "" && en.inherits.IsPositive() {
-		// What was filled of its forerunner is that one's, if the broker counts it in.
-		if none := len(en.fills) == 0; none && r.FilledQty.Equal(en.inherits) || !none && !en.fills[0].from.LessThan(en.inherits) {
-			whole.from = en.inherits
-		}
-	}
-	return en.fills.holes(whole)
+func (a *Account) missing(r *broker.Record, en *entry) spans {
+	return en.fills.holes(span{a.Inherited[r.ID], r.FilledQty})
 }
 
 // over compares how an order ended.
@@ -171,7 +193,7 @@ func (c *comparison) over(d inquiry.Difference, r *broker.Record, en *entry) {
 	switch {
 	case end == en.ended:
 		return
-	case en.ended == "" && end == order.EventFill && len(en.missing(r)) > 0:
+	case en.ended == "" && end == order.EventFill && len(c.account.missing(r, en)) > 0:
 		return // the fill that is missing is the end
 	case en.ended == "":
 		d.Kind = inquiry.MissingEnd

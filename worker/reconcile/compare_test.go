@@ -9,6 +9,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/reconcile"
+	"github.com/shopspring/decimal"
 )
 
 // TestCompare: each way in which broker and ledger can differ is found, and called by its
@@ -132,6 +133,7 @@ func TestCompare(t *testing.T) {
 			next := record("b3", "by-hand", "AAPL", order.Buy, "new", "2")
 			next.Replaces = "b2"
 			h.shows(next)
+			h.account.Inherited = map[string]decimal.Decimal{"b3": num("2")}
 			h.account.Positions[0].Qty = num("12")
 		}, nil},
 		{"what was before the ledger began", func(h *history) {

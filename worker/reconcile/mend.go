@@ -104,7 +104,7 @@ func (c *run) holes(all []updates.Hole, orders []broker.Record) []updates.Hole {
 		if en == nil || r.Submitted.Before(c.told) {
 			continue
 		}
-		missing := en.missing(r)
+		missing := c.account.missing(r, en)
 		for _, one := range missing {
 			if en.ended == "" && !one.to.LessThan(en.fills.end()) {
 				continue // it is the follower's to tell

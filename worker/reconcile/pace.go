@@ -43,18 +43,18 @@ func (p *pace) bound(perMinute int) {
 	share := max(perMinute/part, 1)
 	p.burst = max(share/atOnce, 1)
 	// A burst, and then a token at each interval: share in all before a minute is over.
-	p.every = time.Minute / time.Duration(share-p.burst+1)
+	p.every = time.Minute/time.Duration(share-p.burst+1) + 1 // rounded up
 }
 
 // take waits for a token.
 func (p *pace) take(ctx context.Context) error {
 	for {
 		now := time.Now()
+		if p.full.Before(now) {
+			p.full = now
+		}
 		wait := max(p.full.Sub(now)-time.Duration(p.burst-1)*p.every, p.after.Sub(now))
 		if wait <= 0 {
-			if p.full.Before(now) {
-				p.full = now
-			}
 			p.full = p.full.Add(p.every)
 			return nil
 		}

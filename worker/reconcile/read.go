@@ -130,6 +130,9 @@ func (r *reader) account(ctx context.Context, b *Book, since, told time.Time) (*
 			return nil, err
 		}
 	}
+	if err := r.inherit(ctx, a, b); err != nil {
+		return nil, err
+	}
 	err = r.ask(ctx, func() (v broker.Verdict) {
 		a.Positions, v = r.books.Positions(ctx)
 		return v

@@ -31,6 +31,7 @@ type entry struct {
 	id       string // the broker's
 	clientID string // empty until it is known
 	intentID string
+	origin   string // of the first order in whose place it stands, that one's intent; else empty
 	symbol   string
 	side     order.Side
 	leg      bool // it hangs on another order
@@ -172,6 +173,24 @@ func (b *book) leave(e *entry) {
 	delete(b.orders, e.id)
 	delete(b.unclaimed, e.clientID)
 	b.past.add(e.id)
+	_, asked := b.ours(e.clientID)
+	switch {
+	case asked && len(b.past.kept) == 0:
+	case !b.follows(e.intentID):
+		b.past.drop(e.intentID)
+	case !asked:
+		b.past.keep(e.id, e.intentID)
+	}
+}
+
+// follows says that there is an order of an intent.
+func (b *book) follows(intentID string) bool {
+	for _, e := range b.orders {
+		if e.intentID == intentID {
+			return true
+		}
+	}
+	return false
 }
 
 // apply folds in what an update says, and returns its order. Where the update stands,
@@ -195,7 +214,7 @@ func (b *book) apply(u *order.Update) *entry {
 	}
 	e.over = true
 	for _, id := range u.Legs {
-		b.leg(e, id, e.intentID)
+		b.leg(e, id, cmp.Or(e.origin, e.intentID))
 	}
 	if u.ReplacedBy != "" {
 		b.successor(e, u.ReplacedBy)
@@ -243,6 +262,7 @@ func (b *book) successor(old *entry, id string) *entry {
 	}
 	e := b.meet(id)
 	e.leg, e.inherits = e.leg || old.leg, old.cum
+	e.origin = cmp.Or(old.origin, old.intentID)
 	if e.clientID == "" {
 		e.intentID = cmp.Or(e.intentID, old.intentID) // until its own is known
 	}

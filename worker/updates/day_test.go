@@ -244,43 +244,7 @@ func TestAnyDay(t *testing.T) {
 		x.slow = time.Duration(rapid.SampledFrom([]int{0, 1, 20, 300}).Draw(rt, "slow")) * time.Millisecond
 		x.lag = time.Duration(rapid.SampledFrom([]int{0, 0, 500}).Draw(rt, "lag")) * time.Millisecond
 		mishaps := rapid.SliceOfN(rapid.SampledFrom([]mishap{none, none, none, lostAck, lostWrite}), 20, 20).Draw(rt, "mishaps")
-		n := rapid.IntRange(0, 9)
-		late, qty := rapid.Bool(), rapid.Int64Range(1, 4)
-		var day []step
-		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			var s step
-			switch rapid.SampledFrom([]string{"place", "place", "bracket", "fill", "fill", "fill", "leg", "end", "replace", "hand", "foreign", "refused", "written", "later", "later", "later", "cut", "cut", "take-over", "drop"}).Draw(rt, "step") {
-			case "place":
-				s = place(2*qty.Draw(rt, "qty"), order.Simple, late.Draw(rt, "late"))
-			case "bracket":
-				s = place(qty.Draw(rt, "qty"), order.Bracket, late.Draw(rt, "late"))
-			case "fill":
-				s = trade(n.Draw(rt, "order"), qty.Draw(rt, "qty"))
-			case "leg":
-				s = tradeLeg(n.Draw(rt, "order"), rapid.IntRange(0, 1).Draw(rt, "leg"))
-			case "end":
-				s = end(n.Draw(rt, "order"), rapid.SampledFrom([]string{order.EventCanceled, order.EventExpired, order.EventRejected}).Draw(rt, "end"))
-			case "replace":
-				s = replace(n.Draw(rt, "order"), late.Draw(rt, "late"))
-			case "hand":
-				s = byHand(n.Draw(rt, "order"))
-			case "foreign":
-				s = foreign
-			case "refused":
-				s = refused
-			case "written":
-				s = written
-			case "later":
-				s = later(time.Duration(rapid.SampledFrom([]int{1, 2, 10, 100, 1000, 20_000}).Draw(rt, "ms")) * time.Millisecond)
-			case "cut":
-				s = cut
-			case "take-over":
-				s = takeOver
-			case "drop":
-				s = drop
-			}
-			day = append(day, s)
-		}
+		day := drawDay(rt)
 		prepare := func(d *desk) { d.sheet.mishap = func(n int) mishap { return mishaps[n%len(mishaps)] } }
 		if differs := live(t, x, prepare, day); differs != "" {
 			for i, s := range day {
@@ -289,4 +253,46 @@ func TestAnyDay(t *testing.T) {
 			rt.Fatal(differs)
 		}
 	})
+}
+
+// drawDay draws any day.
+func drawDay(rt *rapid.T) []step {
+	n := rapid.IntRange(0, 9)
+	late, qty := rapid.Bool(), rapid.Int64Range(1, 4)
+	var day []step
+	for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+		var s step
+		switch rapid.SampledFrom([]string{"place", "place", "bracket", "fill", "fill", "fill", "leg", "end", "replace", "hand", "foreign", "refused", "written", "later", "later", "later", "cut", "cut", "take-over", "drop"}).Draw(rt, "step") {
+		case "place":
+			s = place(2*qty.Draw(rt, "qty"), order.Simple, late.Draw(rt, "late"))
+		case "bracket":
+			s = place(qty.Draw(rt, "qty"), order.Bracket, late.Draw(rt, "late"))
+		case "fill":
+			s = trade(n.Draw(rt, "order"), qty.Draw(rt, "qty"))
+		case "leg":
+			s = tradeLeg(n.Draw(rt, "order"), rapid.IntRange(0, 1).Draw(rt, "leg"))
+		case "end":
+			s = end(n.Draw(rt, "order"), rapid.SampledFrom([]string{order.EventCanceled, order.EventExpired, order.EventRejected}).Draw(rt, "end"))
+		case "replace":
+			s = replace(n.Draw(rt, "order"), late.Draw(rt, "late"))
+		case "hand":
+			s = byHand(n.Draw(rt, "order"))
+		case "foreign":
+			s = foreign
+		case "refused":
+			s = refused
+		case "written":
+			s = written
+		case "later":
+			s = later(time.Duration(rapid.SampledFrom([]int{1, 2, 10, 100, 1000, 20_000}).Draw(rt, "ms")) * time.Millisecond)
+		case "cut":
+			s = cut
+		case "take-over":
+			s = takeOver
+		case "drop":
+			s = drop
+		}
+		day = append(day, s)
+	}
+	return day
 }

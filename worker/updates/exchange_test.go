@@ -269,9 +269,10 @@ func (x *exchange) Orders(ctx context.Context, q broker.OrdersQuery) (page []bro
 		switch {
 		case !past:
 			past = b.ID == q.Before
-		case len(page) == broker.MaxOrders, b.Over() != (q.State == broker.ClosedOrders), b.held && x.hidesHeld:
+		case len(page) == broker.MaxOrders, b.held && x.hidesHeld, q.Nested && b.parent != nil:
+		case q.State != broker.AllOrders && b.Over() != (q.State == broker.ClosedOrders):
 		default:
-			page = append(page, x.shown(b, false))
+			page = append(page, x.shown(b, q.Nested))
 		}
 	}
 	return page, found
@@ -301,8 +302,20 @@ func (x *exchange) Fills(ctx context.Context, q broker.FillsQuery) (page []broke
 	return page, found
 }
 
-func (x *exchange) Positions(context.Context) ([]broker.Position, broker.Verdict) {
-	return nil, broker.Verdict{}
+func (x *exchange) Positions(ctx context.Context) (all []broker.Position, _ broker.Verdict) {
+	defer x.call(ctx, "positions")()
+	var held decimal.Decimal // of the only symbol
+	for _, f := range x.fills {
+		if f.Side == order.Sell {
+			held = held.Sub(f.Qty)
+		} else {
+			held = held.Add(f.Qty)
+		}
+	}
+	if !held.IsZero() {
+		all = append(all, broker.Position{Symbol: "AAPL", Qty: held})
+	}
+	return all, found
 }
 
 func (x *exchange) Hangup() {}

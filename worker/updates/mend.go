@@ -53,6 +53,11 @@ func (m *Mender) Open(ctx context.Context, orders []broker.Record) error {
 func (m *Mender) open(ctx context.Context, orders []broker.Record) error {
 	l := &lookup{follower: m.follower, rows: make(map[string]*broker.Record)}
 	l.take(orders)
+	for i := range orders {
+		if err := m.descend(ctx, &orders[i]); err != nil {
+			return err
+		}
+	}
 	updates, err := l.missing(ctx)
 	if err != nil {
 		return err
@@ -60,16 +65,38 @@ func (m *Mender) open(ctx context.Context, orders []broker.Record) error {
 	return m.record(ctx, updates)
 }
 
-// take looks at orders as they were read before.
+// take looks at orders as they were read before. Those that the book does not know are found
+// through the ones from which they came.
 func (l *lookup) take(orders []broker.Record) {
 	for i := range orders {
 		r := &orders[i]
 		l.rows[r.ID] = r
-		l.add(r.ID)
+		if l.follower.book.orders[r.ID] != nil {
+			l.add(r.ID)
+		}
 		if nests(r.OrderClass) {
 			l.take(r.Nested)
 		}
 	}
+}
+
+// descend finds out of which intent the legs of a replacement are, if the ledger does not tell
+// what it replaced.
+func (m *Mender) descend(ctx context.Context, r *broker.Record) error {
+	if !nests(r.OrderClass) || r.Replaces == "" {
+		return nil
+	}
+	first, err := m.follower.first(ctx, r)
+	if err != nil {
+		return err
+	}
+	intentID, ours := m.follower.book.ours(first.ClientOrderID)
+	for i := range r.Nested {
+		if leg := m.follower.book.orders[r.Nested[i].ID]; ours && leg != nil {
+			leg.intentID = intentID
+		}
+	}
+	return nil
 }
 
 // load reads the book from the beginning: what is missing may be from before the time to

@@ -112,6 +112,19 @@ func (s *sheet) ReadTenant(_ context.Context, _ int, _ string, from, end uint64,
 	return nil
 }
 
+func (s *sheet) Extent(context.Context, int) (ledger.Extent, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.entries) == 0 {
+		return ledger.Extent{}, nil
+	}
+	return ledger.Extent{First: 1, End: uint64(len(s.entries))}, nil
+}
+
+func (s *sheet) ReadAbout(ctx context.Context, tenant string, start ledger.Start, end uint64, deliver func(ledger.Entry) error) error {
+	return s.ReadTenant(ctx, 0, tenant, start.Seq, end, deliver, ledger.Intents, ledger.Outcomes, ledger.Updates)
+}
+
 // updates are all updates, in order.
 func (s *sheet) updates(t interface{ Fatal(...any) }) (all []order.Update) {
 	s.mu.Lock()

@@ -64,9 +64,9 @@ its own, in this process.
 
 A paced replay goes by the ledger's times: "--pace original" by JetStream's own replay policy
 where a running ledger is read, "--pace 10x" ten times as fast. In a shadow at once (the
-default), time means nothing: an intent that had not expired when it was published does
-not, and the same stretch gives the same report, byte by byte. At a pace, lifetimes count
-as they did; a limit needs the original one.
+default), time means nothing: an intent that had not expired when it was published gets two
+minutes from its turn on, and the same stretch gives the same report, byte by byte. At a
+pace, lifetimes count as they did; a limit needs the original one.
 
 A fault is JSON as the paper broker's admin address takes it (paper --help). It strikes by
 the seed and by what is asked, not by when.
@@ -174,8 +174,7 @@ func (r *replaying) report(cmd *cobra.Command, src history.Source, all []*replay
 	enc := json.NewEncoder(out)
 	add := func(row replay.Row) error { return enc.Encode(row) }
 	if r.output != cli.JSON {
-		table := replay.NewTable(out, all)
-		add = func(row replay.Row) error { table.Add(row); return nil }
+		add = replay.NewTable(out, all).Add
 	}
 	shown := 0
 	waiting := func(next *replay.Asked, in time.Duration) {
@@ -257,13 +256,12 @@ func (r *replaying) conditions() (replay.Conditions, error) {
 
 func (r *replaying) file(cmd *cobra.Command, all []*replay.Asked) error {
 	said := cmd.OutOrStdout()
-	sum, err := replay.Lines{}, error(nil)
+	write := func() (replay.Lines, error) { return replay.ExportFile(r.to, all) }
 	if r.to == "-" {
 		said = cmd.ErrOrStderr() // standard output has the lines
-		sum, err = replay.Export(cmd.OutOrStdout(), all)
-	} else {
-		sum, err = replay.ExportFile(r.to, all)
+		write = func() (replay.Lines, error) { return replay.Export(cmd.OutOrStdout(), all) }
 	}
+	sum, err := write()
 	if err != nil {
 		return err
 	}

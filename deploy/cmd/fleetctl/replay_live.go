@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -72,7 +73,7 @@ func (r *replaying) drive(cmd *cobra.Command, all []*replay.Asked) error {
 		if r.output == cli.JSON {
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s, driven again as %s: %s %s %s\n", res.Tenant, res.RetryOf, res.ID, res.Outcome.Status, res.Outcome.BrokerOrderID, res.Outcome.Message)
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), res)
 		return err
 	})
 	return errors.Join(r.sum(cmd, len(found), ends), err)
@@ -90,7 +91,7 @@ func (r *replaying) sum(cmd *cobra.Command, of int, ends map[order.Status]int) e
 	for _, n := range ends {
 		driven += n
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d of %d came to an end: %s\n", driven, of, replay.Ends(ends))
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d of %d came to an end: %s\n", driven, of, cmp.Or(replay.Ends(ends), "none"))
 	return err
 }
 
@@ -111,7 +112,9 @@ func (r *replaying) preview(cmd *cobra.Command, found []*replay.Asked) error {
 	}
 	table := replay.NewTable(out, found)
 	for _, a := range found {
-		table.Add(a.Row())
+		if err := table.Add(a.Row()); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(out, "\nnothing was published; add --yes to drive these %d intents again, in this order, because: %s\n", len(found), r.reason)
 	return nil
