@@ -120,6 +120,7 @@ func TestReport(t *testing.T) {
 	d.end("beta", order.Outcome{IntentID: "c", IntentSeq: seq, Status: order.Rejected, HTTPStatus: 403, Code: 40310000, Message: "insufficient buying power"})
 	d.asked("beta", cancel("d", "c"), order.Failed)
 	d.put(ledger.Intents, "gamma", []byte("no JSON"))
+	d.put(ledger.Intents, "ev\x1b[31mil", []byte(`{"id":"e"}`)) // a server takes such a subject
 	all := read(t, d.Ledger, replay.Selection{})
 	var text bytes.Buffer
 	table := replay.NewTable(&text, all)
@@ -128,18 +129,23 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	var differ bytes.Buffer
+	replay.Compare(all, make([]replay.Fate, len(all)), replay.Conditions{}).Print(&differ)
+	if strings.ContainsRune(text.String()+differ.String(), '\x1b') {
+		t.Errorf("it steers the terminal: %q", text.String()+differ.String())
+	}
 	sum := replay.Sum(all)
-	for _, want := range []string{"buy 3 AAPL market", "filled 3 at 190.5", "HTTP 403 40310000 insufficient buying power", "cancel c", "malformed", "due", "MSFT [2J"} {
+	for _, want := range []string{"buy 3 AAPL market", "filled 3 at 190.5", "HTTP 403 40310000 insufficient buying power", "cancel c", "malformed", "due", "MSFT\uFFFD[2J"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
 	}
-	if want := "5 intents of 3 tenants"; !strings.HasPrefix(sum.String(), want) || !strings.Contains(sum.String(), "1 accepted, 1 rejected, 1 invalid, 1 failed, 1 due; 1 orders filled, 0 in part") {
+	if want := "6 intents of 4 tenants"; !strings.HasPrefix(sum.String(), want) || !strings.Contains(sum.String(), "1 accepted, 1 rejected, 1 invalid, 1 failed, 2 due; 1 orders filled, 0 in part") {
 		t.Errorf("%s", sum)
 	}
 	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
 	at := strings.Index(lines[0], "WHY")
-	if i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "HTTP 403") }); len(lines) != 6 || !strings.HasPrefix(lines[i][at:], "HTTP 403") {
+	if i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "HTTP 403") }); len(lines) != 7 || !strings.HasPrefix(lines[i][at:], "HTTP 403") {
 		t.Errorf("the columns are not below each other:\n%s", text.String())
 	}
 	r := all[0].Row()

@@ -134,7 +134,7 @@ func placed(outcome []byte) bool {
 
 // follow starts a follower of a tenant, or lets the tenant wait for a place.
 func (f *following) follow(s *shard, name string) {
-	if f.live[name] != nil || f.ctx.Err() != nil {
+	if f.live[name] != nil || f.over() {
 		return
 	}
 	if len(f.live) < f.most {
@@ -144,10 +144,16 @@ func (f *following) follow(s *shard, name string) {
 	f.wait(name, time.Time{})
 }
 
-// wait queues a tenant up, and tells those that have a place.
+// over says that nobody is started any more.
+func (f *following) over() bool { return f.ctx.Err() != nil }
+
+// wait queues a tenant up and, if there is no room, tells those that have a place.
 func (f *following) wait(name string, until time.Time) {
 	if f.queue.push(name) {
 		f.rests[name] = until
+	}
+	if len(f.live) < f.most {
+		return
 	}
 	for _, t := range f.live {
 		t.giveWay()
@@ -165,7 +171,7 @@ func (t *followed) giveWay() {
 func (f *following) start(s *shard, name string) {
 	t := &followed{inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{})}
 	f.live[name] = t
-	if f.queue.len() > 0 {
+	if f.queue.len() > 0 && len(f.live) == f.most {
 		t.giveWay()
 	}
 	one := updates.New(f.cfg, updates.Start{
@@ -208,7 +214,7 @@ func (f *following) retire(s *shard, e unfollowed) error {
 	if fenced, ok := errors.AsType[*updates.FencedError](e.err); ok {
 		return fmt.Errorf("shard: follower of tenant %s: %w", e.tenant, fenced)
 	}
-	if f.ctx.Err() != nil {
+	if f.over() {
 		return nil
 	}
 	if e.err != nil {
@@ -226,8 +232,11 @@ func (f *following) retire(s *shard, e unfollowed) error {
 
 // fill starts followers for waiting tenants while there is room.
 func (f *following) fill(s *shard, now time.Time) {
-	for f.queue.len() > 0 && len(f.live) < f.most && !now.Before(f.rests[f.queue.names[0]]) {
-		name := f.queue.pop()
+	for len(f.live) < f.most {
+		name, ok := f.queue.take(func(name string) bool { return !now.Before(f.rests[name]) })
+		if !ok {
+			return
+		}
 		delete(f.rests, name)
 		if f.live[name] == nil {
 			f.start(s, name)

@@ -169,11 +169,20 @@ func (f *Follower) concerns(ctx context.Context, e *broker.Event) (*entry, error
 	if e.Kind == "trade_bust" || e.Kind == "trade_correct" {
 		f.log.Error().Str("broker_order_id", e.Order.ID).Str("event", e.Kind).Msg("the exchange took a trade back; somebody must look")
 	}
+	if e.Order.Over() && !tells(e.Kind) && f.book.orders[e.Order.ID] == nil {
+		return nil, nil // it was over long ago, and forgotten
+	}
 	one := f.about(&e.Order)
 	if one == nil || one.over {
 		return nil, nil
 	}
 	return one, f.nest(ctx, one, &e.Order)
+}
+
+// tells says that events of a kind are recorded.
+func tells(kind string) bool {
+	_, ok := orderStatus[kind]
+	return ok
 }
 
 // claimTime is how long an update of an order waits for the outcome of its intent. Brokers

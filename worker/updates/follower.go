@@ -219,12 +219,12 @@ func (f *Follower) hear(ctx context.Context, e ledger.Entry, ok bool) error {
 	if !ok {
 		return f.again(ctx)
 	}
-	before := f.book.seen
-	if err := f.book.fold(e); err != nil {
+	placed, err := f.book.heed(e)
+	if err != nil {
 		f.log.Error().Err(err).Msg("a message of the ledger makes no sense; going on without it")
 	}
-	if f.book.seen > before {
-		f.listen()
+	if placed != nil && !placed.heard && f.unheard.IsZero() {
+		f.unheard = time.Now().Add(patience)
 	}
 	return nil
 }
@@ -243,13 +243,6 @@ func (f *Follower) drain(ctx context.Context) error {
 	}
 }
 
-// listen sets an alarm for orders of which nothing is heard.
-func (f *Follower) listen() {
-	if f.unheard.IsZero() && f.book.mute() {
-		f.unheard = time.Now().Add(patience)
-	}
-}
-
 // again gets a new inbox and reads from the ledger what the old one did not take.
 func (f *Follower) again(ctx context.Context) error {
 	reply := make(chan Inbox, 1)
@@ -263,7 +256,7 @@ func (f *Follower) again(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer f.listen()
+	f.unheard = time.Now().Add(patience)
 	return f.read(ctx, f.book.seen+1, f.st.Inbox.Position, f.book.fold, ledger.Outcomes)
 }
 
