@@ -67,7 +67,7 @@ func (f *Follower) before(ctx context.Context, at time.Time) error {
 				if !ok { // whoever reads it next finds out
 					return nil
 				}
-				f.next = &e
+				f.next = e
 			default:
 				return nil
 			}

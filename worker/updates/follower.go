@@ -58,7 +58,9 @@ type Start struct {
 	Tenant string
 	Shard  int
 	Epoch  uint64
-	Inbox  Inbox
+	// Delay is how long the follower waits before it begins.
+	Delay time.Duration
+	Inbox Inbox
 	// Asks takes the question of a follower whose inbox was closed because it was full.
 	Asks chan<- Ask
 	// Yield is closed when others wait for the place. Whoever starts with it closed looks
@@ -104,8 +106,8 @@ type Follower struct {
 	books broker.Books
 	pacer pacer
 
-	events <-chan broker.Event // of the open feed; closed when it has ended
-	next   *broker.Event       // taken from it, and not dealt with yet
+	events <-chan *broker.Event // of the open feed; closed when it has ended
+	next   *broker.Event        // taken from it, and not dealt with yet
 
 	trouble string    // the last one, until all is well
 	looked  time.Time // when it last looked everything up
@@ -132,6 +134,9 @@ var (
 // ([*FencedError]). Afterwards [Follower.Open] says whether orders are open.
 func (f *Follower) Run(ctx context.Context) error {
 	defer f.hangup()
+	if err := wait(ctx, f.st.Delay); err != nil {
+		return err
+	}
 	for {
 		err := f.load(ctx)
 		if err == nil {
