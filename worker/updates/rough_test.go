@@ -1,6 +1,7 @@
 package updates_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -75,6 +76,35 @@ func TestOldLegsStayOver(t *testing.T) {
 	}
 	day = append(day, later(time.Minute), takeOver, later(time.Minute))
 	if differs := live(t, newExchange(), nil, day); differs != "" {
+		t.Error(differs)
+	}
+}
+
+// locked is an exchange that knows its account by other keys since a while.
+type locked struct{ *exchange }
+
+var unauthorized = broker.Verdict{Kind: broker.Rejected, HTTPStatus: 401, Message: "unauthorized."}
+
+func (locked) Orders(context.Context, broker.OrdersQuery) ([]broker.Record, broker.Verdict) {
+	return nil, unauthorized
+}
+func (locked) Follow(context.Context) (broker.Feed, broker.Verdict) { return nil, unauthorized }
+
+// TestNewKeys: a tenant's keys are changed, first here or first at the broker, while its
+// orders are open; the follower goes on with the new ones.
+func TestNewKeys(t *testing.T) {
+	x := newExchange()
+	made := 0
+	prepare := func(d *desk) {
+		d.books = func() broker.Books {
+			if made++; made < 4 {
+				return locked{x}
+			}
+			return x
+		}
+	}
+	day := []step{place(10, order.Simple, false), later(time.Second), trade(0, 4), later(time.Second), end(0, order.EventCanceled)}
+	if differs := live(t, x, prepare, day); differs != "" {
 		t.Error(differs)
 	}
 }
