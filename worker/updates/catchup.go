@@ -50,7 +50,9 @@ func (f *Follower) catchUp(ctx context.Context) error {
 		return err
 	}
 	f.looked, f.unheard = time.Now(), time.Time{}
-	f.fine()
+	if f.events != nil {
+		f.fine()
+	}
 	return nil
 }
 

@@ -174,7 +174,7 @@ func (f *Follower) serve(ctx context.Context) error {
 		if time.Since(opened) > lastDelay {
 			pause = backoff{} // it was no quick failure
 		}
-		if err := f.sleep(ctx, max(pause.next(), cut.wait)); err != nil {
+		if err := f.sleep(ctx, max(pause.next(), min(cut.wait, maxAway))); err != nil {
 			return err
 		}
 	}
