@@ -2,6 +2,7 @@ package replay_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -99,13 +100,22 @@ func TestFileIsWhole(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(taken, "full"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := replay.ExportFile(taken, all); err == nil {
-		t.Error("a directory was replaced")
+	link := filepath.Join(dir, "link") // as /dev/stdout is one
+	if err := os.Symlink(os.DevNull, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{taken, link} {
+		if _, err := replay.ExportFile(path, all); !errors.Is(err, replay.ErrNoFile) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if there, err := os.Lstat(link); err != nil || there.Mode().IsRegular() {
+		t.Errorf("the link was replaced: %v, %v", there, err)
 	}
 	if _, err := replay.ExportFile(filepath.Join(dir, "none", "file"), all); err == nil {
 		t.Error("it was written where there is no directory")
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
 		t.Errorf("left behind: %v (%v)", left, err)
 	}
 }

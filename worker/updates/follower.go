@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -104,6 +105,7 @@ type Follower struct {
 	book  *book
 	under *written // the update on its way to the ledger
 	books broker.Books
+	lent  bool // books are somebody else's
 	pacer pacer
 
 	events <-chan *broker.Event // of the open feed; closed when it has ended
@@ -177,7 +179,7 @@ func (f *Follower) serve(ctx context.Context) error {
 		if time.Since(opened) > lastDelay {
 			pause = backoff{} // it was no quick failure
 		}
-		if err := f.sleep(ctx, max(pause.next(), cut.wait)); err != nil {
+		if err := f.sleep(ctx, max(pause.next(), min(cut.wait, maxAway))); err != nil {
 			return err
 		}
 	}
@@ -325,6 +327,14 @@ func (f *Follower) line(ctx context.Context) error {
 func (f *Follower) hangup() {
 	if f.books != nil {
 		f.books.Hangup()
+	}
+}
+
+// doubt drops a line whose keys the broker does not know: the tenant may have others by now.
+func (f *Follower) doubt(v broker.Verdict) {
+	if v.Kind == broker.Rejected && (v.HTTPStatus == http.StatusUnauthorized || v.HTTPStatus == http.StatusForbidden) && !f.lent {
+		f.hangup()
+		f.books = nil
 	}
 }
 

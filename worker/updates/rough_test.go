@@ -1,12 +1,15 @@
 package updates_test
 
 import (
+	"bytes"
+	"context"
 	"testing"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/rs/zerolog"
 )
 
 // forgotten lets the shard have so much traffic that the next owner does not read what was
@@ -76,5 +79,59 @@ func TestOldLegsStayOver(t *testing.T) {
 	day = append(day, later(time.Minute), takeOver, later(time.Minute))
 	if differs := live(t, newExchange(), nil, day); differs != "" {
 		t.Error(differs)
+	}
+}
+
+// locked is an exchange that knows its account by other keys since a while.
+type locked struct{ *exchange }
+
+var unauthorized = broker.Verdict{Kind: broker.Rejected, HTTPStatus: 401, Message: "unauthorized."}
+
+func (locked) Orders(context.Context, broker.OrdersQuery) ([]broker.Record, broker.Verdict) {
+	return nil, unauthorized
+}
+func (locked) Follow(context.Context) (broker.Feed, broker.Verdict) { return nil, unauthorized }
+
+// TestNewKeys: a tenant's keys are changed, first here or first at the broker, while its
+// orders are open; the follower goes on with the new ones.
+func TestNewKeys(t *testing.T) {
+	x := newExchange()
+	made := 0
+	prepare := func(d *desk) {
+		d.books = func() broker.Books {
+			if made++; made < 4 {
+				return locked{x}
+			}
+			return x
+		}
+	}
+	day := []step{place(10, order.Simple, false), later(time.Second), trade(0, 4), later(time.Second), end(0, order.EventCanceled)}
+	if differs := live(t, x, prepare, day); differs != "" {
+		t.Error(differs)
+	}
+}
+
+// feedless is an exchange that opens no feed, and asks to be left alone for long.
+type feedless struct{ *exchange }
+
+func (feedless) Follow(context.Context) (broker.Feed, broker.Verdict) {
+	return nil, broker.Verdict{Kind: broker.RetryAfter, HTTPStatus: 429, Wait: time.Hour, Message: "no feed for you"}
+}
+
+// TestNoFeed: where no feed opens, the lists are looked at all the same, and the log says so
+// once.
+func TestNoFeed(t *testing.T) {
+	x := newExchange()
+	var log bytes.Buffer
+	prepare := func(d *desk) {
+		d.log = zerolog.New(&log)
+		d.books = func() broker.Books { return feedless{x} }
+	}
+	day := []step{place(10, order.Simple, false), later(time.Second), trade(0, 4), later(10 * time.Minute), end(0, order.EventCanceled)}
+	if differs := live(t, x, prepare, day); differs != "" {
+		t.Error(differs)
+	}
+	if n := bytes.Count(log.Bytes(), []byte("\n")); n != 1 {
+		t.Errorf("%d lines of the log:\n%s", n, &log)
 	}
 }
