@@ -78,3 +78,25 @@ func TestRoomForAll(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoIsFollowed: a follower is started for every order that the broker took or, when an
+// intent failed, may have taken.
+func TestWhoIsFollowed(t *testing.T) {
+	for want, all := range map[bool][]order.Outcome{
+		true: {
+			{Kind: order.KindOrder, Status: order.Accepted}, {Kind: order.KindReplace, Status: order.Accepted},
+			{Kind: order.KindClosePosition, Status: order.Accepted}, {Kind: order.KindOrder, Status: order.Failed},
+		},
+		false: {{Kind: order.KindOrder, Status: order.Rejected}, {Kind: order.KindCancel, Status: order.Accepted}, {Kind: order.KindCancel, Status: order.Failed}},
+	} {
+		for _, o := range all {
+			data, err := order.EncodeOutcome(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if placed(data) != want {
+				t.Errorf("%s %s: followed is %t", o.Kind, o.Status, !want)
+			}
+		}
+	}
+}
