@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 	"unicode"
@@ -87,6 +88,32 @@ func TestLifeAsJSON(t *testing.T) {
 				t.Errorf("%s became %s: %v", data, twice, err)
 			}
 		})
+	}
+}
+
+// TestWithoutExpiry: what states no expiry, or one that is over, is not told as if it had one
+// to come.
+func TestWithoutExpiry(t *testing.T) {
+	for _, tc := range []struct {
+		data, asked, published string
+	}{
+		{`{"id":"odd"}`, "", "sequence 1; without an expiry\n"},
+		{`{"id":"odd","kind":"cancel_all"}`, "  asked   cancel_all\n", "sequence 1; without an expiry\n"},
+		{`{"id":"odd","kind":"cancel_all","expires_at":"2026-11-24T14:59:30Z"}`, "cancel_all, expires 2026-11-24T14:59:30.000Z\n", "sequence 1; expired 30s before\n"},
+	} {
+		b := newBook()
+		b.put(ledger.Intents, "acme", []byte(tc.data), nil, nil)
+		life, err := explain.Read(t.Context(), b, "acme", "odd", quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		if err := life.Print(&text, false); err != nil {
+			t.Fatal(err)
+		}
+		if said := text.String(); strings.Contains(said, "asked") != (tc.asked != "") || !strings.Contains(said, tc.asked) || !strings.Contains(said, tc.published) {
+			t.Errorf("%s:\n%s", tc.data, said)
+		}
 	}
 }
 

@@ -47,7 +47,9 @@ func (p *page) heading(l *Life) {
 	}
 	p.line("%s %s: %s", l.Tenant, name(first.ID, first.Seq), p.paint(l.Status, ledger.Printable(status, maxText)))
 	if in := first.Intent; in != nil {
-		p.line("  asked   %s", ledger.Printable(asked(in), maxText))
+		if asked := asked(in); asked != "" {
+			p.line("  asked   %s", ledger.Printable(asked, maxText))
+		}
 		if labels := labels(in); labels != "" {
 			p.line("  labels  %s", ledger.Printable(labels, maxText))
 		}
@@ -135,7 +137,9 @@ func labels(in *order.Intent) string {
 func asked(in *order.Intent) string {
 	var words []string
 	add := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
-	add("%s", in.Kind)
+	if in.Kind != "" {
+		add("%s", in.Kind)
+	}
 	if in.Target != "" {
 		add("of intent %s", in.Target)
 	}
@@ -169,5 +173,9 @@ func asked(in *order.Intent) string {
 			add("%s", o.TimeInForce)
 		}
 	}
-	return strings.Join(words, " ") + ", expires " + in.ExpiresAt.UTC().Format(clock)
+	parts := []string{strings.Join(words, " ")}
+	if !in.ExpiresAt.IsZero() {
+		parts = append(parts, "expires "+in.ExpiresAt.UTC().Format(clock))
+	}
+	return strings.TrimPrefix(strings.Join(parts, ", "), ", ")
 }

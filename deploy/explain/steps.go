@@ -62,7 +62,14 @@ func (c *chapter) published() string {
 	if by := in.Labels[fleetctl.LabelRetryBy]; in.RetryOf != "" && by != "" {
 		text += fmt.Sprintf("; again on the word of %s: %s", by, in.Labels[fleetctl.LabelRetryReason])
 	}
-	return fmt.Sprintf("%s; good for %s", text, Brief(in.ExpiresAt.Sub(c.Published)))
+	switch good := in.ExpiresAt.Sub(c.Published); {
+	case in.ExpiresAt.IsZero():
+		return text + "; without an expiry"
+	case good <= 0:
+		return fmt.Sprintf("%s; expired %s before", text, Brief(-good))
+	default:
+		return fmt.Sprintf("%s; good for %s", text, Brief(good))
+	}
 }
 
 // outside is what happened on the shard meanwhile: other workers took it, operators spoke.

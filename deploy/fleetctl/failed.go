@@ -2,6 +2,7 @@ package fleetctl
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,6 +89,17 @@ type reading struct {
 	found  []*Failed
 	byID   map[string]*Failed // by client order id
 	retry  map[string]*Retry  // by tenant and intent id, joined as client order ids are
+
+	// first is the client order id that an intent bears which drives another one again, by
+	// tenant and its own id; dropped is what was said of those that bear a client order id.
+	first   map[string]string
+	dropped map[string]*order.Control
+}
+
+// client is the client order id that a tenant's intent bears.
+func (r *reading) client(tenant, id string) string {
+	own := order.ClientOrderID(tenant, id)
+	return cmp.Or(r.first[own], own)
 }
 
 func failedOf(ctx context.Context, l *ledger.Ledger, shard int, f Filter, progress func(string, int, int)) ([]Failed, error) {
@@ -95,7 +107,10 @@ func failedOf(ctx context.Context, l *ledger.Ledger, shard int, f Filter, progre
 	if err != nil || end == 0 {
 		return nil, err
 	}
-	r := &reading{shard: shard, filter: f, byID: make(map[string]*Failed), retry: make(map[string]*Retry)}
+	r := &reading{
+		shard: shard, filter: f, byID: make(map[string]*Failed), retry: make(map[string]*Retry),
+		first: make(map[string]string), dropped: make(map[string]*order.Control),
+	}
 	err = l.Read(ctx, shard, ledger.Start{}, end, func(e ledger.Entry) error {
 		progress("reading "+ledger.StreamName(shard), int(e.Seq), int(end))
 		if f.Tenant == "" || e.Tenant == f.Tenant {
@@ -121,9 +136,7 @@ func (r *reading) take(e ledger.Entry) error {
 		}
 	case ledger.Controls:
 		if c, err := order.DecodeControl(e.Data); err == nil && c.Verb == order.Drop {
-			if f := r.byID[order.ClientOrderID(e.Tenant, c.IntentID)]; f != nil {
-				f.Dropped = &c
-			}
+			r.dropped[r.client(e.Tenant, c.IntentID)] = &c
 		}
 	case ledger.Outcomes:
 		if len(r.retry) == 0 && !bytes.Contains(e.Data, []byte(`"failed"`)) {
@@ -140,7 +153,7 @@ func (r *reading) take(e ledger.Entry) error {
 		}
 		if o.Status == order.Failed && r.meant(e, o) {
 			f := &Failed{Tenant: e.Tenant, Shard: r.shard, Seq: o.IntentSeq, OutcomeSeq: e.Seq, Outcome: o}
-			r.found, r.byID[id] = append(r.found, f), f
+			r.found, r.byID[r.client(e.Tenant, o.IntentID)] = append(r.found, f), f
 		}
 	default:
 	}
@@ -149,7 +162,9 @@ func (r *reading) take(e ledger.Entry) error {
 
 // driven notes an intent that drives another one again.
 func (r *reading) driven(e ledger.Entry, in order.Intent) {
-	if f := r.byID[in.ClientOrderID(e.Tenant)]; f != nil {
+	client := in.ClientOrderID(e.Tenant)
+	r.first[order.ClientOrderID(e.Tenant, in.ID)] = client
+	if f := r.byID[client]; f != nil {
 		retry := &Retry{ID: in.ID, Seq: e.Seq}
 		f.Retries = append(f.Retries, retry)
 		r.retry[order.ClientOrderID(e.Tenant, in.ID)] = retry
@@ -183,6 +198,7 @@ func (f *Filter) asks(in *order.Intent) bool {
 func (r *reading) complete(ctx context.Context, l *ledger.Ledger) ([]Failed, error) {
 	var all []Failed
 	for _, f := range r.found {
+		f.Dropped = r.dropped[r.client(f.Tenant, f.Outcome.IntentID)]
 		if f.Settled() && !r.filter.All {
 			continue
 		}
@@ -211,11 +227,18 @@ func PrintFailed(w io.Writer, all []Failed) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "TENANT\tINTENT\tWHAT\tFAILED\tATTEMPTS\tRETRIES\tWHY")
 	for _, f := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", f.Tenant, f.Outcome.IntentID, f.what(),
-			f.Outcome.Committed.Format(time.RFC3339), f.Outcome.Attempts, f.retries(), f.Outcome.Message)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", printable(f.Tenant), printable(f.Outcome.IntentID), printable(f.what()),
+			f.Outcome.Committed.UTC().Format(time.RFC3339), f.Outcome.Attempts, f.retries(), printable(f.Outcome.Message))
 	}
 	table.Flush() //nolint:errcheck // as any print to w
 }
+
+// maxText bounds what is printed of a text, in bytes.
+const maxText = 400
+
+// printable keeps what strangers wrote, the broker among them, from moving about on a
+// terminal.
+func printable(s string) string { return ledger.Printable(s, maxText) }
 
 // what was asked, in a few words.
 func (f *Failed) what() string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
@@ -181,6 +182,57 @@ func TestFilters(t *testing.T) {
 		t.Errorf("nothing says that it was dropped:\n%s", text.String())
 	}
 }
+
+// TestRetriesAlone: a retry whose first intent the filter leaves out is settled by what settles
+// the first one: a later retry, or a drop of any of them.
+func TestRetriesAlone(t *testing.T) {
+	d := newDesk(t)
+	retry := func(id, of string) order.Intent {
+		in := buy(id)
+		in.RetryOf = of
+		return in
+	}
+	for _, id := range []string{"retried", "dropped", "dropped-as-retry", "open"} {
+		d.end("acme", id, d.publish("acme", buy(id)), order.Failed)
+		d.end("acme", id+"-2", d.publish("acme", retry(id+"-2", id)), order.Failed)
+	}
+	d.end("acme", "retried-3", d.publish("acme", retry("retried-3", "retried")), order.Accepted)
+	for _, id := range []string{"dropped", "dropped-as-retry-2"} {
+		said := order.Control{Verb: order.Drop, IntentID: id, By: "ann", Reason: "no", At: time.Now()}
+		if _, err := d.Control(t.Context(), "acme", said); err != nil {
+			t.Fatal(err)
+		}
+	}
+	retries := []string{"retried-2", "dropped-2", "dropped-as-retry-2", "open-2"}
+	if found := d.list(fleetctl.Filter{Tenant: "acme", IDs: retries}); len(found) != 1 || found[0].Outcome.IntentID != "open-2" {
+		t.Errorf("%+v", found)
+	}
+	if found := d.list(fleetctl.Filter{Tenant: "acme"}); len(found) != 1 || found[0].Outcome.IntentID != "open" {
+		t.Errorf("of the first ones: %+v", found)
+	}
+}
+
+// TestStrangers: what the broker said, and what else strangers wrote, cannot steer a
+// terminal, nor break the table.
+func TestStrangers(t *testing.T) {
+	const evil = "no\x1b]0;owned\a\tsuch\nthing\u202e"
+	outcome := order.Outcome{IntentID: "a", Status: order.Failed, Message: evil, BrokerOrderID: "b"}
+	var text bytes.Buffer
+	fleetctl.PrintFailed(&text, []fleetctl.Failed{{Tenant: "acme" + evil, Outcome: outcome}})
+	if lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n"); len(lines) != 2 || strings.ContainsFunc(text.String(), steers) {
+		t.Errorf("%q", text.String())
+	}
+	r := fleetctl.Result{Tenant: "acme", RetryOf: "a", ID: "c", Outcome: outcome}
+	if said := r.String(); strings.ContainsFunc(said, steers) || !strings.HasPrefix(said, "acme a, driven again as c: failed b no") {
+		t.Errorf("%q", said)
+	}
+	r.Outcome = order.Outcome{Status: order.Accepted}
+	if said := r.String(); said != "acme a, driven again as c: accepted" {
+		t.Errorf("%q", said)
+	}
+}
+
+func steers(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
 // TestGone: what retention has removed cannot be driven again, and the error says so.
 func TestGone(t *testing.T) {

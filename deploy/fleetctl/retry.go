@@ -67,6 +67,17 @@ type Result struct {
 	Outcome order.Outcome `json:"outcome"`
 }
 
+// String is the result for people, on one line.
+func (r Result) String() string {
+	text := fmt.Sprintf("%s %s, driven again as %s: %s", r.Tenant, r.RetryOf, r.ID, r.Outcome.Status)
+	for _, more := range []string{r.Outcome.BrokerOrderID, r.Outcome.Message} {
+		if more != "" {
+			text += " " + more
+		}
+	}
+	return printable(text)
+}
+
 // ErrWaits says that an intent was published, and had no outcome in time.
 var ErrWaits = errors.New("no outcome yet: it is published, behind the tenant's intents that wait; is a worker serving, is the tenant held (fleetctl release)?")
 

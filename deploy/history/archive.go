@@ -45,7 +45,10 @@ func Open(path string) (*Archive, error) {
 		a.files, a.close = z, z.Close
 	}
 	if a.manifest, err = readManifest(a.files); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), a.Close())
+		if errors.Is(err, ErrNoManifest) {
+			err = fmt.Errorf("history: %s: %w", path, err)
+		}
+		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
 }

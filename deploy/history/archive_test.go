@@ -166,6 +166,9 @@ func TestOutside(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := a.Read(t.Context(), tc.s, quiet, func(int, ledger.Entry) error { return nil })
+			if want := map[string]string{"earlier": at.UTC().Format(time.RFC3339), "later": at.Add(time.Hour).UTC().Format(time.RFC3339)}[name]; err != nil && !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("%v does not end with %s", err, want)
+			}
 			if _, outside := errors.AsType[*history.OutsideError](err); outside != tc.outside || !outside && err != nil {
 				t.Errorf("%v", err)
 			}
@@ -266,7 +269,7 @@ func TestNoExport(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "x")
 		export(t, src, history.Stretch{}, dir)
 		remove(t, filepath.Join(dir, "manifest.json"))
-		if err := openError(dir); !errors.Is(err, history.ErrNoManifest) {
+		if err := openError(dir); !errors.Is(err, history.ErrNoManifest) || !strings.HasPrefix(err.Error(), "history: "+dir+": it has no manifest") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -300,7 +303,7 @@ func TestInterruptedExport(t *testing.T) {
 				t.Errorf("%v; left behind: %v", err, left)
 			}
 			export(t, src, history.Stretch{}, path)
-			if _, err := history.Export(t.Context(), src, history.Stretch{}, path, quiet); !errors.Is(err, history.ErrExists) {
+			if _, err := history.Export(t.Context(), src, history.Stretch{}, path, quiet); !errors.Is(err, history.ErrExists) || strings.Count(err.Error(), "history:") != 1 {
 				t.Errorf("exported over another: %v", err)
 			}
 			for entry := range modes(t, dir) {

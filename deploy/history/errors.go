@@ -7,9 +7,9 @@ import (
 
 var (
 	// ErrNoManifest says that there is no export, or only what an interrupted one left behind.
-	ErrNoManifest = errors.New("history: it has no manifest: it is no export, or one that was interrupted")
+	ErrNoManifest = errors.New("it has no manifest: it is no export, or one that was interrupted")
 	// ErrExists says that an export would overwrite something.
-	ErrExists = errors.New("history: it exists already; an export overwrites nothing")
+	ErrExists = errors.New("it exists already; an export overwrites nothing")
 )
 
 // DamagedError says that an export is not as it was written.

@@ -113,7 +113,7 @@ func readManifest(files fs.FS) (*Manifest, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, ErrNoManifest
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("history: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // only read
 	data, err := io.ReadAll(io.LimitReader(f, maxManifest))

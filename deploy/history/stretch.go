@@ -87,9 +87,9 @@ func (x Extent) Has(s Stretch) error {
 	}
 	switch {
 	case !s.Since.IsZero() && s.Since.Before(x.Since):
-		return &OutsideError{fmt.Sprintf("it begins at %s", x.Since)}
+		return &OutsideError{"it begins at " + x.Since.UTC().Format(time.RFC3339Nano)}
 	case !x.Until.IsZero() && s.Until.After(x.Until):
-		return &OutsideError{fmt.Sprintf("it ends at %s", x.Until)}
+		return &OutsideError{"it ends at " + x.Until.UTC().Format(time.RFC3339Nano)}
 	case s.From != 0 && s.From < x.From:
 		return &OutsideError{fmt.Sprintf("it begins at sequence %d", x.From)}
 	case x.To != 0 && s.To > x.To:

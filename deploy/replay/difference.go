@@ -145,7 +145,7 @@ func (d *Differences) Print(w io.Writer) {
 		if len(diff.Fields) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "%s %s (%d/%d) %s\n", diff.Tenant, cmp.Or(diff.IntentID, "without an id"), diff.Shard, diff.Seq, printable(diff.What))
+		fmt.Fprintf(w, "%s %s (%d/%d) %s\n", printable(diff.Tenant), cmp.Or(printable(diff.IntentID), "without an id"), diff.Shard, diff.Seq, printable(diff.What))
 		for _, f := range diff.Fields {
 			fmt.Fprintf(w, "    %s: then %s, in the shadow %s\n", f.Name, cmp.Or(printable(f.Then), "none"), cmp.Or(printable(f.Now), "none"))
 		}

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -81,8 +82,15 @@ func (a *Asked) line() ([]byte, error) {
 	return json.Marshal(members, json.Deterministic(true))
 }
 
-// ExportFile is [Export] to a file, which is there whole or as it was before.
+// ErrNoFile says that what is there already is no file that could be replaced.
+var ErrNoFile = errors.New("it is there, and no file; - is standard output")
+
+// ExportFile is [Export] to a file, which is there whole or as it was before. It replaces
+// nothing but files: no device, no directory, no link.
 func ExportFile(path string, all []*Asked) (sum Lines, err error) {
+	if there, err := os.Lstat(path); err == nil && !there.Mode().IsRegular() {
+		return sum, fmt.Errorf("replay: %s: %w", path, ErrNoFile)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
 	if err != nil {
 		return sum, fmt.Errorf("replay: %w", err)

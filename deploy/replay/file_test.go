@@ -2,6 +2,7 @@ package replay_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -99,13 +100,22 @@ func TestFileIsWhole(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(taken, "full"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := replay.ExportFile(taken, all); err == nil {
-		t.Error("a directory was replaced")
+	link := filepath.Join(dir, "link") // as /dev/stdout is one
+	if err := os.Symlink(os.DevNull, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{taken, link} {
+		if _, err := replay.ExportFile(path, all); !errors.Is(err, replay.ErrNoFile) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if there, err := os.Lstat(link); err != nil || there.Mode().IsRegular() {
+		t.Errorf("the link was replaced: %v, %v", there, err)
 	}
 	if _, err := replay.ExportFile(filepath.Join(dir, "none", "file"), all); err == nil {
 		t.Error("it was written where there is no directory")
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
 		t.Errorf("left behind: %v (%v)", left, err)
 	}
 }
@@ -120,6 +130,7 @@ func TestReport(t *testing.T) {
 	d.end("beta", order.Outcome{IntentID: "c", IntentSeq: seq, Status: order.Rejected, HTTPStatus: 403, Code: 40310000, Message: "insufficient buying power"})
 	d.asked("beta", cancel("d", "c"), order.Failed)
 	d.put(ledger.Intents, "gamma", []byte("no JSON"))
+	d.put(ledger.Intents, "ev\x1b[31mil", []byte(`{"id":"e"}`)) // a server takes such a subject
 	all := read(t, d.Ledger, replay.Selection{})
 	var text bytes.Buffer
 	table := replay.NewTable(&text, all)
@@ -128,18 +139,23 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	var differ bytes.Buffer
+	replay.Compare(all, make([]replay.Fate, len(all)), replay.Conditions{}).Print(&differ)
+	if strings.ContainsRune(text.String()+differ.String(), '\x1b') {
+		t.Errorf("it steers the terminal: %q", text.String()+differ.String())
+	}
 	sum := replay.Sum(all)
-	for _, want := range []string{"buy 3 AAPL market", "filled 3 at 190.5", "HTTP 403 40310000 insufficient buying power", "cancel c", "malformed", "due", "MSFT [2J"} {
+	for _, want := range []string{"buy 3 AAPL market", "filled 3 at 190.5", "HTTP 403 40310000 insufficient buying power", "cancel c", "malformed", "due", "MSFT\uFFFD[2J"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
 	}
-	if want := "5 intents of 3 tenants"; !strings.HasPrefix(sum.String(), want) || !strings.Contains(sum.String(), "1 accepted, 1 rejected, 1 invalid, 1 failed, 1 due; 1 orders filled, 0 in part") {
+	if want := "6 intents of 4 tenants"; !strings.HasPrefix(sum.String(), want) || !strings.Contains(sum.String(), "1 accepted, 1 rejected, 1 invalid, 1 failed, 2 due; 1 orders filled, 0 in part") {
 		t.Errorf("%s", sum)
 	}
 	lines := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
 	at := strings.Index(lines[0], "WHY")
-	if i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "HTTP 403") }); len(lines) != 6 || !strings.HasPrefix(lines[i][at:], "HTTP 403") {
+	if i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "HTTP 403") }); len(lines) != 7 || !strings.HasPrefix(lines[i][at:], "HTTP 403") {
 		t.Errorf("the columns are not below each other:\n%s", text.String())
 	}
 	r := all[0].Row()

@@ -37,9 +37,18 @@ func TestUnsettled(t *testing.T) {
 	d.asked("acme", buy("waits", "AAPL", "1"), order.Failed)
 	d.publish("acme", retry("waits-2", "waits"))
 	d.asked("acme", buy("dropped", "AAPL", "1"), order.Failed)
-	if _, err := d.Control(t.Context(), "acme", order.Control{Verb: order.Drop, IntentID: "dropped", By: "ann", Reason: "no", At: time.Now()}); err != nil {
-		t.Fatal(err)
+	drop := func(id string) {
+		if _, err := d.Control(t.Context(), "acme", order.Control{Verb: order.Drop, IntentID: id, By: "ann", Reason: "no", At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	drop("dropped")
+	d.asked("acme", buy("retried", "AAPL", "1"), order.Failed)
+	d.asked("acme", retry("retried-2", "retried"), order.Failed)
+	drop("retried")
+	d.asked("acme", buy("named", "AAPL", "1"), order.Failed)
+	d.asked("acme", retry("named-2", "named"), order.Failed)
+	drop("named-2") // by its last name
 	d.asked("beta", cancel("cancel", "x"), order.Expired)
 	found := replay.Unsettled(read(t, d.Ledger, replay.Selection{}))
 	if got := ids(found); !slices.Equal(got, []string{"acme.failed", "acme.expired", "acme.twice-2", "beta.cancel"}) {

@@ -1,6 +1,10 @@
 package replay
 
 import (
+	"cmp"
+	"slices"
+
+	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/session"
 )
@@ -14,6 +18,8 @@ const (
 	WasDuplicate  Reason = "first_use_outside"
 	TargetOutside Reason = "target_outside"
 	TargetDiffers Reason = "target_differs"
+	FirstDiffers  Reason = "first_differs"
+	FirstOutside  Reason = "retry_of_outside"
 	WasFailed     Reason = "failed"
 	WasExpired    Reason = "expired"
 	WasRefused    Reason = "no_line"
@@ -30,6 +36,8 @@ var reasons = map[Reason]string{
 	WasDuplicate:  "the first use of its id is outside of the stretch",
 	TargetOutside: "its target is outside of the stretch",
 	TargetDiffers: "what became of its target differs",
+	FirstDiffers:  "what became of the intent that it drives again differs",
+	FirstOutside:  "the intent that it drives again is outside of the stretch",
 	WasFailed:     "the broker could not be asked then what became of it",
 	WasExpired:    "its time ran out then, while it waited",
 	WasRefused:    "the tenant had no line to its broker then (unknown, no credentials, configuration)",
@@ -70,7 +78,7 @@ func newWitness(all []*Asked, fates []Fate, c Conditions) *witness {
 // what a shadow cannot know.
 func (w *witness) reason(a *Asked, f *Fate) Reason {
 	then, now := a.Outcome, &f.Outcome
-	faults, limit := len(w.conditions.Faults) > 0, w.conditions.PerMinute > 0
+	faults, limit := w.faulty(a.Tenant), w.conditions.PerMinute > 0
 	switch {
 	case then == nil:
 		return WasDue
@@ -89,7 +97,7 @@ func (w *witness) reason(a *Asked, f *Fate) Reason {
 	case limit && now.Status == order.Expired:
 		return GivenLimit
 	}
-	if r := w.target(a); r != "" {
+	if r := cmp.Or(w.first(a), w.target(a)); r != "" {
 		return r
 	}
 	money := !w.conditions.Cash.IsZero() || len(w.conditions.Prices) > 0
@@ -100,8 +108,34 @@ func (w *witness) reason(a *Asked, f *Fate) Reason {
 		return GivenMarket
 	case ofTheAccount(then) || ofTheAccount(now):
 		return Account
-	case then.Status == order.Accepted && now.Status == order.Accepted && then.ClientOrderID == now.ClientOrderID:
+	case then.Status == order.Accepted && now.Status == order.Accepted && !slices.ContainsFunc(fields(a, f), ofTheBooking):
 		return Market
+	}
+	return ""
+}
+
+// ofTheBooking says whether what differs is about how an order came to be, with which the
+// market has nothing to do.
+func ofTheBooking(f Field) bool {
+	return f.Name != "order_status" && f.Name != "filled_qty" && f.Name != "filled_avg_price"
+}
+
+// faulty says whether a fault was given that may strike a tenant.
+func (w *witness) faulty(tenant string) bool {
+	return slices.ContainsFunc(w.conditions.Faults, func(f paper.Fault) bool { return f.Account == "" || f.Account == tenant })
+}
+
+// first explains a difference by the intent that one drives again.
+func (w *witness) first(a *Asked) Reason {
+	if a.Intent == nil || a.Intent.RetryOf == "" {
+		return ""
+	}
+	i, there := w.byID[order.ClientOrderID(a.Tenant, a.Intent.RetryOf)]
+	switch {
+	case !there:
+		return FirstOutside
+	case len(fields(w.all[i], &w.fates[i])) > 0:
+		return FirstDiffers
 	}
 	return ""
 }

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
@@ -161,20 +161,17 @@ var columns = []string{"TIME", "TENANT", "SEQ", "INTENT", "ASKED", "BECAME", "FI
 // cells of a row.
 func (r *Row) cells() []string {
 	return []string{
-		r.At.UTC().Format("2006-01-02T15:04:05.000Z"), r.Tenant, fmt.Sprintf("%d/%d", r.Shard, r.Seq), r.IntentID,
+		r.At.UTC().Format("2006-01-02T15:04:05.000Z"), printable(r.Tenant), fmt.Sprintf("%d/%d", r.Shard, r.Seq), printable(r.IntentID),
 		printable(r.What), string(r.Status), printable(r.filled()), printable(r.why()),
 	}
 }
 
-// printable keeps what strangers wrote from moving about on a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, s)
-}
+// maxText bounds what is printed of a text, in bytes.
+const maxText = 400
+
+// printable keeps what strangers wrote, names of tenants among it, from moving about on a
+// terminal.
+func printable(s string) string { return ledger.Printable(s, maxText) }
 
 // NewTable makes a table with room for all that will be written.
 func NewTable(w io.Writer, all []*Asked) *Table {

@@ -43,6 +43,8 @@ func Read(ctx context.Context, src history.Source, s Selection, progress history
 		tenants:   make(map[string]bool),
 		byClient:  make(map[string][]*Asked),
 		retries:   make(map[place]*fleetctl.Retry),
+		first:     make(map[string]string),
+		dropped:   make(map[string]*order.Control),
 	}
 	if err := src.Read(ctx, s.Open(), progress, r.take); err != nil {
 		return nil, err
@@ -69,6 +71,10 @@ type reading struct {
 	byClient  map[string][]*Asked       // by the client order id that their orders bear
 	retries   map[place]*fleetctl.Retry // intents that drive selected ones again
 	updates   []update
+	// first is the client order id that an intent bears which drives another one again, by
+	// tenant and its own id; dropped is what was said of those that bear a client order id.
+	first   map[string]string
+	dropped map[string]*order.Control
 
 	shard int       // that is being read
 	clock time.Time // the latest time in it so far
@@ -112,6 +118,7 @@ func (r *reading) intent(shard int, e ledger.Entry) {
 	if a.Intent != nil && a.Intent.RetryOf != "" {
 		retry := &fleetctl.Retry{ID: a.ID, Seq: e.Seq}
 		r.retries[place{shard, e.Seq}] = retry
+		r.first[order.ClientOrderID(e.Tenant, a.ID)] = client
 		for _, first := range r.byClient[client] {
 			first.Retries = append(first.Retries, retry)
 		}
@@ -157,23 +164,25 @@ func (r *reading) update(e ledger.Entry) error {
 	return err
 }
 
-// control notes that an intent is not to be driven again.
+// control notes that an intent, and those that drove it again, are not to be driven again.
 func (r *reading) control(e ledger.Entry) error {
 	c, err := order.DecodeControl(e.Data)
 	if err != nil || c.Verb != order.Drop {
 		return err
 	}
-	for _, a := range r.byClient[order.ClientOrderID(e.Tenant, c.IntentID)] {
-		if a.ID == c.IntentID {
-			a.Dropped = &c
-		}
-	}
+	own := order.ClientOrderID(e.Tenant, c.IntentID)
+	r.dropped[cmp.Or(r.first[own], own)] = &c
 	return nil
 }
 
-// assign gives each update to the intent whose order it is of: the broker may tell of an
-// order before the outcome does.
+// assign gives each intent the word that it is not to be driven again, and each update to the
+// intent whose order it is of: the broker may tell of an order before the outcome does.
 func (r *reading) assign() {
+	for client, said := range r.dropped {
+		for _, a := range r.byClient[client] {
+			a.Dropped = said
+		}
+	}
 	byOrder := make(map[string]*Asked)
 	for _, a := range r.all {
 		if id := a.orderID(); id != "" && byOrder[id] == nil {

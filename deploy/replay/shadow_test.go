@@ -131,6 +131,12 @@ func TestReasons(t *testing.T) {
 	d.end(tenant, order.Outcome{IntentID: "recovered", IntentSeq: seq, Kind: order.KindOrder, Status: order.Accepted, Recovered: true, ClientOrderID: "acme.recovered", BrokerOrderID: "x"})
 	seq = d.publish(tenant, buy("before", "AAPL", "1"))
 	d.end(tenant, order.Outcome{IntentID: "before", IntentSeq: seq, Kind: order.KindOrder, Status: order.Duplicate, DuplicateOf: 1, ClientOrderID: "acme.before"})
+	seq = d.publish(tenant, buy("odd", "AAPL", "1"))
+	d.end(tenant, order.Outcome{IntentID: "odd", IntentSeq: seq, Kind: order.KindOrder, Status: order.Accepted, ClientOrderID: "acme.other", BrokerOrderID: "y"})
+	again, foreign2 := buy("again", "AAPL", "1"), buy("again-outside", "AAPL", "1")
+	again.RetryOf, foreign2.RetryOf = "failed", "outside"
+	d.asked(tenant, again, order.Accepted)
+	d.asked(tenant, foreign2, order.Rejected)
 	d.publish(tenant, buy("due", "AAPL", "1"))
 	seq = d.publish("beta", buy("no-tenant", "AAPL", "1"))
 	d.end("beta", order.Outcome{IntentID: "no-tenant", IntentSeq: seq, Kind: order.KindOrder, Status: order.Blocked, Rule: "unknown_tenant", ClientOrderID: "beta.no-tenant"})
@@ -147,13 +153,17 @@ func TestReasons(t *testing.T) {
 		"same": "same", "too-late": "same", "foreign": "same", "no-such-symbol": "same", "no-tenant": "same",
 		"waited": "expired", "failed": "failed", "cancel-outside": "target_outside", "close": "account",
 		"recovered": "recovered", "before": "first_use_outside", "due": "due", "no-keys": "no_line",
-		"refused-for-nothing": "unexplained",
+		"refused-for-nothing": "unexplained", "odd": "unexplained", "again": "first_differs", "again-outside": "retry_of_outside",
 	}
 	got := reasons(t, cut, replay.Conditions{})
 	for id, why := range want {
 		if got[id] != why {
 			t.Errorf("%s: %s, wanted %s", id, got[id], why)
 		}
+	}
+	others := replay.Conditions{Faults: []paper.Fault{{Account: "gamma", Operation: paper.Place, Kind: paper.Error}}}
+	if got := reasons(t, cut, others)["again"]; got != "first_differs" {
+		t.Errorf("when a fault is another tenant's: %s", got)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -77,7 +78,7 @@ func Main(cmd *cobra.Command) {
 
 // Run runs a command, prints the error that it ends with, and returns its exit code.
 func Run(ctx context.Context, cmd *cobra.Command) int {
-	err := cmd.ExecuteContext(ctx)
+	ran, err := cmd.ExecuteContextC(ctx)
 	code := ExitCode(err)
 	switch {
 	case code == 0:
@@ -85,12 +86,23 @@ func Run(ctx context.Context, cmd *cobra.Command) int {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: interrupted\n", cmd.Name())
 	default:
 		prefix := cmd.Name() + ": "
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s%s\n", prefix, strings.TrimPrefix(err.Error(), prefix))
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s%s\n", prefix, strings.TrimPrefix(printable(err.Error()), prefix))
 	}
 	if code == 2 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "see %s --help\n", cmd.Name())
+		fmt.Fprintf(cmd.ErrOrStderr(), "see %s --help\n", ran.CommandPath())
 	}
 	return code
+}
+
+// printable keeps what strangers wrote, in an error or a tenant's name, from moving about on
+// a terminal. Lines stay lines.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 // Output is a flag: text, for people, or json, for machines.
@@ -141,7 +153,7 @@ func Progress(w io.Writer) func(phase string, done, of int) {
 			return
 		}
 		last = time.Now()
-		line := fmt.Sprintf("%s%s: %d of %d", erase, phase, done, of)
+		line := fmt.Sprintf("%s%s: %d of %d", erase, printable(phase), done, of)
 		if done >= of {
 			line = erase
 		}

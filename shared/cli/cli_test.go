@@ -41,8 +41,9 @@ func TestRun(t *testing.T) {
 		{"do it", 0, "it as text"},
 		{"do it -o json", 0, "it as json"},
 		{"do badly", 1, "prog: it broke\n"},
-		{"do wrongly", 2, "prog: \"wrongly\" is no thing\nsee prog --help\n"},
+		{"do wrongly", 2, "prog: \"wrongly\" is no thing\nsee prog do --help\n"},
 		{"do", 2, "accepts 1 arg"},
+		{"do --loud", 2, "see prog do --help\n"},
 		{"undo", 2, `unknown command "undo"`},
 		{"do it --loud", 2, "--loud"},
 		{"do it -o xml", 2, `"xml"`},
@@ -80,6 +81,19 @@ func TestProgressElsewhere(t *testing.T) {
 	cli.Progress(&out)("importing", 1, 2)
 	if out.Len() > 0 || cli.IsTerminal(&out) {
 		t.Errorf("wrote %q", out.String())
+	}
+}
+
+// What a stranger wrote cannot steer the terminal from within an error.
+func TestErrorsDoNotSteer(t *testing.T) {
+	cmd := cli.Command(&cobra.Command{Use: "prog", RunE: func(*cobra.Command, []string) error {
+		return errors.Join(errors.New("the broker says \x1b[2J\u202e"), errors.New("so does another"))
+	}})
+	var out bytes.Buffer
+	cmd.SetErr(&out)
+	cmd.SetArgs(nil)
+	if cli.Run(t.Context(), cmd); out.String() != "prog: the broker says \uFFFD[2J\uFFFD\nso does another\n" {
+		t.Errorf("printed %q", out.String())
 	}
 }
 

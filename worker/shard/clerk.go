@@ -189,6 +189,7 @@ func (c *clerk) visit(ctx context.Context, tenant string, outcomes uint64) {
 	case err != nil:
 		c.log.Debug().Str("tenant", tenant).Err(err).Msg("not reconciled; it will be its turn again")
 	default:
+		c.log.Debug().Str("tenant", tenant).Int("orders", found.Orders).Int("requests", found.Requests).Dur("took", time.Since(now)).Msg("reconciled")
 		if len(found.Left()) == 0 {
 			t.since = now.Add(-overlap)
 		}

@@ -69,7 +69,7 @@ func (f *Follower) before(ctx context.Context, at time.Time) error {
 				if !ok { // whoever reads it next finds out
 					return nil
 				}
-				f.next = &e
+				f.next = e
 			default:
 				return nil
 			}
@@ -203,8 +203,10 @@ func (l *lookup) row(ctx context.Context, id string) (*broker.Record, error) {
 func (l *lookup) missing(ctx context.Context) ([]order.Update, error) {
 	f := l.follower
 	var looked []*entry
-	for i := 0; i < len(l.queue); i++ { // it grows
-		e := f.book.orders[l.queue[i]]
+	for len(l.queue) > 0 { // it grows
+		id := l.queue[0]
+		l.queue = l.queue[1:]
+		e := f.book.orders[id]
 		if e == nil || e.over {
 			continue
 		}

@@ -24,7 +24,7 @@ func (f *Follower) follow(ctx context.Context) error {
 		return f.unopened(ctx, v)
 	}
 	ctx, stop := context.WithCancel(ctx)
-	events := make(chan broker.Event, buffered)
+	events := make(chan *broker.Event, buffered)
 	var ended error // to be read when events is closed
 	var reading sync.WaitGroup
 	reading.Go(func() {
@@ -36,7 +36,7 @@ func (f *Follower) follow(ctx context.Context) error {
 				return
 			}
 			select {
-			case events <- e:
+			case events <- &e:
 			case <-ctx.Done():
 				return
 			}
@@ -107,7 +107,7 @@ func (f *Follower) attend(ctx context.Context, ended *error) error {
 				}
 				return &cutError{why: (*ended).Error()}
 			}
-			f.next = &e
+			f.next = e
 		case e, ok := <-f.st.Inbox.Outcomes:
 			if err := f.hear(ctx, e, ok); err != nil {
 				return err

@@ -59,7 +59,9 @@ type Start struct {
 	Tenant string
 	Shard  int
 	Epoch  uint64
-	Inbox  Inbox
+	// Delay is how long the follower waits before it begins.
+	Delay time.Duration
+	Inbox Inbox
 	// Asks takes the question of a follower whose inbox was closed because it was full.
 	Asks chan<- Ask
 	// Yield is closed when others wait for the place. Whoever starts with it closed looks
@@ -106,8 +108,8 @@ type Follower struct {
 	lent  bool // books are somebody else's
 	pacer pacer
 
-	events <-chan broker.Event // of the open feed; closed when it has ended
-	next   *broker.Event       // taken from it, and not dealt with yet
+	events <-chan *broker.Event // of the open feed; closed when it has ended
+	next   *broker.Event        // taken from it, and not dealt with yet
 
 	trouble string    // the last one, until all is well
 	looked  time.Time // when it last looked everything up
@@ -134,6 +136,9 @@ var (
 // ([*FencedError]). Afterwards [Follower.Open] says whether orders are open.
 func (f *Follower) Run(ctx context.Context) error {
 	defer f.hangup()
+	if err := wait(ctx, f.st.Delay); err != nil {
+		return err
+	}
 	for {
 		err := f.load(ctx)
 		if err == nil {
@@ -221,12 +226,12 @@ func (f *Follower) hear(ctx context.Context, e ledger.Entry, ok bool) error {
 	if !ok {
 		return f.again(ctx)
 	}
-	before := f.book.seen
-	if err := f.book.fold(e); err != nil {
+	placed, err := f.book.heed(e)
+	if err != nil {
 		f.log.Error().Err(err).Msg("a message of the ledger makes no sense; going on without it")
 	}
-	if f.book.seen > before {
-		f.listen()
+	if placed != nil && !placed.heard && f.unheard.IsZero() {
+		f.unheard = time.Now().Add(patience)
 	}
 	return nil
 }
@@ -245,13 +250,6 @@ func (f *Follower) drain(ctx context.Context) error {
 	}
 }
 
-// listen sets an alarm for orders of which nothing is heard.
-func (f *Follower) listen() {
-	if f.unheard.IsZero() && f.book.mute() {
-		f.unheard = time.Now().Add(patience)
-	}
-}
-
 // again gets a new inbox and reads from the ledger what the old one did not take.
 func (f *Follower) again(ctx context.Context) error {
 	reply := make(chan Inbox, 1)
@@ -265,7 +263,7 @@ func (f *Follower) again(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer f.listen()
+	f.unheard = time.Now().Add(patience)
 	return f.read(ctx, f.book.seen+1, f.st.Inbox.Position, f.book.fold, ledger.Outcomes)
 }
 

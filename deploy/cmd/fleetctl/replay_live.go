@@ -73,7 +73,7 @@ func (r *replaying) drive(cmd *cobra.Command, all []*replay.Asked) error {
 		if r.output == cli.JSON {
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s, driven again as %s: %s %s %s\n", res.Tenant, res.RetryOf, res.ID, res.Outcome.Status, res.Outcome.BrokerOrderID, res.Outcome.Message)
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), res)
 		return err
 	})
 	return errors.Join(r.sum(cmd, len(found), ends), err)

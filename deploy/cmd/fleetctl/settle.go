@@ -147,7 +147,7 @@ func (s *settling) retry(cmd *cobra.Command, found []fleetctl.Failed, why fleetc
 		case r.Outcome.Status == order.Failed || r.Outcome.Status == order.Expired:
 			open = append(open, fmt.Errorf("%s of %s: %w: %s: %s", r.RetryOf, r.Tenant, errNotSettled, r.Outcome.Status, r.Outcome.Message))
 		}
-		if err := s.print(cmd, r, "%s %s, driven again as %s: %s %s %s\n", r.Tenant, r.RetryOf, r.ID, r.Outcome.Status, r.Outcome.BrokerOrderID, r.Outcome.Message); err != nil {
+		if err := s.print(cmd, r, "%s\n", r); err != nil {
 			return err
 		}
 	}
