@@ -57,7 +57,8 @@ func TestWhoIsFollowed(t *testing.T) {
 		{order.Accepted, order.KindCancel, false},
 		{order.Accepted, order.KindCancelAll, false},
 		{order.Rejected, order.KindOrder, false},
-		{order.Failed, order.KindOrder, false},
+		{order.Failed, order.KindOrder, true}, // it may be at the broker
+		{order.Failed, order.KindCancel, false},
 	} {
 		if got := placed(placedAs(t, "acme", 1, tc.status, tc.kind).Data); got != tc.want {
 			t.Errorf("%s %s: %t", tc.status, tc.kind, got)
@@ -167,26 +168,4 @@ func TestFollowerLeftSomething(t *testing.T) {
 		<-f.ended
 		<-f.ended
 	})
-}
-
-// TestWhoIsFollowed: a follower is started for every order that the broker took or, when an
-// intent failed, may have taken.
-func TestWhoIsFollowed(t *testing.T) {
-	for want, all := range map[bool][]order.Outcome{
-		true: {
-			{Kind: order.KindOrder, Status: order.Accepted}, {Kind: order.KindReplace, Status: order.Accepted},
-			{Kind: order.KindClosePosition, Status: order.Accepted}, {Kind: order.KindOrder, Status: order.Failed},
-		},
-		false: {{Kind: order.KindOrder, Status: order.Rejected}, {Kind: order.KindCancel, Status: order.Accepted}, {Kind: order.KindCancel, Status: order.Failed}},
-	} {
-		for _, o := range all {
-			data, err := order.EncodeOutcome(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if placed(data) != want {
-				t.Errorf("%s %s: followed is %t", o.Kind, o.Status, !want)
-			}
-		}
-	}
 }
