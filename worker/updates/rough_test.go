@@ -154,3 +154,26 @@ func TestFailedButThere(t *testing.T) {
 		}
 	}
 }
+
+// TestReplacedAgainAndAgain: a bracket whose price is changed again and again costs no more
+// requests each time, and its fill is not late.
+func TestReplacedAgainAndAgain(t *testing.T) {
+	const times = 40
+	for name, change := range map[string]func(*trader){
+		"by intents": func(d *trader) { replace(len(d.ids)-1, false).do(d) },
+		"by hand":    func(d *trader) { byHand(len(d.ids) - 1).do(d) },
+	} {
+		day := []step{place(100, order.Bracket, false), later(time.Second)}
+		for range times {
+			day = append(day, step{"replace", change}, later(3*time.Second))
+		}
+		day = append(day, step{"fill", func(d *trader) { trade(len(d.ids)-1, 3).do(d) }})
+		x := newExchange()
+		if differs := live(t, x, nil, day); differs != "" {
+			t.Errorf("%s: %.600s", name, differs)
+		}
+		if n := x.calls["record"]; n > 3*times {
+			t.Errorf("%s: %d orders were looked up", name, n)
+		}
+	}
+}
