@@ -141,7 +141,7 @@ func TestFilters(t *testing.T) {
 		if len(found) != 1 {
 			t.Fatalf("%d found to drop: %+v", len(found), found)
 		}
-		if _, err := found[0].Drop(t.Context(), d.Ledger, fleetctl.Why{By: "ann", Reason: "too late"}); err != nil {
+		if _, _, err := found[0].Drop(t.Context(), d.Ledger, fleetctl.Why{By: "ann", Reason: "too late"}); err != nil {
 			t.Fatal(err)
 		}
 	}

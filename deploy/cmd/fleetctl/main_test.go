@@ -32,6 +32,7 @@ func TestCommands(t *testing.T) {
 		{"a retry of everything", []string{"failed", "retry", "--reason", "r", "--server", server}, 2, "say which"},
 		{"a retry of what did not fail", []string{"failed", "retry", "acme", "x", "--reason", "r", "--server", server}, 1, "has no failed intent x"},
 		{"a drop without reason", []string{"failed", "drop", "acme", "--server", server}, 2, "--reason"},
+		{"a retry at no rate", []string{"failed", "retry", "acme", "x", "--reason", "r", "--rate", "0", "--server", server}, 2, "--rate"},
 		{"a drop of nothing", []string{"failed", "drop", "acme", "--reason", "r", "--yes", "--server", server}, 0, ""},
 		{"no time", []string{"failed", "list", "--since", "yesterday", "--server", server}, 2, "--since"},
 		{"no tenant's name", []string{"failed", "list", "a.b", "--server", server}, 2, "a.b"},

@@ -38,17 +38,22 @@ who said it and why; it counts for failures before it.`,
 			if err != nil {
 				return err
 			}
-			if c.output == cli.JSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
-					Tenant string `json:"tenant"`
-					Seq    uint64 `json:"seq"`
-					order.Control
-				}{args[0], seq, said})
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is released, at sequence %d of its shard\n", args[0], seq)
-			return nil
+			return c.said(cmd, args[0], seq, said, args[0]+" is released")
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; written to the ledger (required)")
 	return cmd
+}
+
+// said shows what was written to the ledger of a tenant, at a sequence number.
+func (c *common) said(cmd *cobra.Command, tenant string, seq uint64, said order.Control, text string) error {
+	if c.output == cli.JSON {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
+			Tenant string `json:"tenant"`
+			Seq    uint64 `json:"seq"`
+			order.Control
+		}{tenant, seq, said})
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s, at sequence %d of its shard\n", text, seq)
+	return err
 }
