@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
 	"github.com/orderfleet/orderfleet/deploy/replay"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/cli"
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/spf13/cobra"
 )
 
@@ -27,10 +29,10 @@ func (d *driving) add(cmd *cobra.Command) {
 
 // possible says which flags make no sense; from is the export that is read, if one is.
 func (d *driving) possible(from string) error {
-	switch {
-	case d.reason == "":
-		return cli.Usagef("--reason: say why; it is written to the ledger")
-	case from != "":
+	if err := checkReason(d.reason, order.MaxLabelValue); err != nil {
+		return err
+	}
+	if from != "" {
 		return cli.Usagef("--from: an export does not know what became of its intents since; read the running ledger")
 	}
 	return d.tempo.check()
@@ -40,10 +42,13 @@ func (d *driving) possible(from string) error {
 func (r *replaying) drive(cmd *cobra.Command, all []*replay.Asked) error {
 	found := replay.Unsettled(all)
 	why := fleetctl.Why{By: cliUser(), Reason: r.reason, Lifetime: r.lifetime}
+	var gone []error // what cannot be driven again is said now, all of it
 	for _, a := range found {
-		if _, err := a.Again(why); err != nil { // what cannot be driven again is said now
-			return err
-		}
+		_, err := a.Again(why)
+		gone = append(gone, err)
+	}
+	if err := errors.Join(gone...); err != nil {
+		return err
 	}
 	if !r.yes || len(found) == 0 {
 		return r.preview(cmd, found)

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/cli"
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/spf13/cobra"
 )
 
@@ -31,10 +33,11 @@ func (s *settling) chosen(cmd *cobra.Command, args []string) ([]fleetctl.Failed,
 	switch {
 	case err != nil:
 		return nil, err
-	case s.reason == "":
-		return nil, cli.Usagef("--reason: say why; it is written to the ledger")
 	case !f.Narrow():
 		return nil, cli.Usagef("say which: TENANT [INTENT...], or --since, --until, --label, --symbol")
+	}
+	if err := checkReason(s.reason, order.MaxLabelValue); err != nil {
+		return nil, err
 	}
 	f.All = len(f.IDs) > 0
 	found, err := s.list(cmd, f)
@@ -89,10 +92,13 @@ outcome in time nothing is published. The exit code is 1 if one is not settled.`
 				return err
 			}
 			why := fleetctl.Why{By: cliUser(), Reason: s.reason, Lifetime: t.lifetime}
+			var gone []error // what cannot be driven again is said now, all of it
 			for i := range found {
-				if _, err := found[i].Again(why); err != nil { // what cannot be driven again is said now
-					return err
-				}
+				_, err := found[i].Again(why)
+				gone = append(gone, err)
+			}
+			if err := errors.Join(gone...); err != nil {
+				return err
 			}
 			if !s.yes || len(found) == 0 {
 				return s.preview(cmd, "drive them again", found)
