@@ -175,8 +175,9 @@ func (l *life) places() bool {
 	switch l.outcome.Kind {
 	case order.KindOrder, order.KindReplace, order.KindClosePosition:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // happened takes an update in, and says whether it is of the intent.

@@ -95,7 +95,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the sessions
 	var watch sync.WaitGroup
 	watch.Go(func() { outages.Run(watching) })
-	watch.Go(func() { retention.Run(watching, l, log) })
+	watch.Go(func() { retention.Run(watching, l, cfg.Books != nil, log) })
 	defer watch.Wait()
 	defer unwatch()
 

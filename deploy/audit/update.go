@@ -76,7 +76,7 @@ func (s *shard) update(e *ledger.Entry) {
 		t.tenant, t.owner = e.Tenant, s.key(e.Tenant, intentOf(e.Tenant, &u))
 	}
 	t.last = e.Seq
-	if sequels[u.Event] {
+	if sequels[u.Event] || u.Late { // that it was missing, the fill behind it has shown
 		return
 	}
 	fill := u.Event == order.EventFill || u.Event == order.EventPartialFill

@@ -237,6 +237,15 @@ func TestViolations(t *testing.T) {
 			s.accept(in)
 			return s.say(in, "partial_fill", 2, 5)
 		}},
+		{"a lost fill that was written late", audit.LostFill, func(s *story) *message {
+			in := s.ask("a", "1", 9)
+			s.accept(in)
+			s.say(in, "partial_fill", 1, 1)
+			gap := s.say(in, "partial_fill", 2, 5)
+			s.say(in, "canceled", 0, 5)
+			s.say(in, "partial_fill", 2, 3).body.(*order.Update).Late = true
+			return gap
+		}},
 		{"a fill twice", audit.SecondFill, func(s *story) *message {
 			in := s.ask("a", "1", 9)
 			s.accept(in)

@@ -30,6 +30,9 @@ type Member struct {
 	Shards   int    `json:"shards"`   // that it owns
 	Sessions int    `json:"sessions"` // tenants that it serves now
 	Waiting  int    `json:"waiting"`  // tenants with work that wait for a session
+	// Differing is of how many tenants broker and ledger differ, as far as they were reconciled
+	// on schedule.
+	Differing int `json:"differing"`
 }
 
 // Shard is a part of the ledger.
@@ -64,7 +67,7 @@ func ReadStatus(ctx context.Context, l *ledger.Ledger) (*Status, error) {
 		s.Shards = append(s.Shards, Shard{shard, owner, lease.Epoch, lease.Low, end})
 	}
 	for id, m := range maps.All(snapshot.Members) {
-		s.Members = append(s.Members, Member{id, m.Name, m.Since, state(m), owns[id], m.Load.Sessions, m.Load.Waiting})
+		s.Members = append(s.Members, Member{id, m.Name, m.Since, state(m), owns[id], m.Load.Sessions, m.Load.Waiting, m.Load.Differing})
 	}
 	slices.SortFunc(s.Members, func(a, b Member) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return s, nil
@@ -97,9 +100,9 @@ func (s *Status) Unowned() int {
 // Print writes the status for people.
 func (s *Status) Print(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "WORKER\tMEMBER\tSINCE\tSTATE\tSHARDS\tSESSIONS\tWAITING")
+	fmt.Fprintln(table, "WORKER\tMEMBER\tSINCE\tSTATE\tSHARDS\tSESSIONS\tWAITING\tDIFFERING")
 	for _, m := range s.Members {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", m.Name, m.ID, m.Since.Format(time.RFC3339), m.State, m.Shards, m.Sessions, m.Waiting)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\n", m.Name, m.ID, m.Since.Format(time.RFC3339), m.State, m.Shards, m.Sessions, m.Waiting, m.Differing)
 	}
 	table.Flush() //nolint:errcheck // as any print to w
 	fmt.Fprintln(w)

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orderfleet/orderfleet/deploy/audit"
+	"github.com/orderfleet/orderfleet/deploy/history"
 	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
@@ -282,8 +284,10 @@ func TestUpdates(t *testing.T) {
 		func() {},
 		func() { s.fault(paper.Fault{Operation: paper.Stream, Kind: paper.Reset, Probability: 0.3}) },
 		func() { s.fault(paper.Fault{Operation: paper.Stream, Kind: paper.Drop, Probability: 0.3}) },
-		func() { s.fault(paper.Fault{Operation: paper.Stream, Kind: paper.Silence, Probability: 0.2}) },
-		func() { s.fault(paper.Fault{Operation: paper.List, Kind: paper.Error, Probability: 0.5}) },
+		func() {
+			s.fault(paper.Fault{Operation: paper.Stream, Kind: paper.Silence, Probability: 0.2},
+				paper.Fault{Operation: paper.List, Kind: paper.Error, Probability: 0.5})
+		},
 		func() { w.die(); w = s.follow(log) },
 		func() { old := w; w = s.follow(log); old.leave(t) },
 		func() {
@@ -329,5 +333,63 @@ func TestUpdates(t *testing.T) {
 		}
 	}
 	s.caughtUp(true, tenants...)
+	w.leave(t)
+	s.audited(tenants)
+}
+
+// audited: an audit of the ledgers finds nothing, whichever way the broker shows its own.
+func (s *system) audited(tenants []string) {
+	s.Helper()
+	l, err := ledger.Open(s.Context(), ledgertest.Connect(s, s.nats))
+	if err != nil {
+		s.Fatal(err)
+	}
+	directory := make(tenant.Map)
+	for _, name := range tenants {
+		directory[name] = tenant.Tenant{Name: name, BaseURL: s.url, Credentials: tenant.Credentials{KeyID: name, Secret: "parts"}}
+	}
+	for _, b := range []audit.Broker{audit.Paper(s.admin), audit.Accounts(directory)} {
+		r, err := audit.Run(s.Context(), history.Live(l), b, history.Stretch{}, audit.Options{})
+		if err != nil {
+			s.Fatal(err)
+		}
+		if !r.OK() || r.Updates == 0 || r.Orders < 4*len(tenants) || r.Due+r.Unjudged+r.Foreign > 0 {
+			s.Errorf("with %s: %+v", b.Name(), r)
+		}
+	}
+}
+
+// TestFollowersTakeTurns: with one place a shard, the orders of all its tenants are followed.
+func TestFollowersTakeTurns(t *testing.T) {
+	log := new(lines)
+	s := boot(t, paper.Config{})
+	w := s.follow(log, func(c *worker.Config) {
+		c.MaxFollowers = 1
+		c.Turn = 50 * time.Millisecond
+	})
+	var tenants []string
+	for n := range 12 { // three a shard, more or less
+		tenants = append(tenants, fmt.Sprintf("tenant-%d", n))
+	}
+	rest := order.Order{Symbol: "AAPL", Qty: d("1"), Side: order.Buy, Type: order.Limit, TimeInForce: order.GTC, LimitPrice: d("1.25")}
+	price := func(p string) {
+		if err := s.broker.SetPrices(map[string]decimal.Decimal{"AAPL": *d(p)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the second time all have had a turn, and wait for the next
+		price("2.00")
+		for _, name := range tenants {
+			r, err := s.producer.Publish(t.Context(), name, order.Intent{Kind: order.KindOrder, Order: &rest})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o, err := s.producer.Await(t.Context(), r); err != nil || o.Status != order.Accepted {
+				t.Fatalf("%+v: %v", o, err)
+			}
+		}
+		price("1.00")
+		s.caughtUp(true, tenants...)
+	}
 	w.leave(t)
 }

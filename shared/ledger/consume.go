@@ -50,10 +50,13 @@ func (l *Ledger) consume(ctx context.Context, stream string, cfg jetstream.Consu
 	}
 	for {
 		err := r.run(ctx)
+		if errors.Is(err, errRead) {
+			err = r.whole(ctx)
+		}
 		switch {
 		case r.refused != nil:
 			return r.refused
-		case errors.Is(err, errRead):
+		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -138,8 +141,44 @@ func (r *reading) run(ctx context.Context) error {
 // lives.
 func (r *reading) paced() bool { return r.cfg.ReplayPolicy == jetstream.ReplayOriginalPolicy }
 
-// errRead says that everything that was wanted is read.
+// errRead says that everything that was wanted is read, as far as the consumer's server knows.
 var errRead = errors.New("read to the end")
+
+// errLags says that the consumer's server does not know all that was wanted.
+var errLags = errors.New("the consumer's server is behind the stream's leader")
+
+// whole asks the stream's leader whether a reading that came to nothing more before its end
+// has missed anything: its consumer is at any of the servers that have the stream, and that
+// one may lag behind what was acknowledged long ago.
+func (r *reading) whole(ctx context.Context) error {
+	next := uint64(1)
+	switch r.cfg.DeliverPolicy {
+	case jetstream.DeliverByStartSequencePolicy:
+		next = r.cfg.OptStartSeq
+	case jetstream.DeliverByStartTimePolicy:
+		return nil // the leader cannot be asked so
+	}
+	subjects := r.cfg.FilterSubjects
+	switch {
+	case r.cfg.FilterSubject != "":
+		subjects = []string{r.cfg.FilterSubject}
+	case len(subjects) == 0:
+		subjects = []string{">"}
+	}
+	for _, subject := range subjects {
+		if next > r.end {
+			return nil
+		}
+		e, err := r.ledger.leaderMsg(ctx, r.stream, getRequest{Seq: next, NextBySubject: subject})
+		switch {
+		case err == nil && e.Seq <= r.end:
+			return errLags
+		case err != nil && !errors.Is(err, ErrNone):
+			return err
+		}
+	}
+	return nil
+}
 
 // errGap says that messages of a consumer did not arrive.
 var errGap = errors.New("messages were lost on their way")
@@ -171,7 +210,7 @@ func (r *reading) create(ctx context.Context) (jetstream.Consumer, error) {
 	}
 	if r.end > 0 && cons.CachedInfo().NumPending == 0 {
 		r.forget(cons)
-		return nil, errRead // retention took the rest, or it is behind the end
+		return nil, errRead // retention took the rest, it is behind the end, or the server lags
 	}
 	if p := r.cfg.DeliverPolicy; p == jetstream.DeliverNewPolicy || p == jetstream.DeliverByStartTimePolicy {
 		// Now it is settled where that is, also for the next consumer.

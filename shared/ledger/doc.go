@@ -34,8 +34,8 @@
 // leaves from the front ([Ledger.Trim]), up to the first intent that has no outcome and no
 // further. So no intent leaves before its outcome is written, however long its expiry, an
 // outage of the fleet's or the hold of its tenant: while nobody serves a shard, nothing of it
-// leaves. Nor does the outcome that holds a tenant, while intents of its wait. The server's own
-// age limit is not used: it does not ask what is done.
+// leaves. Nor does the outcome that holds a tenant, or what tells of an order that is open at
+// the broker. The server's own age limit is not used: it does not ask what is done.
 //
 // Reading what comes ([Ledger.Tail], [Ledger.Follow], [Bucket.Watch]) goes on through cuts,
 // restarts and changes of leaders. Everything else ends within seconds; [Transient] and

@@ -93,15 +93,19 @@ type getRequest struct {
 // leaderGet asks the stream's leader. The client library would read from any
 // replica, which may lag behind.
 func (l *Ledger) leaderGet(ctx context.Context, shard int, r getRequest) (Entry, error) {
+	return l.leaderMsg(ctx, StreamName(shard), r)
+}
+
+func (l *Ledger) leaderMsg(ctx context.Context, stream string, r getRequest) (Entry, error) {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return Entry{}, fmt.Errorf("ledger: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
-	msg, err := l.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+StreamName(shard), body)
+	msg, err := l.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
 	if err != nil {
-		return Entry{}, fmt.Errorf("ledger: read %s: %w", StreamName(shard), err)
+		return Entry{}, fmt.Errorf("ledger: read %s: %w", stream, err)
 	}
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
@@ -113,21 +117,21 @@ func (l *Ledger) leaderGet(ctx context.Context, shard int, r getRequest) (Entry,
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return Entry{}, fmt.Errorf("ledger: read %s: %w", StreamName(shard), err)
+		return Entry{}, fmt.Errorf("ledger: read %s: %w", stream, err)
 	}
 	if e := answer.Error; e != nil {
 		if e.ErrorCode == jetstream.JSErrCodeMessageNotFound {
 			return Entry{}, ErrNone
 		}
-		return Entry{}, fmt.Errorf("ledger: read %s: %w", StreamName(shard), e)
+		return Entry{}, fmt.Errorf("ledger: read %s: %w", stream, e)
 	}
 	m := answer.Message
 	if m == nil {
-		return Entry{}, fmt.Errorf("ledger: read %s: the server's answer has no message in it", StreamName(shard))
+		return Entry{}, fmt.Errorf("ledger: read %s: the server's answer has no message in it", stream)
 	}
 	e, ok := entry(m.Subject, m.Seq, m.Time, m.Data)
 	if !ok {
-		return Entry{}, fmt.Errorf("ledger: read %s: sequence %d has the foreign subject %q", StreamName(shard), m.Seq, m.Subject)
+		return Entry{}, fmt.Errorf("ledger: read %s: sequence %d has the foreign subject %q", stream, m.Seq, m.Subject)
 	}
 	return e, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 
@@ -75,10 +74,14 @@ func (l *Ledger) Unsettled(ctx context.Context, shard int) ([]string, error) {
 
 // lasts reads every tenant's last message of a class, and what comes until it has caught up.
 func (l *Ledger) lasts(ctx context.Context, shard int, c Class, bare bool, deliver func(Entry) error) error {
+	end, err := l.End(ctx, shard)
+	if err != nil || end == 0 {
+		return err
+	}
 	cfg := jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 		FilterSubject: c.Subject(shard, "*"),
 		HeadersOnly:   bare,
 	}
-	return l.consume(ctx, StreamName(shard), cfg, math.MaxUint64, entries(deliver))
+	return l.consume(ctx, StreamName(shard), cfg, end, entries(deliver))
 }

@@ -62,3 +62,9 @@ func TestContract(t *testing.T) {
 		})
 	}
 }
+
+func TestBooksContract(t *testing.T) {
+	brokertest.RunBooks(t, func(t *testing.T, baseURL string, ping time.Duration) broker.Books {
+		return connect(t, baseURL, func(cfg *alpaca.Config) { cfg.Timeouts.Ping = ping })
+	})
+}

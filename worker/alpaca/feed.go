@@ -1,6 +1,7 @@
 package alpaca
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,10 @@ type feed struct {
 	clean func(s string, limit int) string
 	early []broker.Event // what came before the broker said that it listens
 
+	frame bytes.Buffer    // the message that was read last
+	bound context.Context // of Next: its end closes the connection
+	free  func() bool     // undoes that
+
 	read    atomic.Uint64 // messages so far: Next counts, the pings look
 	stop    context.CancelFunc
 	pinging sync.WaitGroup
@@ -47,6 +52,7 @@ func (c *Client) Follow(ctx context.Context) (broker.Feed, broker.Verdict) {
 		_ = conn.CloseNow()
 		return nil, v
 	}
+	f.unbind()
 	f.watch(c.line.timeouts.Ping)
 	return f, broker.Verdict{Kind: broker.Found, HTTPStatus: v.HTTPStatus, Answered: time.Now()}
 }
@@ -64,7 +70,7 @@ func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, broker.Verdic
 	begun := time.Now()
 	address := *c.base
 	address.Path += "/stream"
-	conn, resp, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{
+	conn, resp, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{ //nolint:bodyclose // Dial has
 		HTTPClient: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -145,8 +151,9 @@ func (f *feed) ask(ctx context.Context, action string, data any, stream string, 
 	if err := f.conn.Write(ctx, websocket.MessageText, message); err != nil {
 		return err
 	}
+	f.bind(ctx)
 	for {
-		m, err := f.hear(ctx)
+		m, err := f.hear()
 		if err != nil {
 			return err
 		}
@@ -165,15 +172,44 @@ func (f *feed) ask(ctx context.Context, action string, data any, stream string, 
 	}
 }
 
-// hear reads a message, in a binary frame or a text frame.
-func (f *feed) hear(ctx context.Context) (m said, err error) {
-	_, frame, err := f.conn.Read(ctx)
+// bind has the end of a context close the connection, once for all messages that are read
+// until there is another one.
+func (f *feed) bind(ctx context.Context) {
+	if f.bound == ctx {
+		return
+	}
+	f.unbind()
+	f.bound = ctx
+	f.free = context.AfterFunc(ctx, func() { _ = f.conn.CloseNow() }) // Next fails
+}
+
+func (f *feed) unbind() {
+	if f.free != nil {
+		f.free()
+	}
+	f.bound, f.free = nil, nil
+}
+
+// hear reads a message, in a binary frame or a text frame. It is valid until the next one.
+func (f *feed) hear() (m said, err error) {
+	_, frame, err := f.conn.Reader(context.Background())
 	if err != nil {
 		return m, err
 	}
+	f.frame.Reset()
+	if _, err := f.frame.ReadFrom(frame); err != nil {
+		return m, err
+	}
 	f.read.Add(1)
-	return m, json.Unmarshal(frame, &m)
+	message := f.frame.Bytes()
+	if data, ok := bytes.CutPrefix(message, plainUpdate); ok && bytes.HasSuffix(data, []byte{'}'}) {
+		return said{tradeUpdates, data[:len(data)-1]}, nil
+	}
+	return m, json.Unmarshal(message, &m)
 }
+
+// plainUpdate is how an update begins as brokers write it. What is behind is read once then.
+var plainUpdate = []byte(`{"stream":"` + tradeUpdates + `","data":`)
 
 // Next implements [broker.Feed].
 func (f *feed) Next(ctx context.Context) (broker.Event, error) {
@@ -182,8 +218,9 @@ func (f *feed) Next(ctx context.Context) (broker.Event, error) {
 		f.early = f.early[1:]
 		return e, nil
 	}
+	f.bind(ctx)
 	for {
-		m, err := f.hear(ctx)
+		m, err := f.hear()
 		if err != nil {
 			return broker.Event{}, f.ended(ctx, err)
 		}

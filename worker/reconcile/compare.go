@@ -166,15 +166,16 @@ func (c *comparison) course(r *broker.Record, en *entry) {
 
 // filled compares how much of an order is filled.
 func (c *comparison) filled(d inquiry.Difference, r *broker.Record, en *entry) {
-	told := r.FilledQty
-	if missing := c.account.missing(r, en).sum(); missing.IsPositive() {
+	missing, told := c.account.missing(r, en).sum(), en.fills.end()
+	switch {
+	case missing.IsPositive():
 		told = r.FilledQty.Sub(missing)
 		d.Kind = inquiry.MissingFill
 		d.Message = fmt.Sprintf("fills of %s are not on the ledger", missing)
-	} else if told = en.fills.end(); told.GreaterThan(r.FilledQty) {
+	case told.GreaterThan(r.FilledQty):
 		d.Kind = inquiry.ExcessFill
 		d.Message = fmt.Sprintf("the ledger tells of fills of %s that the broker does not show", told.Sub(r.FilledQty))
-	} else {
+	default:
 		return
 	}
 	c.book.trade(c.untold, en, r.Symbol, r.Side, r.FilledQty.Sub(told))

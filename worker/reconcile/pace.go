@@ -43,7 +43,7 @@ func (p *pace) bound(perMinute int) {
 	share := max(perMinute/part, 1)
 	p.burst = max(share/atOnce, 1)
 	// A burst, and then a token at each interval: share in all before a minute is over.
-	p.every = time.Minute / time.Duration(share-p.burst+1)
+	p.every = time.Minute/time.Duration(share-p.burst+1) + 1 // rounded up
 }
 
 // take waits for a token.

@@ -1,12 +1,13 @@
 // Package retention lets a ledger lose what it need not keep any longer.
 //
-//	lease in the bucket FLEET: low watermark ──┐
-//	                                           ├──> what is before both leaves its shard
-//	the ledger's retention: a moment ──────────┘
+//	lease in the bucket FLEET: low watermark ───────┐
+//	the ledger's retention: a moment ───────────────┼──> what is before all leaves its shard
+//	the ledger: outcomes that hold, open orders ────┘
 //
 // The shard's owner, and nobody else, says what is done: its low watermark, and those of the
 // tenants that lie behind it, only grow. So an old one is merely cautious, and whoever trims
-// with it, the owner or another, does the same; nobody has to be alone.
+// with it, the owner or another, does the same; nobody has to be alone. While nobody owns a
+// shard, its watermark stands still, and so does what it keeps.
 package retention
 
 import (
@@ -23,8 +24,9 @@ import (
 // interval is how often a worker looks, on average.
 const interval = 10 * time.Minute
 
-// Run trims the shards of a ledger until ctx ends. Without a retention it returns at once.
-func Run(ctx context.Context, l *ledger.Ledger, log zerolog.Logger) {
+// Run trims the shards of a ledger until ctx ends. Without a retention it returns at once. Followed
+// says that the fleet follows its orders to their ends.
+func Run(ctx context.Context, l *ledger.Ledger, followed bool, log zerolog.Logger) {
 	if l.Retention() == 0 {
 		return
 	}
@@ -34,7 +36,7 @@ func Run(ctx context.Context, l *ledger.Ledger, log zerolog.Logger) {
 		case <-ctx.Done():
 			return
 		}
-		n, err := Trim(ctx, l, time.Now())
+		n, err := Trim(ctx, l, followed, time.Now())
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -46,8 +48,8 @@ func Run(ctx context.Context, l *ledger.Ledger, log zerolog.Logger) {
 }
 
 // Trim removes from every shard what the ledger's retention does not keep and every tenant is
-// done with, and returns how many messages that is.
-func Trim(ctx context.Context, l *ledger.Ledger, now time.Time) (uint64, error) {
+// done with, and returns how many messages that is. See [ledger.Ledger.Trim].
+func Trim(ctx context.Context, l *ledger.Ledger, followed bool, now time.Time) (uint64, error) {
 	snapshot, err := fleet.Look(ctx, l)
 	if err != nil {
 		return 0, err
@@ -55,15 +57,14 @@ func Trim(ctx context.Context, l *ledger.Ledger, now time.Time) (uint64, error) 
 	var all uint64
 	var errs []error
 	for shard, lease := range snapshot.Leases {
-		n, err := l.Trim(ctx, shard, done(lease.Mark), now)
+		n, err := l.Trim(ctx, shard, done(lease.Mark), followed, now)
 		all += n
 		errs = append(errs, err)
 	}
 	return all, errors.Join(errs...)
 }
 
-// done is the first message of a shard that is still needed: an intent without an outcome, or
-// the outcome that holds its tenant.
+// done is the first message of a shard that may be an intent without an outcome.
 func done(m fleet.Mark) uint64 {
 	first := m.Low
 	for _, seq := range m.Behind {

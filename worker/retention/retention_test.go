@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
+	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/retention"
 	"github.com/rs/zerolog"
@@ -42,7 +43,7 @@ func TestNoIntentLeavesBeforeItsOutcome(t *testing.T) {
 			if tc.mark != nil {
 				lease(t, l, *tc.mark)
 			}
-			n, err := retention.Trim(t.Context(), l, time.Now().Add(tc.after))
+			n, err := retention.Trim(t.Context(), l, true, time.Now().Add(tc.after))
 			if err != nil || n != tc.first-1 {
 				t.Errorf("%d messages left: %v", n, err)
 			}
@@ -55,10 +56,77 @@ func TestNoIntentLeavesBeforeItsOutcome(t *testing.T) {
 					t.Errorf("message %d: %v", tc.first, err)
 				}
 			}
-			if again, err := retention.Trim(t.Context(), l, time.Now().Add(tc.after)); err != nil || again != 0 {
+			if again, err := retention.Trim(t.Context(), l, true, time.Now().Add(tc.after)); err != nil || again != 0 {
 				t.Errorf("a second time %d left: %v", again, err)
 			}
 		})
+	}
+}
+
+// TestWhatHoldsStays: what is done is kept all the same while it holds its tenant, or tells of
+// an order that may be open.
+func TestWhatHoldsStays(t *testing.T) {
+	accepted := order.Outcome{Kind: order.KindOrder, Status: order.Accepted, BrokerOrderID: "x"}
+	filled := func(since uint64) order.Update {
+		return order.Update{Event: order.EventFill, BrokerOrderID: "x", OpenSince: since}
+	}
+	released := order.Control{Verb: order.Release, By: "me", Reason: "r", At: time.Now()}
+	for _, tc := range []struct {
+		name       string
+		messages   []any // behind an intent
+		unfollowed bool
+		first      uint64 // that is left of all
+	}{
+		{"a failure", []any{order.Outcome{Status: order.Failed}}, false, 2},
+		{"a failure that was released", []any{order.Outcome{Status: order.Failed}, released}, false, 4},
+		{"a failure before another outcome", []any{order.Outcome{Status: order.Failed}, order.Outcome{Status: order.Expired}}, false, 4},
+		{"a failure behind a release", []any{released, order.Outcome{Status: order.Failed}}, false, 3},
+		{"an order without an update", []any{accepted}, false, 2},
+		{"one whose updates nobody follows", []any{accepted}, true, 3},
+		{"an order that is over", []any{accepted, filled(3)}, false, 4},
+		{"an order that is open", []any{accepted, filled(2)}, false, 2},
+		{"one behind one that is over", []any{accepted, filled(3), accepted}, false, 4},
+		{"a refusal behind one that is over", []any{accepted, filled(3), order.Outcome{Status: order.Rejected}}, false, 5},
+		{"what took the place of one that is over", []any{accepted, order.Update{Event: order.EventReplaced, BrokerOrderID: "x", ReplacedBy: "y", OpenSince: 2}}, false, 2},
+		{"legs of one that is over", []any{accepted, order.Update{Event: order.EventFill, BrokerOrderID: "x", Legs: []string{"y"}, OpenSince: 3}, order.Outcome{Status: order.Rejected}}, false, 3},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			l := keeping(t, day)
+			ask(t, l, "1")
+			for _, m := range tc.messages {
+				say(t, l, m)
+			}
+			lease(t, l, fleet.Mark{Low: uint64(len(tc.messages)) + 2})
+			n, err := retention.Trim(t.Context(), l, !tc.unfollowed, time.Now().Add(2*day))
+			if err != nil || n != tc.first-1 {
+				t.Errorf("%d messages left, not %d: %v", n, tc.first-1, err)
+			}
+		})
+	}
+}
+
+// say publishes a message of the tenant's.
+func say(t *testing.T, l *ledger.Ledger, m any) {
+	t.Helper()
+	var class ledger.Class
+	var data []byte
+	var err error
+	switch m := m.(type) {
+	case order.Outcome:
+		class = ledger.Outcomes
+		data, err = order.EncodeOutcome(m)
+	case order.Update:
+		class = ledger.Updates
+		data, err = order.EncodeUpdate(m)
+	case order.Control:
+		class = ledger.Controls
+		data, err = order.EncodeControl(m)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.JetStream().Publish(t.Context(), class.Subject(0, "acme"), data); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -67,7 +135,7 @@ func TestLedgersKeep(t *testing.T) {
 	l := keeping(t, 0)
 	ask(t, l, "1")
 	lease(t, l, fleet.Mark{Low: 2})
-	if n, err := retention.Trim(t.Context(), l, time.Now().Add(1000*day)); n != 0 || err != nil {
+	if n, err := retention.Trim(t.Context(), l, true, time.Now().Add(1000*day)); n != 0 || err != nil {
 		t.Errorf("%d left: %v", n, err)
 	}
 	stream, err := l.JetStream().Stream(t.Context(), ledger.StreamName(0))
@@ -77,7 +145,7 @@ func TestLedgersKeep(t *testing.T) {
 	if err := stream.Purge(t.Context()); err == nil {
 		t.Error("the ledger was purged")
 	}
-	retention.Run(t.Context(), l, zerolog.Nop()) // returns at once: there is nothing to do
+	retention.Run(t.Context(), l, true, zerolog.Nop()) // returns at once: there is nothing to do
 }
 
 func keeping(t *testing.T, d time.Duration) *ledger.Ledger {

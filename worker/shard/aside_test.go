@@ -60,19 +60,6 @@ func TestHeldGivesBack(t *testing.T) {
 	}
 }
 
-// TestWhatHoldsStays: the low watermark stays before the outcome that holds a tenant, too, so
-// that retention does not remove it and let the tenant go.
-func TestWhatHoldsStays(t *testing.T) {
-	s, _ := heldShard(t)
-	s.answer(heldAt(9))
-	if err := s.retire(ended{tenant: "acme"}); err != nil {
-		t.Fatal(err)
-	}
-	if low := mark(s.undoneFirst(), s.position).Low; low != 9 {
-		t.Errorf("low watermark %d, and outcome 9 holds a tenant", low)
-	}
-}
-
 // TestControlIsNotMissed: a control that comes while a session finds out that its tenant is
 // held, or while it ends, makes somebody look again.
 func TestControlIsNotMissed(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -118,7 +119,7 @@ func (c *clerk) attend(call *inquiry.Call) {
 	call.Take()
 	c.work.Go(func() {
 		defer c.done(call.Tenant)
-		found, err := c.runner.Run(c.ctx, reconcile.Request{Tenant: call.Tenant, Since: call.Since, Repair: call.Repair})
+		found, err := c.guarded(c.ctx, reconcile.Request{Tenant: call.Tenant, Since: call.Since, Repair: call.Repair})
 		if call.Repair {
 			c.log.Info().Str("tenant", call.Tenant).Str("by", call.By).Str("reason", call.Reason).
 				Int("repaired", found.Repaired).Err(err).Msg("an operator had missing updates written")
@@ -182,17 +183,29 @@ func (c *clerk) visit(ctx context.Context, tenant string, outcomes uint64) {
 	if outcomes > longHistory {
 		q.From = t.since
 	}
-	found, err := c.runner.Run(ctx, q)
+	found, err := c.guarded(ctx, q)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		c.log.Debug().Str("tenant", tenant).Err(err).Msg("not reconciled; it will be its turn again")
 	default:
+		c.log.Debug().Str("tenant", tenant).Int("orders", found.Orders).Int("requests", found.Requests).Dur("took", time.Since(now)).Msg("reconciled")
 		if len(found.Left()) == 0 {
 			t.since = now.Add(-overlap)
 		}
 		c.tell(tenant, t, &found)
 	}
+}
+
+// guarded keeps a bug of ours in what reconciles one tenant from becoming every tenant's outage.
+func (c *clerk) guarded(ctx context.Context, q reconcile.Request) (found inquiry.Reconciliation, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a bug of the worker's: %v", p)
+			c.log.Error().Str("tenant", q.Tenant).Interface("panic", p).Bytes("stack", debug.Stack()).Msg("panic while reconciling a tenant")
+		}
+	}()
+	return c.runner.Run(ctx, q)
 }
 
 // tell logs what differs, if it is not what was logged last.

@@ -44,6 +44,11 @@
 // desk's goroutines speak to them; the shard's answers from what it knows, and never waits.
 // For what a session is waiting it knows because sessions say so ([session.Note]).
 //
+// Beside it works the shard's clerk, which has the tenants reconciled with their brokers
+// (package reconcile): each in turn, soon after a take-over and then on a schedule, and those
+// for which an operator asks at once. The schedule's turns also write what is missing on the
+// ledger. The clerk's goroutines share nothing with the shard's.
+//
 // An idle tenant is an entry in the fold: no goroutine, no connection. One that is set aside
 // is a few more entries, and an alarm.
 package shard

@@ -21,9 +21,9 @@ const (
 	// pollInterval is how long a tenant whose follower gave up its place waits at least for
 	// its next turn: each costs it a request or two of its rate limit.
 	pollInterval = 5 * time.Second
-	// startInterval is between two followers that are started after the shard was taken over:
-	// each dials its broker.
-	startInterval = 10 * time.Millisecond
+	// startInterval is between two followers that begin, be it because many tenants begin to
+	// trade or because the shard was taken over: each reads the ledger, and dials its broker.
+	startInterval = 20 * time.Millisecond
 )
 
 // following is what a shard knows of the followers of its tenants' orders. Only the shard's
@@ -35,6 +35,7 @@ type following struct {
 	queue queue                // tenants that have open orders, perhaps, and no follower
 	rests map[string]time.Time // until when those in the queue wait at least
 
+	free     time.Time       // when the last follower begins; the next one does after it
 	ctx      context.Context // of the followers
 	stop     context.CancelFunc
 	asks     chan updates.Ask
@@ -58,8 +59,8 @@ type unfollowed struct {
 	err    error
 }
 
-// beginFollowing starts followers for the tenants that have open orders from before, one
-// after the other, in the background.
+// beginFollowing starts followers for the tenants that have open orders from before, in the
+// background.
 func (s *shard) beginFollowing(ctx context.Context) {
 	f := &s.following
 	if f.cfg = s.cfg.Updates; f.cfg == nil {
@@ -82,16 +83,9 @@ func (s *shard) scan(ctx context.Context) {
 		return
 	}
 	s.log.Debug().Int("tenants", len(tenants)).Msg("tenants that may have open orders")
-	ticker := time.NewTicker(startInterval)
-	defer ticker.Stop()
 	for _, name := range tenants {
 		select {
 		case s.following.found <- name:
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
@@ -134,7 +128,7 @@ func placed(outcome []byte) bool {
 
 // follow starts a follower of a tenant, or lets the tenant wait for a place.
 func (f *following) follow(s *shard, name string) {
-	if f.live[name] != nil || f.ctx.Err() != nil {
+	if f.live[name] != nil || f.over() {
 		return
 	}
 	if len(f.live) < f.most {
@@ -144,10 +138,16 @@ func (f *following) follow(s *shard, name string) {
 	f.wait(name, time.Time{})
 }
 
-// wait queues a tenant up, and tells those that have a place.
+// over says that nobody is started any more.
+func (f *following) over() bool { return f.ctx.Err() != nil }
+
+// wait queues a tenant up and, if there is no room, tells those that have a place.
 func (f *following) wait(name string, until time.Time) {
 	if f.queue.push(name) {
 		f.rests[name] = until
+	}
+	if len(f.live) < f.most {
+		return
 	}
 	for _, t := range f.live {
 		t.giveWay()
@@ -165,10 +165,15 @@ func (t *followed) giveWay() {
 func (f *following) start(s *shard, name string) {
 	t := &followed{inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{})}
 	f.live[name] = t
-	if f.queue.len() > 0 {
+	if f.queue.len() > 0 && len(f.live) == f.most {
 		t.giveWay()
 	}
+	now := time.Now()
+	if f.free = f.free.Add(startInterval); f.free.Before(now) {
+		f.free = now
+	}
 	one := updates.New(f.cfg, updates.Start{
+		Delay:  f.free.Sub(now),
 		Tenant: name,
 		Shard:  s.lease.Shard,
 		Epoch:  s.lease.Epoch,
@@ -208,7 +213,7 @@ func (f *following) retire(s *shard, e unfollowed) error {
 	if fenced, ok := errors.AsType[*updates.FencedError](e.err); ok {
 		return fmt.Errorf("shard: follower of tenant %s: %w", e.tenant, fenced)
 	}
-	if f.ctx.Err() != nil {
+	if f.over() {
 		return nil
 	}
 	if e.err != nil {
@@ -226,8 +231,11 @@ func (f *following) retire(s *shard, e unfollowed) error {
 
 // fill starts followers for waiting tenants while there is room.
 func (f *following) fill(s *shard, now time.Time) {
-	for f.queue.len() > 0 && len(f.live) < f.most && !now.Before(f.rests[f.queue.names[0]]) {
-		name := f.queue.pop()
+	for len(f.live) < f.most {
+		name, ok := f.queue.take(func(name string) bool { return !now.Before(f.rests[name]) })
+		if !ok {
+			return
+		}
 		delete(f.rests, name)
 		if f.live[name] == nil {
 			f.start(s, name)

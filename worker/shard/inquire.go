@@ -84,7 +84,7 @@ func (s *shard) stateOf(name string) *inquiry.TenantState {
 		Phase:   s.phase(name),
 		Read:    s.position,
 		Waiting: s.fold.Waiting(name) + len(s.rest[name]),
-		Doubts:  int(s.doubts[name].Intents),
+		Doubts:  s.doubts[name].Intents,
 	}
 	first := func(seq uint64) {
 		if seq != 0 && (st.First == 0 || seq < st.First) {

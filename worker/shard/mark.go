@@ -109,9 +109,6 @@ func (s *shard) undoneFirst() []undone {
 	for name, seq := range s.left {
 		note(name, seq)
 	}
-	for name, a := range s.aside {
-		note(name, a.held) // retention must not remove the outcome that holds a tenant
-	}
 	all := make([]undone, 0, len(first))
 	for name, seq := range first {
 		all = append(all, undone{name, seq})

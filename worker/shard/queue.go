@@ -1,5 +1,7 @@
 package shard
 
+import "slices"
+
 // queue is the tenants that wait for a session, each once, first come first served.
 type queue struct {
 	names []string
@@ -24,6 +26,18 @@ func (q *queue) pop() string {
 	q.names = q.names[1:]
 	delete(q.in, name)
 	return name
+}
+
+// take removes the first one that is ready; there may be none.
+func (q *queue) take(ready func(name string) bool) (name string, ok bool) {
+	i := slices.IndexFunc(q.names, ready)
+	if i < 0 {
+		return "", false
+	}
+	name = q.names[i]
+	q.names = slices.Delete(q.names, i, i+1)
+	delete(q.in, name)
+	return name, true
 }
 
 func (q *queue) has(name string) bool {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/shopspring/decimal"
@@ -84,14 +85,8 @@ func (b *book) ours(clientID string) (intentID string, ok bool) {
 func (b *book) fold(e ledger.Entry) error {
 	switch e.Class {
 	case ledger.Outcomes:
-		if e.Seq <= b.seen {
-			return nil
-		}
-		o, err := order.DecodeOutcome(e.Data)
-		if err != nil {
-			return fmt.Errorf("updates: outcome at sequence %d: %w", e.Seq, err)
-		}
-		b.outcome(&o, e.Seq)
+		_, err := b.heed(e)
+		return err
 	case ledger.Updates:
 		u, err := order.DecodeUpdate(e.Data)
 		if err != nil {
@@ -103,8 +98,29 @@ func (b *book) fold(e ledger.Entry) error {
 	return nil
 }
 
+// placing is what of an outcome matters here: reading it whole takes twice as long.
+type placing struct {
+	Kind          order.Kind   `json:"kind"`
+	Status        order.Status `json:"status"`
+	BrokerOrderID string       `json:"broker_order_id"`
+	ClientOrderID string       `json:"client_order_id"`
+}
+
+// heed folds a message in that is an outcome, and returns the order that it tells of, if that
+// is open.
+func (b *book) heed(e ledger.Entry) (*entry, error) {
+	if e.Seq <= b.seen {
+		return nil, nil
+	}
+	var o placing
+	if err := json.Unmarshal(e.Data, &o); err != nil {
+		return nil, fmt.Errorf("updates: outcome at sequence %d: %w", e.Seq, err)
+	}
+	return b.outcome(&o, e.Seq), nil
+}
+
 // outcome folds an outcome in, and returns the order that it tells of, if that is open.
-func (b *book) outcome(o *order.Outcome, seq uint64) *entry {
+func (b *book) outcome(o *placing, seq uint64) *entry {
 	b.seen = seq
 	switch o.Kind {
 	case order.KindOrder, order.KindReplace, order.KindClosePosition:
@@ -157,6 +173,24 @@ func (b *book) leave(e *entry) {
 	delete(b.orders, e.id)
 	delete(b.unclaimed, e.clientID)
 	b.past.add(e.id)
+	_, asked := b.ours(e.clientID)
+	switch {
+	case asked && len(b.past.kept) == 0:
+	case !b.follows(e.intentID):
+		b.past.drop(e.intentID)
+	case !asked:
+		b.past.keep(e.id, e.intentID)
+	}
+}
+
+// follows says that there is an order of an intent.
+func (b *book) follows(intentID string) bool {
+	for _, e := range b.orders {
+		if e.intentID == intentID {
+			return true
+		}
+	}
+	return false
 }
 
 // apply folds in what an update says, and returns its order. Where the update stands,

@@ -11,10 +11,7 @@ import (
 // catchUp looks up what became of every open order, and records what is not recorded yet.
 // With a feed open since before, nothing is missed then.
 func (f *Follower) catchUp(ctx context.Context) error {
-	if err := f.line(ctx); err != nil {
-		return err
-	}
-	defer f.books.Hangup()
+	defer f.hangup()
 	l := &lookup{follower: f, rows: make(map[string]*broker.Record)}
 	if err := f.drain(ctx); err != nil {
 		return err
@@ -53,7 +50,9 @@ func (f *Follower) catchUp(ctx context.Context) error {
 		return err
 	}
 	f.looked, f.unheard = time.Now(), time.Time{}
-	f.fine()
+	if f.events != nil {
+		f.fine()
+	}
 	return nil
 }
 
@@ -67,7 +66,7 @@ func (f *Follower) before(ctx context.Context, at time.Time) error {
 				if !ok { // whoever reads it next finds out
 					return nil
 				}
-				f.next = &e
+				f.next = e
 			default:
 				return nil
 			}
@@ -201,8 +200,10 @@ func (l *lookup) row(ctx context.Context, id string) (*broker.Record, error) {
 func (l *lookup) missing(ctx context.Context) ([]order.Update, error) {
 	f := l.follower
 	var looked []*entry
-	for i := 0; i < len(l.queue); i++ { // it grows
-		e := f.book.orders[l.queue[i]]
+	for len(l.queue) > 0 { // it grows
+		id := l.queue[0]
+		l.queue = l.queue[1:]
+		e := f.book.orders[id]
 		if e == nil || e.over {
 			continue
 		}
@@ -288,8 +289,11 @@ func (f *Follower) single(ctx context.Context, id string) (broker.Record, broker
 func ask[T any](ctx context.Context, f *Follower, what string, call func() (T, broker.Verdict)) (T, broker.Verdict, error) {
 	var pause backoff
 	for {
+		var none T
+		if err := f.line(ctx); err != nil {
+			return none, broker.Verdict{}, err
+		}
 		if err := f.sleep(ctx, f.pacer.next(time.Now())); err != nil {
-			var none T
 			return none, broker.Verdict{}, err
 		}
 		answer, v := call()
@@ -301,6 +305,7 @@ func ask[T any](ctx context.Context, f *Follower, what string, call func() (T, b
 			return answer, v, context.Cause(ctx)
 		}
 		f.complain(what, v.Message)
+		f.doubt(v)
 		if err := f.sleep(ctx, pause.next()); err != nil {
 			return answer, v, err
 		}

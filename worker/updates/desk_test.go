@@ -26,6 +26,7 @@ type desk struct {
 	sheet    *sheet
 	log      zerolog.Logger
 	linger   time.Duration
+	books    func() broker.Books // of exchange
 
 	mu      sync.Mutex
 	epoch   uint64
@@ -44,7 +45,10 @@ type staffed struct {
 }
 
 func newDesk(x *exchange) *desk {
-	return &desk{exchange: x, sheet: new(sheet), epoch: 1, log: zerolog.Nop(), linger: 10 * time.Second}
+	return &desk{
+		exchange: x, sheet: new(sheet), epoch: 1, log: zerolog.Nop(), linger: 10 * time.Second,
+		books: func() broker.Books { return x },
+	}
 }
 
 // outcome writes the outcome of an order and tells the follower.
@@ -84,7 +88,7 @@ func (d *desk) start() {
 	}
 	cfg := updates.Config{
 		Worker: fmt.Sprint("worker-", d.epoch), Ledger: d.sheet, Log: d.log, Linger: d.linger,
-		Books: func(context.Context, string) (broker.Books, error) { return d.exchange, nil },
+		Books: func(context.Context, string) (broker.Books, error) { return d.books(), nil },
 	}.WithDefaults()
 	ctx, stop := context.WithCancel(context.Background())
 	t := &staffed{inbox: make(chan ledger.Entry, 2), stop: stop}

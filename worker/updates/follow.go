@@ -24,7 +24,7 @@ func (f *Follower) follow(ctx context.Context) error {
 		return f.unopened(ctx, v)
 	}
 	ctx, stop := context.WithCancel(ctx)
-	events := make(chan broker.Event, buffered)
+	events := make(chan *broker.Event, buffered)
 	var ended error // to be read when events is closed
 	var reading sync.WaitGroup
 	reading.Go(func() {
@@ -36,7 +36,7 @@ func (f *Follower) follow(ctx context.Context) error {
 				return
 			}
 			select {
-			case events <- e:
+			case events <- &e:
 			case <-ctx.Done():
 				return
 			}
@@ -58,6 +58,7 @@ func (f *Follower) unopened(ctx context.Context, v broker.Verdict) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	f.doubt(v)
 	if time.Since(f.looked) >= f.cfg.Check {
 		if err := f.catchUp(ctx); err != nil {
 			return err
@@ -106,7 +107,7 @@ func (f *Follower) attend(ctx context.Context, ended *error) error {
 				}
 				return &cutError{why: (*ended).Error()}
 			}
-			f.next = &e
+			f.next = e
 		case e, ok := <-f.st.Inbox.Outcomes:
 			if err := f.hear(ctx, e, ok); err != nil {
 				return err
@@ -169,11 +170,20 @@ func (f *Follower) concerns(ctx context.Context, e *broker.Event) (*entry, error
 	if e.Kind == "trade_bust" || e.Kind == "trade_correct" {
 		f.log.Error().Str("broker_order_id", e.Order.ID).Str("event", e.Kind).Msg("the exchange took a trade back; somebody must look")
 	}
+	if e.Order.Over() && !tells(e.Kind) && f.book.orders[e.Order.ID] == nil {
+		return nil, nil // it was over long ago, and forgotten
+	}
 	one := f.about(&e.Order)
 	if one == nil || one.over {
 		return nil, nil
 	}
 	return one, f.nest(ctx, one, &e.Order)
+}
+
+// tells says that events of a kind are recorded.
+func tells(kind string) bool {
+	_, ok := orderStatus[kind]
+	return ok
 }
 
 // claimTime is how long an update of an order waits for the outcome of its intent. Brokers

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -58,7 +59,9 @@ type Start struct {
 	Tenant string
 	Shard  int
 	Epoch  uint64
-	Inbox  Inbox
+	// Delay is how long the follower waits before it begins.
+	Delay time.Duration
+	Inbox Inbox
 	// Asks takes the question of a follower whose inbox was closed because it was full.
 	Asks chan<- Ask
 	// Yield is closed when others wait for the place. Whoever starts with it closed looks
@@ -102,10 +105,11 @@ type Follower struct {
 	book  *book
 	under *written // the update on its way to the ledger
 	books broker.Books
+	lent  bool // books are somebody else's
 	pacer pacer
 
-	events <-chan broker.Event // of the open feed; closed when it has ended
-	next   *broker.Event       // taken from it, and not dealt with yet
+	events <-chan *broker.Event // of the open feed; closed when it has ended
+	next   *broker.Event        // taken from it, and not dealt with yet
 
 	trouble string    // the last one, until all is well
 	looked  time.Time // when it last looked everything up
@@ -132,6 +136,9 @@ var (
 // ([*FencedError]). Afterwards [Follower.Open] says whether orders are open.
 func (f *Follower) Run(ctx context.Context) error {
 	defer f.hangup()
+	if err := wait(ctx, f.st.Delay); err != nil {
+		return err
+	}
 	for {
 		err := f.load(ctx)
 		if err == nil {
@@ -172,7 +179,7 @@ func (f *Follower) serve(ctx context.Context) error {
 		if time.Since(opened) > lastDelay {
 			pause = backoff{} // it was no quick failure
 		}
-		if err := f.sleep(ctx, max(pause.next(), cut.wait)); err != nil {
+		if err := f.sleep(ctx, max(pause.next(), min(cut.wait, maxAway))); err != nil {
 			return err
 		}
 	}
@@ -219,12 +226,12 @@ func (f *Follower) hear(ctx context.Context, e ledger.Entry, ok bool) error {
 	if !ok {
 		return f.again(ctx)
 	}
-	before := f.book.seen
-	if err := f.book.fold(e); err != nil {
+	placed, err := f.book.heed(e)
+	if err != nil {
 		f.log.Error().Err(err).Msg("a message of the ledger makes no sense; going on without it")
 	}
-	if f.book.seen > before {
-		f.listen()
+	if placed != nil && !placed.heard && f.unheard.IsZero() {
+		f.unheard = time.Now().Add(patience)
 	}
 	return nil
 }
@@ -243,13 +250,6 @@ func (f *Follower) drain(ctx context.Context) error {
 	}
 }
 
-// listen sets an alarm for orders of which nothing is heard.
-func (f *Follower) listen() {
-	if f.unheard.IsZero() && f.book.mute() {
-		f.unheard = time.Now().Add(patience)
-	}
-}
-
 // again gets a new inbox and reads from the ledger what the old one did not take.
 func (f *Follower) again(ctx context.Context) error {
 	reply := make(chan Inbox, 1)
@@ -263,7 +263,7 @@ func (f *Follower) again(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer f.listen()
+	f.unheard = time.Now().Add(patience)
 	return f.read(ctx, f.book.seen+1, f.st.Inbox.Position, f.book.fold, ledger.Outcomes)
 }
 
@@ -327,6 +327,14 @@ func (f *Follower) line(ctx context.Context) error {
 func (f *Follower) hangup() {
 	if f.books != nil {
 		f.books.Hangup()
+	}
+}
+
+// doubt drops a line whose keys the broker does not know: the tenant may have others by now.
+func (f *Follower) doubt(v broker.Verdict) {
+	if v.Kind == broker.Rejected && (v.HTTPStatus == http.StatusUnauthorized || v.HTTPStatus == http.StatusForbidden) && !f.lent {
+		f.hangup()
+		f.books = nil
 	}
 }
 

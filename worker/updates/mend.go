@@ -25,7 +25,7 @@ type Mender struct {
 // It does not close books.
 func NewMender(cfg *Config, st Start, books broker.Books) *Mender {
 	f := New(cfg, st)
-	f.books = books
+	f.books, f.lent = books, true
 	return &Mender{follower: f}
 }
 

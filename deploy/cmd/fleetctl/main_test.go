@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/orderfleet/orderfleet/deploy/history"
+	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
@@ -16,7 +19,10 @@ func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
 
 func TestCommands(t *testing.T) {
 	server := ledgertest.Provision(t, 2).ConnectedUrl()
-	exported := filepath.Join(t.TempDir(), "exported")
+	exported, tenants := filepath.Join(t.TempDir(), "exported"), filepath.Join(t.TempDir(), "tenants.yaml")
+	if err := os.WriteFile(tenants, []byte("broker: http://127.0.0.1:1\ntenants:\n  acme: {key_id: a, secret: s}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -50,11 +56,21 @@ func TestCommands(t *testing.T) {
 		{"an export of no export", []string{"export", "--from", t.TempDir(), "--to", exported + "2"}, 1, "no manifest"},
 		{"a stretch that ends before it begins", []string{"export", "--to", exported, "--since", "1h", "--until", "2h"}, 2, "--until"},
 		{"a stretch without numbers", []string{"export", "--to", exported, "--from-seq", "5", "--to-seq", "4"}, 2, "--to-seq"},
+		{"reconcile nobody", []string{"reconcile", "--server", server}, 2, "--all"},
+		{"reconcile some and all", []string{"reconcile", "acme", "--all", "--server", server}, 2, "--all"},
+		{"a repair without reason", []string{"reconcile", "acme", "--repair", "--server", server}, 2, "--reason"},
+		{"reconcile no tenant", []string{"reconcile", "a.b", "--server", server}, 2, "a.b"},
+		{"reconcile all, of none", []string{"reconcile", "--all", "--server", server}, 0, "0 tenants reconciled"},
+		{"reconcile without workers", []string{"reconcile", "acme", "--server", server}, 1, "SHARD 1: 1 tenants were not reconciled: acme"},
+		{"reconcile without workers, as JSON", []string{"reconcile", "acme", "-o", "json", "--server", server}, 1, `"problem":"inquiry: nobody answers`},
 		{"an audit", []string{"audit", "--server", server}, 0, "only the fleet's ledger was audited"},
 		{"an audit of an export", []string{"audit", "acme", "--from", exported, "-o", "json"}, 0, `"digest":"`},
 		{"an audit of what is not in it", []string{"audit", "b", "--from", exported + ".zip"}, 1, "outside of the export"},
 		{"an audit of no tenant", []string{"audit", "a.b", "--server", server}, 2, "a.b"},
 		{"an audit without the tenants file", []string{"audit", "--broker", exported + "/none", "--server", server}, 2, "--broker"},
+		{"an audit with a paper broker", []string{"audit", "--broker", paperLedger(t), "--server", server}, 0, "0 orders at the paper broker"},
+		{"an audit with the tenants' accounts", []string{"audit", "b", "--broker", tenants, "--server", server}, 0, "0 orders at the tenants' accounts"},
+		{"an audit without a broker that answers", []string{"audit", "--broker", "http://127.0.0.1:1", "--server", server}, 1, "127.0.0.1:1"},
 		{"an audit that finds something", []string{"audit", "--from", broken(t)}, 1, "unreadable"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},
@@ -70,6 +86,14 @@ func TestCommands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// paperLedger is the address of a paper broker's ledger.
+func paperLedger(t *testing.T) string {
+	t.Helper()
+	srv := httptest.NewServer(paper.New(paper.Config{}).Admin())
+	t.Cleanup(srv.Close)
+	return srv.URL
 }
 
 // broken is an export of a ledger with a violation.

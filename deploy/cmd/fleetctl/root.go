@@ -35,11 +35,12 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
   fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
   fleetctl replay --tenant acme --since 2h
   fleetctl audit --since 24h --broker tenants.yaml
+  fleetctl reconcile --all --since 24h
   fleetctl release acme --reason "the order is not at the broker"`,
 	})
 	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
-	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c), newAudit(c))
+	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c), newAudit(c), newReconcile(c))
 	return cmd
 }
 

@@ -1,0 +1,137 @@
+package updates_test
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/rs/zerolog"
+)
+
+// forgotten lets the shard have so much traffic that the next owner does not read what was
+// over before.
+var forgotten = step{"much happens on the shard", func(d *trader) {
+	d.sheet.mu.Lock()
+	defer d.sheet.mu.Unlock()
+	for range 5000 {
+		d.sheet.put(ledger.Intents, nil)
+	}
+}}
+
+// told tells the feeds of something else that happened to an order than fills and ends.
+func told(n int, kind string) step {
+	return step{kind, func(d *trader) {
+		x := d.exchange
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		for _, b := range x.orders {
+			if b.ID != d.of(n) {
+				continue
+			}
+			for f := range x.feeds {
+				f.events <- broker.Event{Kind: kind, At: x.at, Order: x.shown(b, false)}
+			}
+		}
+	}}
+}
+
+// TestOldOrdersStayOver: whatever else the broker tells of an order that was over long ago,
+// its fills are not recorded again.
+func TestOldOrdersStayOver(t *testing.T) {
+	for _, kind := range []string{"trade_bust", "trade_correct", "order_cancel_rejected"} {
+		day := []step{
+			place(10, order.Simple, false), later(time.Second),
+			trade(0, 4), later(time.Second), trade(0, 6), later(time.Second),
+			place(5, order.Simple, false), later(time.Second), trade(1, 5), later(time.Second),
+			forgotten, place(5, order.Simple, false), later(time.Second), trade(2, 1), later(time.Second),
+			takeOver, later(time.Second),
+			told(0, kind), later(3 * time.Second),
+		}
+		if differs := live(t, newExchange(), nil, day); differs != "" {
+			t.Errorf("%s: %s", kind, differs)
+		}
+	}
+}
+
+// TestOldLegsStayOver: an order that hangs on one which is still open, and was over long ago,
+// is not recorded again, whatever its tenant did meanwhile.
+func TestOldLegsStayOver(t *testing.T) {
+	oco := step{"place an OCO order", func(d *trader) {
+		x, clientID := d.exchange, "acme.intent-0"
+		id := x.book(clientID, 5, order.OCO)
+		x.mu.Lock()
+		b := x.find(id)
+		leg := x.enter("the-brokers-own", 5, order.OCO)
+		leg.parent, leg.intentID = b, b.intentID
+		b.legs = append(b.legs, leg)
+		x.mu.Unlock()
+		d.placed(order.KindOrder, clientID, id, false)
+	}}
+	move := step{"move its leg", func(d *trader) { d.exchange.replace(d.leg(0, 0), "somebody") }}
+	day := []step{oco, later(time.Second), move, later(time.Second)}
+	for i := range 2100 {
+		day = append(day, place(1, order.Simple, false), later(time.Millisecond), trade(i+1, 1), later(time.Millisecond))
+	}
+	day = append(day, later(time.Minute), takeOver, later(time.Minute))
+	if differs := live(t, newExchange(), nil, day); differs != "" {
+		t.Error(differs)
+	}
+}
+
+// locked is an exchange that knows its account by other keys since a while.
+type locked struct{ *exchange }
+
+var unauthorized = broker.Verdict{Kind: broker.Rejected, HTTPStatus: 401, Message: "unauthorized."}
+
+func (locked) Orders(context.Context, broker.OrdersQuery) ([]broker.Record, broker.Verdict) {
+	return nil, unauthorized
+}
+func (locked) Follow(context.Context) (broker.Feed, broker.Verdict) { return nil, unauthorized }
+
+// TestNewKeys: a tenant's keys are changed, first here or first at the broker, while its
+// orders are open; the follower goes on with the new ones.
+func TestNewKeys(t *testing.T) {
+	x := newExchange()
+	made := 0
+	prepare := func(d *desk) {
+		d.books = func() broker.Books {
+			if made++; made < 4 {
+				return locked{x}
+			}
+			return x
+		}
+	}
+	day := []step{place(10, order.Simple, false), later(time.Second), trade(0, 4), later(time.Second), end(0, order.EventCanceled)}
+	if differs := live(t, x, prepare, day); differs != "" {
+		t.Error(differs)
+	}
+}
+
+// feedless is an exchange that opens no feed, and asks to be left alone for long.
+type feedless struct{ *exchange }
+
+func (feedless) Follow(context.Context) (broker.Feed, broker.Verdict) {
+	return nil, broker.Verdict{Kind: broker.RetryAfter, HTTPStatus: 429, Wait: time.Hour, Message: "no feed for you"}
+}
+
+// TestNoFeed: where no feed opens, the lists are looked at all the same, and the log says so
+// once.
+func TestNoFeed(t *testing.T) {
+	x := newExchange()
+	var log bytes.Buffer
+	prepare := func(d *desk) {
+		d.log = zerolog.New(&log)
+		d.books = func() broker.Books { return feedless{x} }
+	}
+	day := []step{place(10, order.Simple, false), later(time.Second), trade(0, 4), later(10 * time.Minute), end(0, order.EventCanceled)}
+	if differs := live(t, x, prepare, day); differs != "" {
+		t.Error(differs)
+	}
+	if n := bytes.Count(log.Bytes(), []byte("\n")); n != 1 {
+		t.Errorf("%d lines of the log:\n%s", n, &log)
+	}
+}
