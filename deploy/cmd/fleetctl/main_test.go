@@ -50,7 +50,7 @@ func TestCommands(t *testing.T) {
 		{"a replay to live for a blank", []string{"replay", "--to", "live", "--reason", " ", "--server", server}, 2, "--reason: say why"},
 		{"a release without reason", []string{"release", "acme", "--server", server}, 2, "--reason"},
 		{"an export", []string{"export", "--to", exported, "--server", server}, 0, "1 messages of the ledger at nats://"},
-		{"an export of an export", []string{"export", "--from", exported, "--tenant", "acme", "--to", exported + ".zip", "-o", "json"}, 0, `"messages":1`},
+		{"an export of an export", []string{"export", "--from", exported, "acme", "--to", exported + ".zip", "-o", "json"}, 0, `"messages":1`},
 		{"an export over another", []string{"export", "--from", exported, "--to", exported}, 1, "overwrites nothing"},
 		{"an export to nowhere", []string{"export", "--server", server}, 2, "--to"},
 		{"an export of no export", []string{"export", "--from", t.TempDir(), "--to", exported + "2"}, 1, "no manifest"},

@@ -49,6 +49,11 @@ func (s *settling) chosen(cmd *cobra.Command, args []string) ([]fleetctl.Failed,
 			return nil, missing(f, id)
 		}
 	}
+	for i := range found {
+		if f := &found[i]; f.Settled() {
+			return nil, fmt.Errorf("intent %s of tenant %s is settled already: %s; see fleetctl failed show %[2]s %[1]s", f.Outcome.IntentID, f.Tenant, f.Done())
+		}
+	}
 	return found, nil
 }
 
