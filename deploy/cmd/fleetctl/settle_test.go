@@ -91,4 +91,10 @@ func TestFailedSettled(t *testing.T) {
 	if out := failed("list"); out != "no failed intents\n" {
 		t.Errorf("left: %s", out)
 	}
+	for id, done := range map[string]string{"a": "1, last accepted", "c": "dropped"} {
+		code, out, problems := run(t, "--server", nc.ConnectedUrl(), "failed", "retry", "acme", id, "--reason", "again", "--yes")
+		if code != 1 || !strings.Contains(problems, "is settled already: "+done) {
+			t.Errorf("%s again: exit code %d: %s%s", id, code, out, problems)
+		}
+	}
 }
