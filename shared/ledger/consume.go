@@ -151,13 +151,10 @@ var errLags = errors.New("the consumer's server is behind the stream's leader")
 // has missed anything: its consumer is at any of the servers that have the stream, and that
 // one may lag behind what was acknowledged long ago.
 func (r *reading) whole(ctx context.Context) error {
-	next := uint64(1)
-	switch r.cfg.DeliverPolicy {
-	case jetstream.DeliverByStartSequencePolicy:
-		next = r.cfg.OptStartSeq
-	case jetstream.DeliverByStartTimePolicy:
+	if r.cfg.DeliverPolicy == jetstream.DeliverByStartTimePolicy {
 		return nil // the leader cannot be asked so
 	}
+	next := max(r.cfg.OptStartSeq, 1)
 	subjects := r.cfg.FilterSubjects
 	switch {
 	case r.cfg.FilterSubject != "":
