@@ -14,11 +14,16 @@ type track struct {
 	accepted bool
 	ended    bool
 	filled   *decimal.Decimal // in all; nil if nothing is known
+	gaps   []gap            // before it, what was not told
 	// Of an order with updates: the last of them, its tenant, and the intent it is of.
 	last   uint64
 	tenant string
 	owner  uint64
 }
+
+// gap is a part of what is filled of an order of which no fill tells: what was filled before it,
+// and after.
+type gap struct{ from, to decimal.Decimal }
 
 // accept notes that an intent may have an order now, or one before the stretch that had its id.
 func (s *shard) accept(e *ledger.Entry, w *waiting, o *order.Outcome) {
@@ -76,11 +81,15 @@ func (s *shard) update(e *ledger.Entry) {
 		t.tenant, t.owner = e.Tenant, s.key(e.Tenant, intentOf(e.Tenant, &u))
 	}
 	t.last = e.Seq
-	if sequels[u.Event] || u.Late { // that it was missing, the fill behind it has shown
-		return
-	}
 	fill := u.Event == order.EventFill || u.Event == order.EventPartialFill
 	switch {
+	case sequels[u.Event]:
+		return
+	case fill && u.Late: // that it was missing, the fill behind it has shown
+		if !t.fits(&u, s.whole() || t.accepted) {
+			s.find(SecondFill, e.Tenant, fmt.Sprintf("update %d of %s counts a fill of order %s again, late: %s up to %s in all, of %s that were told", e.Seq, e.Tenant, u.BrokerOrderID, u.Qty, u.FilledQty, shown(t.filled)), before, e.Seq)
+		}
+		return
 	case fill && t.counted(&u):
 		s.find(SecondFill, e.Tenant, fmt.Sprintf("update %d of %s counts a fill of order %s again: %s in all, and %s before", e.Seq, e.Tenant, u.BrokerOrderID, u.FilledQty, t.filled), before, e.Seq)
 		return
@@ -88,6 +97,7 @@ func (s *shard) update(e *ledger.Entry) {
 		s.find(AfterEnd, e.Tenant, fmt.Sprintf("update %d of %s, %s, comes behind the end of order %s", e.Seq, e.Tenant, u.Event, u.BrokerOrderID), before, e.Seq)
 		return
 	case fill && !t.adds(&u, s.whole() || t.accepted):
+		t.gaps = append(t.gaps, gap{zero(t.filled), u.FilledQty.Sub(*u.Qty)})
 		s.find(LostFill, e.Tenant, fmt.Sprintf("update %d of %s says that %s of order %s is filled, %s of it now, but %s was before", e.Seq, e.Tenant, u.FilledQty, u.BrokerOrderID, u.Qty, shown(t.filled)), e.Seq)
 	}
 	if u.FilledQty != nil && fill {
@@ -120,6 +130,36 @@ func (t *track) adds(u *order.Update, whole bool) bool {
 		before = *t.filled
 	}
 	return before.Add(*u.Qty).Equal(*u.FilledQty)
+}
+
+// fits says whether a fill that was told late is one that was missing, and notes that it is there;
+// of an order that is older than the stretch, any may be.
+func (t *track) fits(u *order.Update, whole bool) bool {
+	if u.FilledQty == nil || u.Qty == nil || !whole {
+		return true
+	}
+	from, to := u.FilledQty.Sub(*u.Qty), *u.FilledQty
+	if t.ended && to.GreaterThan(zero(t.filled)) && !from.LessThan(zero(t.filled)) { // before the end, and behind all fills
+		t.gaps = append(t.gaps, gap{zero(t.filled), from})
+		t.filled = u.FilledQty
+		return true
+	}
+	for i, g := range t.gaps {
+		if from.LessThan(g.from) || to.GreaterThan(g.to) {
+			continue
+		}
+		t.gaps[i] = gap{g.from, from}
+		t.gaps = append(t.gaps, gap{to, g.to})
+		return true
+	}
+	return false
+}
+
+func zero(d *decimal.Decimal) decimal.Decimal {
+	if d == nil {
+		return decimal.Zero
+	}
+	return *d
 }
 
 func shown(d *decimal.Decimal) string {
