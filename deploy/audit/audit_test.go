@@ -93,6 +93,16 @@ func TestExcused(t *testing.T) {
 			s.say(in, "new", 0, 0).body.(*order.Update).BrokerOrderID = "leg"
 			return history.Stretch{}
 		}, func(r *audit.Report) int { return r.Updates }},
+		{"fills of a replacement that counts in what was filled before it", func(s *story) history.Stretch {
+			in := s.ask("a", "1", 9)
+			s.accept(in)
+			s.say(in, "partial_fill", 2, 2)
+			next := s.ask("a", "2", 9)
+			s.accept(next)
+			s.say(in, "replaced", 0, 2).body.(*order.Update).ReplacedBy = "order of a.2"
+			s.say(next, "fill", 7, 9)
+			return history.Stretch{}
+		}, func(r *audit.Report) int { return r.Updates - 2 }},
 		{"fills of an order before the stretch", func(s *story) history.Stretch {
 			in := s.ask("a", "1", 9)
 			s.accept(in)

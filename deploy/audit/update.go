@@ -14,7 +14,8 @@ type track struct {
 	accepted bool
 	ended    bool
 	filled   *decimal.Decimal // in all; nil if nothing is known
-	gaps   []gap            // before it, what was not told
+	gaps     []gap            // before it, what was not told
+	heired   *decimal.Decimal // filled of the order whose place it took; nil if it took none
 	// Of an order with updates: the last of them, its tenant, and the intent it is of.
 	last   uint64
 	tenant string
@@ -103,7 +104,10 @@ func (s *shard) update(e *ledger.Entry) {
 	if u.FilledQty != nil && fill {
 		t.filled = u.FilledQty
 	}
-	t.ended = ends[u.Event]
+	if t.ended = ends[u.Event]; u.ReplacedBy != "" {
+		before := zero(t.filled)
+		s.track(e.Tenant, u.ReplacedBy).heired = &before
+	}
 }
 
 // intentOf is the intent that an update says it is of.
@@ -120,14 +124,18 @@ func (t *track) counted(u *order.Update) bool {
 }
 
 // adds says whether a fill is what was filled before and what it says itself; of an order that
-// is older than the stretch, the first fill may be any.
+// is older than the stretch, the first fill may be any. Some brokers count in of a replacement
+// what was filled of the order before it.
 func (t *track) adds(u *order.Update, whole bool) bool {
 	if u.FilledQty == nil || u.Qty == nil || t.filled == nil && !whole {
 		return true
 	}
 	before := decimal.Zero
-	if t.filled != nil {
+	switch {
+	case t.filled != nil:
 		before = *t.filled
+	case t.heired != nil && u.FilledQty.Equal(t.heired.Add(*u.Qty)):
+		return true
 	}
 	return before.Add(*u.Qty).Equal(*u.FilledQty)
 }
