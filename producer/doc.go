@@ -5,7 +5,7 @@
 // order id. A publish that failed with [ErrUnknown] may have been acknowledged without
 // us hearing of it: publishing it again, with the same id, is safe and leaves one.
 //
-//	Publish --ack--> Receipt --Await--> Outcome
+//	Publish --ack--> Receipt --Await--> Outcome --AwaitUntil--> Life: filled, or done
 //
 // A tenant's intents reach the broker in the order in which they were published, one
 // after the other's acknowledgement; see [Producer.PublishAll] for many at once.

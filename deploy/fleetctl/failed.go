@@ -228,7 +228,7 @@ func PrintFailed(w io.Writer, all []Failed) {
 	fmt.Fprintln(table, "TENANT\tINTENT\tWHAT\tFAILED\tATTEMPTS\tRETRIES\tWHY")
 	for _, f := range all {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", printable(f.Tenant), printable(f.Outcome.IntentID), printable(f.what()),
-			f.Outcome.Committed.UTC().Format(time.RFC3339), f.Outcome.Attempts, f.retries(), printable(f.Outcome.Message))
+			f.Outcome.Committed.UTC().Format(time.RFC3339), f.Outcome.Attempts, f.Done(), printable(f.Outcome.Message))
 	}
 	table.Flush() //nolint:errcheck // as any print to w
 }
@@ -261,8 +261,8 @@ func (f *Failed) what() string {
 	return string(f.Intent.Kind)
 }
 
-// retries says what was done about it.
-func (f *Failed) retries() string {
+// Done says what was done about it.
+func (f *Failed) Done() string {
 	if f.Dropped != nil {
 		return "dropped"
 	}

@@ -3,6 +3,7 @@ package fleetctl_test
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
+	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -141,7 +143,7 @@ func TestFilters(t *testing.T) {
 		if len(found) != 1 {
 			t.Fatalf("%d found to drop: %+v", len(found), found)
 		}
-		if _, err := found[0].Drop(t.Context(), d.Ledger, fleetctl.Why{By: "ann", Reason: "too late"}); err != nil {
+		if _, _, err := found[0].Drop(t.Context(), d.Ledger, fleetctl.Why{By: "ann", Reason: "too late"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -209,6 +211,35 @@ func TestRetriesAlone(t *testing.T) {
 	}
 	if found := d.list(fleetctl.Filter{Tenant: "acme"}); len(found) != 1 || found[0].Outcome.IntentID != "open" {
 		t.Errorf("of the first ones: %+v", found)
+	}
+}
+
+// TestNothingBehindWhatWaits: behind an intent that has no outcome in time, nothing of its
+// tenant is driven; others are.
+func TestNothingBehindWhatWaits(t *testing.T) {
+	d := newDesk(t) // no worker
+	for _, id := range []string{"a", "b"} {
+		d.end("acme", id, d.publish("acme", buy(id)), order.Failed)
+	}
+	d.end("beta", "a", d.publish("beta", buy("a")), order.Failed)
+	p, err := producer.New(t.Context(), d.JetStream().Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := fleetctl.Why{By: "ann", Reason: "back", Lifetime: 100*time.Millisecond - time.Minute} // a minute beyond that is soon
+	err = fleetctl.Drive(t.Context(), p, d.list(fleetctl.Filter{}), why, 0, func(r fleetctl.Result) error {
+		t.Errorf("%s", r)
+		return nil
+	})
+	if !errors.Is(err, fleetctl.ErrWaits) || !errors.Is(err, fleetctl.ErrNotSettled) || !strings.Contains(err.Error(), "b of acme: not settled: nothing was published") {
+		t.Errorf("%v", err)
+	}
+	driven := make(map[string]int)
+	for _, f := range d.list(fleetctl.Filter{All: true}) {
+		driven[f.Tenant+"."+f.Outcome.IntentID] = len(f.Retries)
+	}
+	if want := map[string]int{"acme.a": 1, "acme.b": 0, "beta.a": 1}; !maps.Equal(driven, want) {
+		t.Errorf("driven again: %v, wanted %v", driven, want)
 	}
 }
 

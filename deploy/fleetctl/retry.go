@@ -7,7 +7,6 @@ import (
 	"maps"
 	"time"
 
-	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
@@ -50,13 +49,14 @@ func (f *Failed) Again(w Why) (order.Intent, error) {
 	return again, nil
 }
 
-// Drop writes on the ledger that a failed intent is not to be driven again.
-func (f *Failed) Drop(ctx context.Context, l *ledger.Ledger, w Why) (order.Control, error) {
-	said := order.Control{Version: order.Version, Verb: order.Drop, IntentID: f.Outcome.IntentID, By: w.By, Reason: w.Reason, At: time.Now().UTC()}
-	if _, err := l.Control(ctx, f.Tenant, said); err != nil {
-		return said, fmt.Errorf("fleetctl: drop intent %s of tenant %s: %w", f.Outcome.IntentID, f.Tenant, err)
+// Drop writes on the ledger that a failed intent is not to be driven again, and returns what
+// it wrote, with its sequence number.
+func (f *Failed) Drop(ctx context.Context, l *ledger.Ledger, w Why) (said order.Control, seq uint64, err error) {
+	said = order.Control{Version: order.Version, Verb: order.Drop, IntentID: f.Outcome.IntentID, By: w.By, Reason: w.Reason, At: time.Now().UTC()}
+	if seq, err = l.Control(ctx, f.Tenant, said); err != nil {
+		return said, 0, fmt.Errorf("fleetctl: drop intent %s of tenant %s: %w", f.Outcome.IntentID, f.Tenant, err)
 	}
-	return said, nil
+	return said, seq, nil
 }
 
 // Result is what became of an intent that was driven again.
@@ -80,17 +80,3 @@ func (r Result) String() string {
 
 // ErrWaits says that an intent was published, and had no outcome in time.
 var ErrWaits = errors.New("no outcome yet: it is published, behind the tenant's intents that wait; is a worker serving, is the tenant held (fleetctl release)?")
-
-// Drive publishes an intent that drives another one again and waits for its outcome, for a
-// minute beyond its expiry at most.
-func Drive(ctx context.Context, p *producer.Producer, tenant string, again order.Intent) (Result, error) {
-	r := Result{Tenant: tenant, RetryOf: again.RetryOf, ID: again.ID}
-	receipt, err := p.Publish(ctx, tenant, again)
-	if err != nil {
-		return r, err
-	}
-	patient, cancel := context.WithDeadlineCause(ctx, again.ExpiresAt.Add(time.Minute), ErrWaits)
-	defer cancel()
-	r.Outcome, err = p.Await(patient, receipt)
-	return r, err
-}

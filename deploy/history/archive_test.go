@@ -3,17 +3,20 @@ package history_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/deploy/history"
 	"github.com/orderfleet/orderfleet/shared/ledger"
@@ -229,6 +232,64 @@ func TestDamage(t *testing.T) {
 				t.Errorf("not noticed: %v", err)
 			}
 		})
+	}
+}
+
+// TestForged: a file that another one of the same shape, and the same size, stands for is
+// noticed before anything of it is delivered.
+func TestForged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "x")
+	a := export(t, fill(t), history.Stretch{Tenants: []string{"b"}}, dir)
+	path := filepath.Join(dir, a.Manifest().Files[0].Name)
+	packed := contents(t, path)
+	unpack, err := zstd.NewReader(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unpack.Close()
+	lines, err := unpack.DecodeAll(packed, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pack, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := pack.EncodeAll(regexp.MustCompile(`,"header[^}]*}`).ReplaceAll(lines, nil), nil)
+	room := len(packed) - len(forged) - 8 // a frame that readers skip has 8 bytes before its content
+	if room < 0 || len(forged) < 8 {
+		t.Fatalf("a forgery of %d bytes for %d", len(forged), len(packed))
+	}
+	forged = binary.LittleEndian.AppendUint32(append(forged, 0x50, 0x2a, 0x4d, 0x18), uint32(room))
+	forged = append(forged, make([]byte, room)...)
+	if err := os.WriteFile(path, forged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = a.Read(t.Context(), history.Stretch{}, quiet, func(int, ledger.Entry) error {
+		t.Error("a message of it was delivered")
+		return nil
+	})
+	if _, ok := errors.AsType[*history.DamagedError](err); !ok {
+		t.Errorf("not noticed: %v", err)
+	}
+}
+
+// TestStretchHolds: what is of no tenant is meant with each, within the same bounds.
+func TestStretchHolds(t *testing.T) {
+	at := time.Now()
+	s := history.Stretch{Tenants: []string{"b"}, From: 2, To: 4, Since: at, Until: at.Add(time.Hour)}
+	for _, tc := range []struct {
+		tenant string
+		seq    uint64
+		at     time.Time
+		holds  bool
+	}{
+		{"b", 2, at, true}, {"b", 4, at.Add(time.Hour - 1), true}, {"", 3, at, true},
+		{"c", 3, at, false}, {"b", 1, at, false}, {"", 5, at, false}, {"b", 3, at.Add(-1), false}, {"b", 3, at.Add(time.Hour), false},
+	} {
+		if got := s.Holds(ledger.Entry{Tenant: tc.tenant, Seq: tc.seq, Time: tc.at}); got != tc.holds {
+			t.Errorf("%q at %d, %s: %t", tc.tenant, tc.seq, tc.at, got)
+		}
 	}
 }
 

@@ -128,7 +128,7 @@ func TestDrive(t *testing.T) {
 	why.Lifetime = time.Nanosecond
 	n := 0
 	err = replay.Drive(t.Context(), s.Producer, found, why, 0, func(fleetctl.Result) error { n++; return nil })
-	if !errors.Is(err, replay.ErrNotSettled) || n != 1 {
+	if !errors.Is(err, fleetctl.ErrNotSettled) || n != 1 {
 		t.Errorf("%d results, %v", n, err)
 	}
 }
@@ -153,7 +153,7 @@ func TestDriveIsLeft(t *testing.T) {
 	}
 	cancel()
 	driving.Wait()
-	if !errors.Is(err, context.Canceled) || !errors.Is(err, replay.ErrNotSettled) {
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, fleetctl.ErrNotSettled) {
 		t.Errorf("%v", err)
 	}
 	if all := read(t, d.Ledger, replay.Selection{}); len(all) != 3 {

@@ -3,6 +3,7 @@ package replay_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,12 +130,16 @@ func TestOriginalPace(t *testing.T) {
 	late := ledgertest.Lateness(t)
 	var came []time.Time
 	begun := time.Now()
-	err := replay.Play(t.Context(), history.Live(d.Ledger), all, replay.Original, noWait, func(*replay.Asked) error {
+	src := &paced{Source: history.Live(d.Ledger)}
+	err := replay.Play(t.Context(), src, all, replay.Original, noWait, func(*replay.Asked) error {
 		came = append(came, time.Now())
 		return nil
 	})
 	if err != nil || len(came) != len(all) {
 		t.Fatalf("%d of %d came, %v", len(came), len(all), err)
+	}
+	if int(src.shards.Load()) != len(shard) {
+		t.Errorf("the server paced %d shards of %d", src.shards.Load(), len(shard))
 	}
 	// Each message may be late by what the policy takes for no gap, a millisecond, and by
 	// what this machine is late in waking up four: the server's loop, the client's reader, the
@@ -149,6 +154,21 @@ func TestOriginalPace(t *testing.T) {
 			t.Errorf("%d came %s after the one before, then %s: %s are more than %s", i, got, want, diff, tolerance)
 		}
 	}
+}
+
+// paced counts the shards that a server is asked to pace.
+type paced struct {
+	history.Source
+	shards atomic.Int64
+}
+
+type replayer interface {
+	Replay(ctx context.Context, shard int, start ledger.Start, end uint64, deliver func(ledger.Entry) error) error
+}
+
+func (p *paced) Replay(ctx context.Context, shard int, start ledger.Start, end uint64, deliver func(ledger.Entry) error) error {
+	p.shards.Add(1)
+	return p.Source.(replayer).Replay(ctx, shard, start, end, deliver)
 }
 
 // TestOriginalPaceIsLeft: deliver's error ends it, and ctx too, while shards wait.

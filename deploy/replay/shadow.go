@@ -31,8 +31,8 @@ type Conditions struct {
 	// pace: at another one it would let go either everything or too little.
 	PerMinute int
 	// Faults of each tenant's broker; their accounts are tenants. One with a count needs an
-	// operation. One with a probability below 1 strikes the same request a few times at
-	// most, unless it says how often itself.
+	// operation, and none can be of the stream. One with a probability below 1 strikes the same
+	// request a few times at most, unless it says how often itself.
 	Faults []paper.Fault
 	// Seed of faults.
 	Seed uint64
@@ -126,6 +126,9 @@ func (s *shadow) faults() ([]paper.Fault, error) {
 		f := &all[i]
 		if f.Count > 0 && f.Operation == paper.Any {
 			return nil, fmt.Errorf("%w: a fault with a count needs an operation", ErrConditions)
+		}
+		if f.Operation == paper.Stream {
+			return nil, fmt.Errorf("%w: a fault of the stream changes nothing: what is compared is the broker's own books", ErrConditions)
 		}
 		if f.Probability > 0 && f.Probability < 1 && f.Most == 0 {
 			f.Most = mostStrikes

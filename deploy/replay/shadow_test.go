@@ -261,6 +261,7 @@ func TestConditions(t *testing.T) {
 	for _, c := range []replay.Conditions{
 		{Faults: []paper.Fault{{Kind: "none"}}},
 		{Faults: []paper.Fault{{Kind: paper.Error, Count: 1}}},
+		{Faults: []paper.Fault{{Operation: paper.Stream, Kind: paper.Drop}}},
 		{PerMinute: 10},
 		{PerMinute: 10, Pace: 2},
 	} {

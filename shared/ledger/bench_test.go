@@ -74,3 +74,28 @@ func BenchmarkFold(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkUnsettled finds the tenants with open orders among ten thousand of a shard.
+func BenchmarkUnsettled(b *testing.B) {
+	const tenants = 10_000
+	l, _ := ledgertest.Open(b, 1)
+	for n := range tenants {
+		name := fmt.Sprint("tenant-", n)
+		seq, err := appendOutcome(b, l, name, order.Outcome{IntentSeq: 1, Kind: order.KindOrder, Status: order.Accepted, Worker: "w", Epoch: 1}, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n%100 == 0 {
+			continue
+		}
+		if _, err := appendUpdate(b, l, name, fill("order", seq+1), 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		open, err := l.Unsettled(b.Context(), 0)
+		if err != nil || len(open) != tenants/100 {
+			b.Fatalf("%d are open: %v", len(open), err)
+		}
+	}
+}

@@ -31,6 +31,18 @@
 // connection is found out by the peek before a byte is risked; what the peek cannot
 // see is a close under way, and that ends as Unknown.
 //
+// # The second line
+//
+// A client that serves as [broker.Books] reads lists over the same kind of connection. Its
+// feed is a websocket, dialled anew for each; whoever follows it owns it. The feed's one
+// goroutine asks for signs of life and closes a connection that gives none; what was missed
+// then, the lists tell:
+//
+//	       authenticate, listen          every Ping          no answer, nothing read
+//	dialled ───────────────────▶ open ─────────────▶ asked ───────────────────────▶ closed
+//	                              ▲                    │                               ▲
+//	                              └──── answered ──────┘      cut, nonsense, Close ────┘
+//
 // # What a fault proves
 //
 //	no connection; the first write took no byte         Unsent
@@ -68,7 +80,7 @@
 //
 // It also accepts bodies that are not JSON (FuzzResponse found that). Two more do
 // not arise: its lists cut times to seconds and its stream ends in silence, and
-// neither is used.
+// neither is used; only the types of their answers are.
 //
 // The SDK writes absent fields as null or "", never leaving them out; Alpaca takes
 // that from every program built on it, so only advanced_instructions, which it

@@ -1,6 +1,7 @@
 // Package broker says what a session needs of a broker, in the session's own
-// words: a few calls, and typed verdicts instead of errors. Adapters live
-// elsewhere (worker/alpaca); every adapter passes the suite in brokertest.
+// words: a few calls, and typed verdicts instead of errors; and what those need who
+// read the broker's books beside the session ([Books]). Adapters live elsewhere
+// (worker/alpaca); every adapter passes the suites in brokertest.
 package broker
 
 import (

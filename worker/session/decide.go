@@ -142,8 +142,14 @@ func (s *Session) connect(ctx context.Context, t *task) (*order.Outcome, error) 
 	return t.end(order.Blocked, err.Error()), nil
 }
 
-// dial makes the line to the broker that the session then owns, unless it has one.
+// dial makes the line to the broker that the session then owns, unless it has one. The line
+// whose keys the broker did not know goes: the tenant may have others by now.
 func (s *Session) dial(ctx context.Context) error {
+	if s.disowned && s.client != nil {
+		s.hangup()
+		s.client, s.member = nil, nil
+	}
+	s.disowned = false
 	if s.client != nil {
 		return nil
 	}

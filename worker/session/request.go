@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"net/http"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -163,6 +164,7 @@ func (s *Session) stay(ctx context.Context, until time.Time, turn <-chan time.Du
 func (s *Session) learn(ctx context.Context, v broker.Verdict) {
 	now := time.Now()
 	s.limiter.learn(now, v)
+	s.disowned = s.disowned || disowned(v)
 	switch judge(v) {
 	case healthy:
 		if s.breaker.open {
@@ -180,6 +182,11 @@ func (s *Session) learn(ctx context.Context, v broker.Verdict) {
 		}
 	case nothing:
 	}
+}
+
+// disowned says that the broker does not know the keys of a request.
+func disowned(v broker.Verdict) bool {
+	return v.Kind == broker.Rejected && (v.HTTPStatus == http.StatusUnauthorized || v.HTTPStatus == http.StatusForbidden && v.Code == 0)
 }
 
 // rest waits before a request is made again, at most until a moment. After many failures

@@ -124,7 +124,9 @@ type Session struct {
 	breaker breaker
 	client  broker.Client // nil until the first intent that needs it, and with it:
 	member  *outage.Member
-	holds   bool // the tenant's policy: an intent that failed holds the later ones
+	// disowned: the broker does not know the client's keys.
+	disowned bool
+	holds    bool // the tenant's policy: an intent that failed holds the later ones
 }
 
 // New makes a session. Run it.

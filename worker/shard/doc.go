@@ -49,6 +49,20 @@
 // for which an operator asks at once. The schedule's turns also write what is missing on the
 // ledger. The clerk's goroutines share nothing with the shard's.
 //
+// Beside their sessions, tenants that have open orders have followers (package updates), which
+// bring what becomes of those to the ledger. The shard starts one when an outcome says that the
+// broker took an order, and after a take-over for every tenant whose last update does not say
+// that nothing is open. Places are bounded, and taken in turns. A follower is handed its
+// tenant's outcomes; one that is behind reads them from the ledger.
+//
+//	+------------+  order taken, or open from before   +----------+   none open   +------------+
+//	| unfollowed | ----------------------------------> | followed | ------------> | unfollowed |
+//	+------------+        (no room: queued)            +----------+               +------------+
+//	                                                     |     ^
+//	                                   others want place |     | its turn, after a pause
+//	                                                     v     |
+//	                                                    queued
+//
 // An idle tenant is an entry in the fold: no goroutine, no connection. One that is set aside
 // is a few more entries, and an alarm.
 package shard

@@ -114,13 +114,13 @@ func (f *following) heard(s *shard, e ledger.Entry) {
 	}
 }
 
-// placed says that an outcome is of an order that the broker took.
+// placed says that an outcome is of an order that the broker took, or may have taken.
 func placed(outcome []byte) bool {
 	var o struct {
 		Kind   order.Kind   `json:"kind"`
 		Status order.Status `json:"status"`
 	}
-	if json.Unmarshal(outcome, &o) != nil || o.Status != order.Accepted {
+	if json.Unmarshal(outcome, &o) != nil || o.Status != order.Accepted && o.Status != order.Failed {
 		return false
 	}
 	return o.Kind == order.KindOrder || o.Kind == order.KindReplace || o.Kind == order.KindClosePosition

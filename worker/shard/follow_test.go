@@ -57,7 +57,8 @@ func TestWhoIsFollowed(t *testing.T) {
 		{order.Accepted, order.KindCancel, false},
 		{order.Accepted, order.KindCancelAll, false},
 		{order.Rejected, order.KindOrder, false},
-		{order.Failed, order.KindOrder, false},
+		{order.Failed, order.KindOrder, true}, // it may be at the broker
+		{order.Failed, order.KindCancel, false},
 	} {
 		if got := placed(placedAs(t, "acme", 1, tc.status, tc.kind).Data); got != tc.want {
 			t.Errorf("%s %s: %t", tc.status, tc.kind, got)

@@ -24,6 +24,8 @@ type book struct {
 	past      past   // orders that are over, and need no more of our attention
 	seen      uint64 // every outcome up to here is in it
 	tip       uint64 // the tenant's last update
+	// unsure: an intent failed, and the broker may have an order of it that no outcome names.
+	unsure bool
 }
 
 // entry is an order in the book.
@@ -128,6 +130,9 @@ func (b *book) outcome(o *placing, seq uint64) *entry {
 		return nil
 	}
 	e := b.unclaimed[o.ClientOrderID]
+	if o.Status == order.Failed && e == nil {
+		b.unsure = true
+	}
 	if o.Status == order.Accepted && o.BrokerOrderID != "" && !b.past.has(o.BrokerOrderID) {
 		e = b.meet(o.BrokerOrderID)
 		b.name(e, o.ClientOrderID)
@@ -290,8 +295,11 @@ func (b *book) prune(now time.Time) {
 	}
 }
 
-// open says that an order is open.
+// open says that an order is open, or may be.
 func (b *book) open() bool {
+	if b.unsure {
+		return true
+	}
 	for _, e := range b.orders {
 		if !e.over {
 			return true

@@ -16,7 +16,7 @@ func (f *Follower) catchUp(ctx context.Context) error {
 	if err := f.drain(ctx); err != nil {
 		return err
 	}
-	wanted := f.book.openIDs() // before the list: an order that comes later may not be on it
+	wanted, seen := f.book.openIDs(), f.book.seen // before the list: an order that comes later may not be on it
 	if err := l.listOpen(ctx); err != nil {
 		return err
 	}
@@ -50,6 +50,9 @@ func (f *Follower) catchUp(ctx context.Context) error {
 		return err
 	}
 	f.looked, f.unheard = time.Now(), time.Time{}
+	if f.book.seen == seen {
+		f.book.unsure = false
+	}
 	if f.events != nil {
 		f.fine()
 	}

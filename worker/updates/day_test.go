@@ -296,3 +296,26 @@ func drawDay(rt *rapid.T) []step {
 	}
 	return day
 }
+
+// TestDerived: fills that the broker's list never shows follow from the order's totals.
+func TestDerived(t *testing.T) {
+	x := newExchange()
+	x.lag = time.Hour
+	var d *desk
+	day := []step{
+		place(10, order.Simple, false), later(time.Second),
+		trade(0, 4), later(time.Second), // told by the feed
+		{"no feed", func(d *trader) { d.exchange.mu.Lock(); d.exchange.closed = true; d.exchange.mu.Unlock() }}, cut,
+		trade(0, 6), later(time.Second),
+	}
+	live(t, x, func(one *desk) { d = one }, day)
+	all := d.sheet.updates(t)
+	if len(all) != 2 || all[0].Derived {
+		t.Fatalf("the ledger has %+v", all)
+	}
+	// The exchange shows the last price as the average: 10 at 101, of which 4 were at 100.
+	u := all[1]
+	if !u.Derived || u.Event != order.EventFill || !u.Qty.Equal(num(6)) || !u.FilledQty.Equal(num(10)) || u.Price.StringFixed(4) != "101.6667" {
+		t.Errorf("derived %+v: %s at %s", u, u.Qty, u.Price)
+	}
+}

@@ -107,6 +107,8 @@ type Follower struct {
 	books broker.Books
 	lent  bool // books are somebody else's
 	pacer pacer
+	// firsts are orders that others go back to, by the ids of those.
+	firsts map[string]broker.Record
 
 	events <-chan *broker.Event // of the open feed; closed when it has ended
 	next   *broker.Event        // taken from it, and not dealt with yet

@@ -60,11 +60,19 @@ func (f *Follower) origin(ctx context.Context, e *entry, r *broker.Record) (stri
 // maxReplacements bounds how far a chain of replaced orders is followed.
 const maxReplacements = 100
 
-// first is the order that an order goes back to, through all replacements.
+// maxFirsts bounds what is remembered of such chains.
+const maxFirsts = 1 << 10
+
+// first is the order that an order goes back to, through all replacements. It is remembered: a
+// bracket that is replaced again and again would otherwise be looked through each time.
 func (f *Follower) first(ctx context.Context, r *broker.Record) (broker.Record, error) {
 	one := *r
 	for range maxReplacements {
 		if one.Replaces == "" {
+			break
+		}
+		if known, ok := f.firsts[one.Replaces]; ok {
+			one = known
 			break
 		}
 		older, v, err := f.single(ctx, one.Replaces)
@@ -72,9 +80,14 @@ func (f *Follower) first(ctx context.Context, r *broker.Record) (broker.Record, 
 			return one, err
 		}
 		if v.Kind != broker.Found {
-			break
+			return one, nil
 		}
 		one = older
 	}
+	if f.firsts == nil || len(f.firsts) >= maxFirsts {
+		f.firsts = make(map[string]broker.Record)
+	}
+	one.Nested = nil
+	f.firsts[r.ID] = one
 	return one, nil
 }

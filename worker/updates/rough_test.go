@@ -135,3 +135,45 @@ func TestNoFeed(t *testing.T) {
 		t.Errorf("%d lines of the log:\n%s", n, &log)
 	}
 }
+
+// TestFailedButThere: an intent failed because nobody could find out what became of it, and
+// its order is at the broker: it is followed as any other.
+func TestFailedButThere(t *testing.T) {
+	const clientID = "acme.intent-0"
+	for name, late := range map[string]time.Duration{"at once": 0, "seconds later": 3 * time.Second} {
+		day := []step{
+			{"fail to place", func(d *trader) {
+				d.outcome(order.Outcome{IntentID: "intent-0", Kind: order.KindOrder, Status: order.Failed, ClientOrderID: clientID})
+			}},
+			later(late),
+			{"the broker has it", func(d *trader) { d.ids = append(d.ids, d.exchange.book(clientID, 5, order.Simple)) }},
+			later(time.Second), trade(0, 2), later(10 * time.Minute), trade(0, 3), later(time.Second),
+		}
+		if differs := live(t, newExchange(), nil, day); differs != "" {
+			t.Errorf("%s: %s", name, differs)
+		}
+	}
+}
+
+// TestReplacedAgainAndAgain: a bracket whose price is changed again and again costs no more
+// requests each time, and its fill is not late.
+func TestReplacedAgainAndAgain(t *testing.T) {
+	const times = 40
+	for name, change := range map[string]func(*trader){
+		"by intents": func(d *trader) { replace(len(d.ids)-1, false).do(d) },
+		"by hand":    func(d *trader) { byHand(len(d.ids) - 1).do(d) },
+	} {
+		day := []step{place(100, order.Bracket, false), later(time.Second)}
+		for range times {
+			day = append(day, step{"replace", change}, later(3*time.Second))
+		}
+		day = append(day, step{"fill", func(d *trader) { trade(len(d.ids)-1, 3).do(d) }})
+		x := newExchange()
+		if differs := live(t, x, nil, day); differs != "" {
+			t.Errorf("%s: %.600s", name, differs)
+		}
+		if n := x.calls["record"]; n > 3*times {
+			t.Errorf("%s: %d orders were looked up", name, n)
+		}
+	}
+}

@@ -37,8 +37,7 @@ export of it, gets the same.`,
   fleetctl audit --from ledger-2026-11-24 -o json
   fleetctl audit --broker http://127.0.0.1:8081`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.tenants = args
-			s, err := f.stretch()
+			s, err := f.stretch(args)
 			if err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ func TestExplain(t *testing.T) {
 		return cli.Run(t.Context(), cmd), out.String()
 	}
 	export := filepath.Join(t.TempDir(), "ledger")
-	if code, out := run("export", "--tenant", "acme", "--to", export); code != 0 {
+	if code, out := run("export", "acme", "--to", export); code != 0 {
 		t.Fatal(out)
 	}
 	for _, tc := range []struct {

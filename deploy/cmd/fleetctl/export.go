@@ -19,7 +19,7 @@ func newExport(c *common) *cobra.Command {
 		to string
 	)
 	cmd := &cobra.Command{
-		Use:   "export --to PATH",
+		Use:   "export [TENANT...] --to PATH",
 		Short: "Write a stretch of the ledger to compressed files, with checksums",
 		Long: `Writes a stretch of the ledger, byte by byte, as compressed JSON lines (zstd): a file for
 each shard, and a manifest that says what is in them, with their checksums. PATH is a
@@ -27,14 +27,14 @@ directory to be made, or a file if it ends in .zip. An export that was interrupt
 manifest and is none. "audit", "replay" and "explain" read exports with --from. An export
 shows what the ledger shows: keep it as safe.`,
 		Example: `  fleetctl export --to ledger-2026-11-24
-  fleetctl export --tenant acme --since 24h --to acme.zip
-  fleetctl export --from ledger-2026-11-24 --tenant acme --to acme.zip`,
-		Args: cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  fleetctl export acme --since 24h --to acme.zip
+  fleetctl export acme --from ledger-2026-11-24 --to acme.zip`,
+		Args: cli.Args(cobra.ArbitraryArgs),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if to == "" {
 				return cli.Usagef("--to: say where to write it: a directory, or a file that ends in .zip")
 			}
-			s, err := f.stretch()
+			s, err := f.stretch(args)
 			if err != nil {
 				return err
 			}
@@ -55,7 +55,6 @@ shows what the ledger shows: keep it as safe.`,
 		},
 	}
 	f.add(cmd)
-	f.addTenants(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "directory to make, or file that ends in .zip (required)")
 	return cmd
 }

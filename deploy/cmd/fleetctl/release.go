@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/cli"
@@ -26,8 +27,8 @@ who said it and why; it counts for failures before it.`,
 			if err := order.ValidTenant(args[0]); err != nil {
 				return cli.Usage(err)
 			}
-			if err := said.Validate(); err != nil {
-				return cli.Usagef("--reason: %w", err)
+			if err := checkReason(reason, order.MaxControlReason); err != nil {
+				return err
 			}
 			l, nc, err := c.connect(cmd.Context())
 			if err != nil {
@@ -38,17 +39,37 @@ who said it and why; it counts for failures before it.`,
 			if err != nil {
 				return err
 			}
-			if c.output == cli.JSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
-					Tenant string `json:"tenant"`
-					Seq    uint64 `json:"seq"`
-					order.Control
-				}{args[0], seq, said})
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is released, at sequence %d of its shard\n", args[0], seq)
-			return nil
+			return c.said(cmd, args[0], seq, said, args[0]+" is released")
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; written to the ledger (required)")
 	return cmd
+}
+
+// checkReason says what is wrong with a reason that is to be on the ledger, in so many bytes
+// at most.
+func checkReason(reason string, most int) error {
+	said := order.Control{Verb: order.Release, By: cliUser(), Reason: reason, At: time.Now()}
+	switch err := said.Validate(); {
+	case strings.TrimSpace(reason) == "":
+		return cli.Usagef("--reason: say why; it is written to the ledger")
+	case len(reason) > most:
+		return cli.Usagef("--reason: it has %d bytes, more than %d", len(reason), most)
+	case err != nil:
+		return cli.Usagef("--reason: %w", err)
+	}
+	return nil
+}
+
+// said shows what was written to the ledger of a tenant, at a sequence number.
+func (c *common) said(cmd *cobra.Command, tenant string, seq uint64, said order.Control, text string) error {
+	if c.output == cli.JSON {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
+			Tenant string `json:"tenant"`
+			Seq    uint64 `json:"seq"`
+			order.Control
+		}{tenant, seq, said})
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s, at sequence %d of its shard\n", text, seq)
+	return err
 }

@@ -48,7 +48,7 @@ type replaying struct {
 func newReplay(c *common) *cobra.Command {
 	r := &replaying{common: c}
 	cmd := &cobra.Command{
-		Use:   "replay",
+		Use:   "replay [TENANT...]",
 		Short: "Go through a stretch of the ledger again: as a report, in a shadow, to a file, or live",
 		Long: `Takes what was asked in a stretch of the ledger, in its order, to one of these:
 
@@ -72,18 +72,17 @@ A fault is JSON as the paper broker's admin address takes it (paper --help). It 
 the seed and by what is asked, not by when.
 
 The exit code is 1 if a shadow differs, or if an intent that was driven again is not settled.`,
-		Example: `  fleetctl replay --tenant acme --since 2h
+		Example: `  fleetctl replay acme --since 2h
   fleetctl replay --since 2026-11-24T14:00:00Z --until 2026-11-24T14:05:00Z --pace original
   fleetctl replay --from ledger-2026-11-24 --to shadow
   fleetctl replay --since 24h --label strategy=pairs --to shadow --pace original --limit requests_per_minute=100
-  fleetctl replay --tenant acme --to shadow --fault '{"operation":"place","kind":"error","when":"after","probability":0.2}'
-  fleetctl replay --tenant acme --from-seq 1200 --to-seq 1300 --to acme.jsonl
+  fleetctl replay acme --to shadow --fault '{"operation":"place","kind":"error","when":"after","probability":0.2}'
+  fleetctl replay acme --from-seq 1200 --to-seq 1300 --to acme.jsonl
   fleetctl replay --since 2h --to live --reason "the broker is back" --yes`,
-		Args: cli.Args(cobra.NoArgs),
+		Args: cli.Args(cobra.ArbitraryArgs),
 		RunE: r.run,
 	}
 	r.stretchFlags.add(cmd)
-	r.addTenants(cmd)
 	flags := cmd.Flags()
 	flags.StringToStringVar(&r.labels, "label", nil, "only intents with this label: key=value")
 	flags.StringVar(&r.to, "to", toReport, "report, shadow, live, or a file")
@@ -97,6 +96,9 @@ The exit code is 1 if a shadow differs, or if an intent that was driven again is
 	return cmd
 }
 
+// targets are those that are no files.
+var targets = []string{toReport, toShadow, toLive}
+
 // belongs says which targets a flag is of use to.
 var belongs = map[string][]string{
 	"pace":  {toReport, toShadow},
@@ -106,7 +108,7 @@ var belongs = map[string][]string{
 
 // target is where the replay goes; a file is one for all.
 func (r *replaying) target() string {
-	if slices.Contains([]string{toReport, toShadow, toLive}, r.to) {
+	if slices.Contains(targets, r.to) {
 		return r.to
 	}
 	return toFile
@@ -122,17 +124,33 @@ func (r *replaying) check(cmd *cobra.Command) error {
 			return cli.Usagef("--%s is of no use with --to %s, but with %s", flag, r.to, strings.Join(targets, " and "))
 		}
 	}
-	if r.target() == toLive {
+	switch r.target() {
+	case toLive:
 		return r.possible(r.from)
+	case toFile:
+		return r.checkFile()
 	}
 	return nil
 }
 
-func (r *replaying) run(cmd *cobra.Command, _ []string) error {
+// checkFile says that a file is none: a target that is misspelt, or one that is there.
+func (r *replaying) checkFile() error {
+	for _, target := range targets {
+		if strings.EqualFold(r.to, target) {
+			return cli.Usagef("--to: %q is %s in small letters, or ./%s for a file of that name", r.to, target, r.to)
+		}
+	}
+	if info, err := os.Stat(r.to); err == nil && info.Mode().IsRegular() {
+		return fmt.Errorf("--to: %s is there already: name another file, or remove it", r.to)
+	}
+	return nil
+}
+
+func (r *replaying) run(cmd *cobra.Command, args []string) error {
 	if err := r.check(cmd); err != nil {
 		return err
 	}
-	s, err := r.stretch()
+	s, err := r.stretch(args)
 	if err != nil {
 		return err
 	}

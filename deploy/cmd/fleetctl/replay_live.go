@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
 	"github.com/orderfleet/orderfleet/deploy/replay"
@@ -17,82 +15,47 @@ import (
 
 // driving is the flags of a replay that drives intents again.
 type driving struct {
-	reason   string
-	yes      bool
-	lifetime time.Duration
-	rate     float64
+	reason string
+	yes    bool
+	tempo
 }
 
 func (d *driving) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&d.reason, "reason", "", "live: why; written to the ledger (required)")
 	flags.BoolVar(&d.yes, "yes", false, "live: publish; without it only shown")
-	flags.DurationVar(&d.lifetime, "lifetime", time.Minute, "live: how long each new intent may take")
-	flags.Float64Var(&d.rate, "rate", 10, "live: intents a second at most")
+	d.tempo.add(cmd, "live: ")
 }
 
 // possible says which flags make no sense; from is the export that is read, if one is.
 func (d *driving) possible(from string) error {
-	switch {
-	case d.reason == "":
-		return cli.Usagef("--reason: say why; it is written to the ledger")
-	case from != "":
-		return cli.Usagef("--from: an export does not know what became of its intents since; read the running ledger")
-	case d.lifetime <= 0:
-		return cli.Usagef("--lifetime: %s is not positive", d.lifetime)
-	case !(d.rate > 0):
-		return cli.Usagef("--rate: %v is not positive", d.rate)
+	if err := checkReason(d.reason, order.MaxLabelValue); err != nil {
+		return err
 	}
-	return nil
+	if from != "" {
+		return cli.Usagef("--from: an export does not know what became of its intents since; read the running ledger")
+	}
+	return d.tempo.check()
 }
 
 // drive drives again what is not settled, or shows it.
 func (r *replaying) drive(cmd *cobra.Command, all []*replay.Asked) error {
 	found := replay.Unsettled(all)
 	why := fleetctl.Why{By: cliUser(), Reason: r.reason, Lifetime: r.lifetime}
+	var gone []error // what cannot be driven again is said now, all of it
 	for _, a := range found {
-		if _, err := a.Again(why); err != nil { // what cannot be driven again is said now
-			return err
-		}
+		_, err := a.Again(why)
+		gone = append(gone, err)
+	}
+	if err := errors.Join(gone...); err != nil {
+		return err
 	}
 	if !r.yes || len(found) == 0 {
 		return r.preview(cmd, found)
 	}
-	_, nc, err := r.connect(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	p, err := producer.New(cmd.Context(), nc)
-	if err != nil {
-		return err
-	}
-	ends := make(map[order.Status]int)
-	err = replay.Drive(cmd.Context(), p, found, why, r.rate, func(res fleetctl.Result) error {
-		ends[res.Outcome.Status]++
-		if r.output == cli.JSON {
-			return json.NewEncoder(cmd.OutOrStdout()).Encode(res)
-		}
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), res)
-		return err
+	return r.driveAgain(cmd, len(found), func(p *producer.Producer, report func(fleetctl.Result) error) error {
+		return replay.Drive(cmd.Context(), p, found, why, r.rate, report)
 	})
-	return errors.Join(r.sum(cmd, len(found), ends), err)
-}
-
-// sum says what became of those that were driven again.
-func (r *replaying) sum(cmd *cobra.Command, of int, ends map[order.Status]int) error {
-	if r.output == cli.JSON {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(totals{struct {
-			Unsettled int                  `json:"unsettled"`
-			Statuses  map[order.Status]int `json:"statuses"`
-		}{of, ends}})
-	}
-	driven := 0
-	for _, n := range ends {
-		driven += n
-	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d of %d came to an end: %s\n", driven, of, cmp.Or(replay.Ends(ends), "none"))
-	return err
 }
 
 // preview shows what would be driven again.

@@ -95,12 +95,14 @@ func TestReplay(t *testing.T) {
 		{"an export at ten times the pace", []string{"--from", exported, "--pace", "10x"}, 0, "buy 1 F market"},
 		{"as JSON", []string{"-o", "json"}, 0, `{"totals":{"intents":2`},
 		{"a label", []string{"--label", "desk=8"}, 0, "nothing was asked"},
-		{"an unknown tenant", []string{"--tenant", "nobody"}, 0, "nothing was asked by tenant nobody"},
+		{"an unknown tenant", []string{"nobody"}, 0, "nothing was asked by tenant nobody"},
 		{"shadow", []string{"--to", "shadow"}, 0, "2 ended as then, 0 differ"},
 		{"shadow of an export", []string{"--to", "shadow", "--from", exported, "-o", "json"}, 0, `"differ":0`},
 		{"shadow without money", []string{"--to", "shadow", "--cash", "1"}, 1, "because of the cash or a price that was given"},
 		{"shadow with a fault", []string{"--to", "shadow", "--fault", `{"operation":"place","kind":"error","when":"after","count":1}`}, 1, "because of a fault"},
 		{"a file", []string{"--to", file}, 0, "2 intents written"},
+		{"a file that is there", []string{"--to", file}, 1, "is there already"},
+		{"a misspelt target", []string{"--to", "Shadow"}, 2, `"Shadow" is shadow in small letters`},
 		{"standard output", []string{"--to", "-"}, 0, `"tenant":"acme"`},
 		{"live, a preview", []string{"--to", "live", "--reason", "it is time"}, 0, "nothing was published; add --yes to drive these 1 intents again"},
 		{"live without a reason", []string{"--to", "live"}, 2, "--reason"},
@@ -228,15 +230,12 @@ func TestReplayReadsOnly(t *testing.T) {
 
 	t.Setenv("NATS_USER", "reader")
 	t.Setenv("NATS_PASSWORD", "reader")
-	for _, to := range []string{"report", "shadow", filepath.Join(dir, "file.jsonl")} {
-		for _, pace := range []string{"now", "original"} {
-			args := []string{"--server", srv.URL(), "replay", "--to", to}
-			if !strings.HasPrefix(to, dir) {
-				args = append(args, "--pace", pace)
-			}
-			if code, out, problems := run(t, args...); code != 0 || !strings.Contains(out, "1 intents") {
-				t.Errorf("to %s, pace %s: exit code %d:\n%s%s", to, pace, code, out, problems)
-			}
+	for _, where := range [][]string{
+		{"report"}, {"report", "--pace", "original"}, {"shadow"}, {"shadow", "--pace", "original"}, {filepath.Join(dir, "file.jsonl")},
+	} {
+		args := append([]string{"--server", srv.URL(), "replay", "--to"}, where...)
+		if code, out, problems := run(t, args...); code != 0 || !strings.Contains(out, "1 intents") {
+			t.Errorf("to %v: exit code %d:\n%s%s", where, code, out, problems)
 		}
 	}
 	code, out, problems := run(t, "--server", srv.URL(), "replay", "--to", "live", "--reason", "r", "--yes")

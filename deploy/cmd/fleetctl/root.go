@@ -33,7 +33,7 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
 		Example: `  fleetctl status
   fleetctl failed list --since 24h
   fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
-  fleetctl replay --tenant acme --since 2h
+  fleetctl replay acme --since 2h
   fleetctl audit --since 24h --broker tenants.yaml
   fleetctl reconcile --all --since 24h
   fleetctl release acme --reason "the order is not at the broker"`,

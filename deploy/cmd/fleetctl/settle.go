@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
 	"github.com/orderfleet/orderfleet/producer"
@@ -35,10 +33,11 @@ func (s *settling) chosen(cmd *cobra.Command, args []string) ([]fleetctl.Failed,
 	switch {
 	case err != nil:
 		return nil, err
-	case s.reason == "":
-		return nil, cli.Usagef("--reason: say why; it is written to the ledger")
 	case !f.Narrow():
 		return nil, cli.Usagef("say which: TENANT [INTENT...], or --since, --until, --label, --symbol")
+	}
+	if err := checkReason(s.reason, order.MaxLabelValue); err != nil {
+		return nil, err
 	}
 	f.All = len(f.IDs) > 0
 	found, err := s.list(cmd, f)
@@ -48,6 +47,11 @@ func (s *settling) chosen(cmd *cobra.Command, args []string) ([]fleetctl.Failed,
 	for _, id := range f.IDs {
 		if !slices.ContainsFunc(found, func(f fleetctl.Failed) bool { return f.Outcome.IntentID == id }) {
 			return nil, missing(f, id)
+		}
+	}
+	for i := range found {
+		if f := &found[i]; f.Settled() {
+			return nil, fmt.Errorf("intent %s of tenant %s is settled already: %s; see fleetctl failed show %[2]s %[1]s", f.Outcome.IntentID, f.Tenant, f.Done())
 		}
 	}
 	return found, nil
@@ -66,18 +70,9 @@ func (s *settling) preview(cmd *cobra.Command, what string, found []fleetctl.Fai
 	return nil
 }
 
-// print shows the result for one of them.
-func (s *settling) print(cmd *cobra.Command, v any, format string, args ...any) error {
-	if s.output == cli.JSON {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(v)
-	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
-	return err
-}
-
 func newFailedRetry(c *common) *cobra.Command {
 	s := &settling{common: c}
-	var lifetime time.Duration
+	var t tempo
 	cmd := &cobra.Command{
 		Use:   "retry [TENANT [INTENT...]]",
 		Short: "Drive failed intents again: look each up at the broker, place it if it is not there",
@@ -86,72 +81,41 @@ order id of the failed one: the worker first looks that up at the broker, and if
 is there after all, that is the outcome, and no second order is made. It takes its place
 behind the tenant's intents that wait: release a tenant that is held first.
 
-Without --yes it shows what it would drive again, and does nothing. One at a time; it
-goes on with the next when one is not settled, and the exit code is 1 then.`,
+Without --yes it shows what it would drive again, and does nothing. Those of a tenant go one
+at a time, in their order, also behind one that is not settled; behind one that has no
+outcome in time nothing is published. The exit code is 1 if one is not settled.`,
 		Example: `  fleetctl failed retry acme 0192f0c1 --reason "broker is back"
   fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
   fleetctl failed retry --since 2h --label strategy=pairs --reason "outage over" --yes`,
 		Args: cli.Args(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if lifetime <= 0 {
-				return cli.Usagef("--lifetime: %s is not positive", lifetime)
+			if err := t.check(); err != nil {
+				return err
 			}
 			found, err := s.chosen(cmd, args)
 			if err != nil {
 				return err
 			}
-			why := fleetctl.Why{By: cliUser(), Reason: s.reason, Lifetime: lifetime}
-			if !s.yes {
-				for i := range found {
-					if _, err := found[i].Again(why); err != nil { // what cannot be driven again is said now
-						return err
-					}
-				}
+			why := fleetctl.Why{By: cliUser(), Reason: s.reason, Lifetime: t.lifetime}
+			var gone []error // what cannot be driven again is said now, all of it
+			for i := range found {
+				_, err := found[i].Again(why)
+				gone = append(gone, err)
+			}
+			if err := errors.Join(gone...); err != nil {
+				return err
+			}
+			if !s.yes || len(found) == 0 {
 				return s.preview(cmd, "drive them again", found)
 			}
-			return s.retry(cmd, found, why)
+			return s.driveAgain(cmd, len(found), func(p *producer.Producer, report func(fleetctl.Result) error) error {
+				return fleetctl.Drive(cmd.Context(), p, found, why, t.rate, report)
+			})
 		},
 	}
 	s.add(cmd)
-	cmd.Flags().DurationVar(&lifetime, "lifetime", time.Minute, "how long each new intent may take")
+	t.add(cmd, "")
 	return cmd
-}
-
-// errNotSettled says that retries did not find out either.
-var errNotSettled = errors.New("not settled by the retry")
-
-// retry drives intents again, one after the other.
-func (s *settling) retry(cmd *cobra.Command, found []fleetctl.Failed, why fleetctl.Why) error {
-	_, nc, err := s.connect(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	p, err := producer.New(cmd.Context(), nc)
-	if err != nil {
-		return err
-	}
-	var open []error
-	for i := range found {
-		again, err := found[i].Again(why)
-		if err != nil {
-			return err
-		}
-		r, err := fleetctl.Drive(cmd.Context(), p, found[i].Tenant, again)
-		switch {
-		case errors.Is(err, fleetctl.ErrWaits):
-			open = append(open, fmt.Errorf("%s of %s, as %s: %w", r.RetryOf, r.Tenant, r.ID, err))
-			continue
-		case err != nil:
-			return err
-		case r.Outcome.Status == order.Failed || r.Outcome.Status == order.Expired:
-			open = append(open, fmt.Errorf("%s of %s: %w: %s: %s", r.RetryOf, r.Tenant, errNotSettled, r.Outcome.Status, r.Outcome.Message))
-		}
-		if err := s.print(cmd, r, "%s\n", r); err != nil {
-			return err
-		}
-	}
-	return errors.Join(open...)
 }
 
 func newFailedDrop(c *common) *cobra.Command {
@@ -184,11 +148,11 @@ Without --yes it shows what it would drop, and does nothing.`,
 			why := fleetctl.Why{By: cliUser(), Reason: s.reason}
 			for i := range found {
 				f := &found[i]
-				said, err := f.Drop(cmd.Context(), l, why)
+				said, seq, err := f.Drop(cmd.Context(), l, why)
 				if err != nil {
 					return err
 				}
-				if err := s.print(cmd, said, "%s %s: dropped\n", f.Tenant, f.Outcome.IntentID); err != nil {
+				if err := s.said(cmd, f.Tenant, seq, said, fmt.Sprintf("%s %s is dropped", f.Tenant, f.Outcome.IntentID)); err != nil {
 					return err
 				}
 			}

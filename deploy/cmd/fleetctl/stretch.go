@@ -11,13 +11,12 @@ import (
 
 // stretchFlags are the flags of commands that read a stretch of a ledger, or of an export.
 type stretchFlags struct {
-	tenants      []string
 	since, until cli.Moment
 	first, last  uint64
 	from         string
 }
 
-// add gives a command the flags, but for the one that names tenants.
+// add gives a command the flags.
 func (f *stretchFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.Var(&f.since, "since", "only what the ledger took so lately (2h), or since a time (RFC 3339)")
@@ -27,14 +26,9 @@ func (f *stretchFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.from, "from", "", "read an export instead of the running ledger")
 }
 
-// addTenants gives a command the flag that names tenants.
-func (f *stretchFlags) addTenants(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&f.tenants, "tenant", nil, "only this tenant; again for more")
-}
-
-// stretch is what the flags ask for.
-func (f *stretchFlags) stretch() (history.Stretch, error) {
-	for _, t := range f.tenants {
+// stretch is what the flags ask for, of the tenants that the arguments name, or of all.
+func (f *stretchFlags) stretch(tenants []string) (history.Stretch, error) {
+	for _, t := range tenants {
 		if err := order.ValidTenant(t); err != nil {
 			return history.Stretch{}, cli.Usage(err)
 		}
@@ -45,7 +39,7 @@ func (f *stretchFlags) stretch() (history.Stretch, error) {
 	case f.last != 0 && f.first > f.last:
 		return history.Stretch{}, cli.Usagef("--to-seq: there is nothing from %d to %d", f.first, f.last)
 	}
-	return history.Stretch{Tenants: f.tenants, Since: f.since.Time, Until: f.until.Time, From: f.first, To: f.last}, nil
+	return history.Stretch{Tenants: tenants, Since: f.since.Time, Until: f.until.Time, From: f.first, To: f.last}, nil
 }
 
 // source opens what the flags say is to be read: the running ledger, or an export. The
