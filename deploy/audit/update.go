@@ -14,12 +14,25 @@ type track struct {
 	accepted bool
 	ended    bool
 	filled   *decimal.Decimal // in all; nil if nothing is known
-	gaps     []gap            // before it, what was not told
-	heired   *decimal.Decimal // filled of the order whose place it took; nil if it took none
+	odd      *odd             // nil for most
 	// Of an order with updates: the last of them, its tenant, and the intent it is of.
 	last   uint64
-	tenant string
+	tenant *account
 	owner  uint64
+}
+
+// odd is what few orders have.
+type odd struct {
+	gaps   []gap            // before what is filled in all: what was not told
+	heired *decimal.Decimal // filled of the order whose place it took; nil if it took none
+}
+
+// oddities are what is odd about an order, to be noted.
+func (t *track) oddities() *odd {
+	if t.odd == nil {
+		t.odd = new(odd)
+	}
+	return t.odd
 }
 
 // gap is a part of what is filled of an order of which no fill tells: what was filled before it,
@@ -79,7 +92,7 @@ func (s *shard) update(e *ledger.Entry) {
 	t := s.track(e.Tenant, u.BrokerOrderID)
 	before := t.last
 	if t.last == 0 {
-		t.tenant, t.owner = e.Tenant, s.key(e.Tenant, intentOf(e.Tenant, &u))
+		t.tenant, t.owner = s.tenant(e.Tenant), s.key(e.Tenant, intentOf(e.Tenant, &u))
 	}
 	t.last = e.Seq
 	fill := u.Event == order.EventFill || u.Event == order.EventPartialFill
@@ -98,7 +111,7 @@ func (s *shard) update(e *ledger.Entry) {
 		s.find(AfterEnd, e.Tenant, fmt.Sprintf("update %d of %s, %s, comes behind the end of order %s", e.Seq, e.Tenant, u.Event, u.BrokerOrderID), before, e.Seq)
 		return
 	case fill && !t.adds(&u, s.whole() || t.accepted):
-		t.gaps = append(t.gaps, gap{zero(t.filled), u.FilledQty.Sub(*u.Qty)})
+		t.oddities().gaps = append(t.oddities().gaps, gap{zero(t.filled), u.FilledQty.Sub(*u.Qty)})
 		s.find(LostFill, e.Tenant, fmt.Sprintf("update %d of %s says that %s of order %s is filled, %s of it now, but %s was before", e.Seq, e.Tenant, u.FilledQty, u.BrokerOrderID, u.Qty, shown(t.filled)), e.Seq)
 	}
 	if u.FilledQty != nil && fill {
@@ -106,7 +119,7 @@ func (s *shard) update(e *ledger.Entry) {
 	}
 	if t.ended = ends[u.Event]; u.ReplacedBy != "" {
 		before := zero(t.filled)
-		s.track(e.Tenant, u.ReplacedBy).heired = &before
+		s.track(e.Tenant, u.ReplacedBy).oddities().heired = &before
 	}
 }
 
@@ -134,7 +147,7 @@ func (t *track) adds(u *order.Update, whole bool) bool {
 	switch {
 	case t.filled != nil:
 		before = *t.filled
-	case t.heired != nil && u.FilledQty.Equal(t.heired.Add(*u.Qty)):
+	case t.odd != nil && t.odd.heired != nil && u.FilledQty.Equal(t.odd.heired.Add(*u.Qty)):
 		return true
 	}
 	return before.Add(*u.Qty).Equal(*u.FilledQty)
@@ -148,16 +161,19 @@ func (t *track) fits(u *order.Update, whole bool) bool {
 	}
 	from, to := u.FilledQty.Sub(*u.Qty), *u.FilledQty
 	if t.ended && to.GreaterThan(zero(t.filled)) && !from.LessThan(zero(t.filled)) { // before the end, and behind all fills
-		t.gaps = append(t.gaps, gap{zero(t.filled), from})
+		t.oddities().gaps = append(t.oddities().gaps, gap{zero(t.filled), from})
 		t.filled = u.FilledQty
 		return true
 	}
-	for i, g := range t.gaps {
+	if t.odd == nil {
+		return false
+	}
+	for i, g := range t.odd.gaps {
 		if from.LessThan(g.from) || to.GreaterThan(g.to) {
 			continue
 		}
-		t.gaps[i] = gap{g.from, from}
-		t.gaps = append(t.gaps, gap{to, g.to})
+		t.odd.gaps[i] = gap{g.from, from}
+		t.odd.gaps = append(t.odd.gaps, gap{to, g.to})
 		return true
 	}
 	return false
@@ -185,10 +201,10 @@ func (s *shard) finishUpdates() {
 		}
 		of, known := s.ids[t.owner]
 		switch {
-		case known && (of.placed || s.tenant(t.tenant).find(of.seq) != nil):
+		case known && (of.placed || t.tenant.find(of.seq) != nil):
 		case !known && !s.whole(): // it may be older
 		default:
-			s.find(StrayEvent, t.tenant, fmt.Sprintf("update %d of %s is of an order that was not accepted", t.last, t.tenant), t.last)
+			s.find(StrayEvent, t.tenant.name, fmt.Sprintf("update %d of %s is of an order that was not accepted", t.last, t.tenant.name), t.last)
 		}
 	}
 }
