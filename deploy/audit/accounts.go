@@ -34,8 +34,13 @@ type accounts struct {
 
 func (a *accounts) Name() string { return "the tenants' accounts" }
 
-// Tenants: the ledger names them.
-func (a *accounts) Tenants(context.Context) ([]string, error) { return nil, nil }
+// Tenants are those that the directory can name. The ledger names others.
+func (a *accounts) Tenants(context.Context) ([]string, error) {
+	if all, ok := a.tenants.(interface{ Names() []string }); ok {
+		return all.Names(), nil
+	}
+	return nil, nil
+}
 
 // listed is an order on the list of an account.
 type listed struct {

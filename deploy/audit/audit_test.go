@@ -93,6 +93,16 @@ func TestExcused(t *testing.T) {
 			s.say(in, "new", 0, 0).body.(*order.Update).BrokerOrderID = "leg"
 			return history.Stretch{}
 		}, func(r *audit.Report) int { return r.Updates }},
+		{"fills of a replacement that counts in what was filled before it", func(s *story) history.Stretch {
+			in := s.ask("a", "1", 9)
+			s.accept(in)
+			s.say(in, "partial_fill", 2, 2)
+			next := s.ask("a", "2", 9)
+			s.accept(next)
+			s.say(in, "replaced", 0, 2).body.(*order.Update).ReplacedBy = "order of a.2"
+			s.say(next, "fill", 7, 9)
+			return history.Stretch{}
+		}, func(r *audit.Report) int { return r.Updates - 2 }},
 		{"fills of an order before the stretch", func(s *story) history.Stretch {
 			in := s.ask("a", "1", 9)
 			s.accept(in)
@@ -157,5 +167,95 @@ func TestManyFindings(t *testing.T) {
 	}
 	if !strings.Contains(text.String(), "only the fleet's ledger was audited") {
 		t.Error("it does not say that the broker was not asked")
+	}
+}
+
+// TestQuietStretches: an order that nobody asked for is found in a stretch however little the
+// ledger tells of it: behind its last message, before its first, and without any.
+func TestQuietStretches(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		named []string // who is audited
+		busy  bool     // another tenant has messages in the stretch
+		since bool     // the stretch begins at a time
+		until bool     // it ends at a time
+		wants int
+	}{
+		{"behind the ledger's last message", nil, false, false, false, 1},
+		{"without a message", nil, false, true, false, 1},
+		{"without a message, and over", nil, false, true, true, 1},
+		{"before the first message", nil, true, true, false, 1},
+		{"of a tenant without one", []string{"a"}, true, true, true, 1},
+		{"of another tenant", []string{"b"}, true, true, true, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newStory()
+			in := s.ask("a", "1", 1)
+			s.accept(in)
+			due := s.ask("a", "due", 1)
+			s.now = s.now.Add(10 * time.Second)
+			st := history.Stretch{Tenants: tc.named}
+			if tc.since {
+				st.Since = s.now
+			}
+			s.now = s.now.Add(5 * time.Second)
+			s.book(in).ClientOrderID = "a.ghost"
+			s.book(due) // which stands before the stretch
+			s.now = s.now.Add(5 * time.Second)
+			if tc.busy {
+				s.accept(s.ask("b", "1", 1))
+			}
+			s.now = s.now.Add(5 * time.Second)
+			if tc.until {
+				st.Until = s.now
+				s.now = s.now.Add(time.Hour)
+				s.ask("b", "2", 1)
+			}
+			r := s.audited(t, st)
+			if r.Violations[proof.UnexplainedOrder] != tc.wants || r.Found() != tc.wants {
+				t.Errorf("found %+v", r.Findings)
+			}
+		})
+	}
+}
+
+// nameless is a story's broker that cannot tell whose accounts it has.
+type nameless struct{ books }
+
+func (nameless) Tenants(context.Context) ([]string, error) { return nil, nil }
+
+// TestNamedTenantsAreCompared: who is audited by name is compared although neither the stretch
+// nor the broker names it.
+func TestNamedTenantsAreCompared(t *testing.T) {
+	s := newStory()
+	in := s.ask("a", "1", 1)
+	s.accept(in)
+	s.now = s.now.Add(10 * time.Second)
+	st := history.Stretch{Tenants: []string{"a"}, Since: s.now}
+	s.now = s.now.Add(5 * time.Second)
+	s.book(in).ClientOrderID = "a.ghost"
+	s.now = s.now.Add(5 * time.Second)
+	r, err := audit.Run(t.Context(), s, nameless{books{s}}, st, audit.Options{})
+	if err != nil || r.Violations[proof.UnexplainedOrder] != 1 {
+		t.Errorf("%v: found %+v", err, r)
+	}
+}
+
+// trimmed is a story of which nothing is left.
+type trimmed struct{ *story }
+
+func (trimmed) First(context.Context, int) (uint64, error) { return 100, nil }
+
+// TestNothingFollowsFromATrimmedShard: orders of intents that left the ledger are not strange.
+func TestNothingFollowsFromATrimmedShard(t *testing.T) {
+	s := newStory()
+	s.book(s.ask("a", "1", 1))
+	s.now = s.now.Add(time.Hour)
+	s.messages = nil
+	for _, st := range []history.Stretch{{}, {Since: s.now}, {Tenants: []string{"a"}}} {
+		r, err := audit.Run(t.Context(), trimmed{s}, books{s}, st, audit.Options{})
+		if err != nil || !r.OK() {
+			t.Errorf("%v: found %+v", err, r)
+		}
 	}
 }

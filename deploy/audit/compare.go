@@ -15,14 +15,26 @@ import (
 
 // compare holds the broker's orders of the shard's tenants against the claims.
 func (s *shard) compare(ctx context.Context) error {
-	if s.broker == nil || s.messages == 0 && !s.whole() {
+	if s.broker == nil {
+		return nil
+	}
+	if src, ok := s.src.(interface {
+		First(ctx context.Context, shard int) (uint64, error)
+	}); ok && s.messages == 0 {
+		first, err := src.First(ctx, s.n)
+		if err != nil {
+			return fmt.Errorf("audit: %w", err)
+		}
+		s.trimmed = first > 1
+	}
+	if s.messages == 0 && !s.placed() {
 		return nil
 	}
 	known, err := s.broker.Tenants(ctx)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	for _, name := range known {
+	for _, name := range slices.Concat(known, s.stretch.Tenants, s.extent.Tenants) { // those without a message too
 		if ledger.ShardOf(name, s.src.Shards()) == s.n && s.stretch.Names(name) && s.extent.Names(name) {
 			s.tenant(name)
 		}
@@ -60,16 +72,38 @@ func (s *shard) after(from time.Time) time.Time {
 	return from.Add(-s.slack)
 }
 
-// window is when an order was taken for which an intent or an outcome must be in what was read.
+// placed says that it is known when a stretch without a message began and ended.
+func (s *shard) placed() bool {
+	return s.stretch.To == 0 && s.extent.To == 0 && (s.whole() || !s.since().IsZero() && s.stretch.From <= 1 && s.extent.From <= 1)
+}
+
+// window is when an order was taken for which an intent or an outcome must be in what was read,
+// or an intent before it.
 func (s *shard) window() (from, until time.Time) {
 	until = s.asOf
-	if s.cut() || !s.stretch.Until.IsZero() || s.stretch.To != 0 {
+	for _, end := range []time.Time{s.stretch.Until, s.extent.Until} {
+		if !end.IsZero() && end.Before(until) {
+			until = end
+		}
+	}
+	if s.stretch.To != 0 || s.extent.To != 0 {
 		until = s.end
 	}
 	if !s.whole() {
-		from = s.begin
+		from = s.since()
 	}
 	return from, until.Add(-s.slack)
+}
+
+// since is when the stretch began in the shard.
+func (s *shard) since() time.Time {
+	switch since := s.stretch.Since; {
+	case s.extent.Since.After(since):
+		return s.extent.Since
+	case !since.IsZero():
+		return since
+	}
+	return s.begin
 }
 
 // books is the broker's ledger, as it is read.
@@ -196,6 +230,9 @@ func (b *books) searchBefore(ctx context.Context) error {
 		names[o.tenant] = true
 	}
 	before := history.Stretch{Tenants: slices.Sorted(maps.Keys(names)), To: b.first - 1}
+	if b.messages == 0 {
+		before.To, before.Until = 0, b.since()
+	}
 	return b.src.Read(ctx, before, b.progress, func(n int, e ledger.Entry) error {
 		if n != b.n {
 			return history.ErrSkipShard

@@ -29,6 +29,7 @@ type shard struct {
 	newest  uint64            // epoch that began
 	orders  map[uint64]*track // by broker order id
 	claims  map[uint64]*claim // by client order id; only with a broker
+	trimmed bool              // the ledger began with something that it has no more
 	oldest  time.Time         // when the first of the intents before the stretch was published
 	ancient bool              // an order may be older than all that is known of it
 }
@@ -149,7 +150,7 @@ func (s *shard) control(e *ledger.Entry) {
 // whole says that the reading began where the ledger does, so that nothing is before it.
 func (s *shard) whole() bool {
 	if s.messages == 0 {
-		return s.stretch.From <= 1 && s.stretch.Since.IsZero() && s.extent.From <= 1 && s.extent.Since.IsZero()
+		return !s.trimmed && s.stretch.From <= 1 && s.stretch.Since.IsZero() && s.extent.From <= 1 && s.extent.Since.IsZero()
 	}
 	return s.first == 1
 }

@@ -14,11 +14,30 @@ type track struct {
 	accepted bool
 	ended    bool
 	filled   *decimal.Decimal // in all; nil if nothing is known
+	odd      *odd             // nil for most
 	// Of an order with updates: the last of them, its tenant, and the intent it is of.
 	last   uint64
-	tenant string
+	tenant *account
 	owner  uint64
 }
+
+// odd is what few orders have.
+type odd struct {
+	gaps   []gap            // before what is filled in all: what was not told
+	heired *decimal.Decimal // filled of the order whose place it took; nil if it took none
+}
+
+// oddities are what is odd about an order, to be noted.
+func (t *track) oddities() *odd {
+	if t.odd == nil {
+		t.odd = new(odd)
+	}
+	return t.odd
+}
+
+// gap is a part of what is filled of an order of which no fill tells: what was filled before it,
+// and after.
+type gap struct{ from, to decimal.Decimal }
 
 // accept notes that an intent may have an order now, or one before the stretch that had its id.
 func (s *shard) accept(e *ledger.Entry, w *waiting, o *order.Outcome) {
@@ -73,14 +92,18 @@ func (s *shard) update(e *ledger.Entry) {
 	t := s.track(e.Tenant, u.BrokerOrderID)
 	before := t.last
 	if t.last == 0 {
-		t.tenant, t.owner = e.Tenant, s.key(e.Tenant, intentOf(e.Tenant, &u))
+		t.tenant, t.owner = s.tenant(e.Tenant), s.key(e.Tenant, intentOf(e.Tenant, &u))
 	}
 	t.last = e.Seq
-	if sequels[u.Event] || u.Late { // that it was missing, the fill behind it has shown
-		return
-	}
 	fill := u.Event == order.EventFill || u.Event == order.EventPartialFill
 	switch {
+	case sequels[u.Event]:
+		return
+	case fill && u.Late: // that it was missing, the fill behind it has shown
+		if !t.fits(&u, s.whole() || t.accepted) {
+			s.find(SecondFill, e.Tenant, fmt.Sprintf("update %d of %s counts a fill of order %s again, late: %s up to %s in all, of %s that were told", e.Seq, e.Tenant, u.BrokerOrderID, u.Qty, u.FilledQty, shown(t.filled)), before, e.Seq)
+		}
+		return
 	case fill && t.counted(&u):
 		s.find(SecondFill, e.Tenant, fmt.Sprintf("update %d of %s counts a fill of order %s again: %s in all, and %s before", e.Seq, e.Tenant, u.BrokerOrderID, u.FilledQty, t.filled), before, e.Seq)
 		return
@@ -88,12 +111,16 @@ func (s *shard) update(e *ledger.Entry) {
 		s.find(AfterEnd, e.Tenant, fmt.Sprintf("update %d of %s, %s, comes behind the end of order %s", e.Seq, e.Tenant, u.Event, u.BrokerOrderID), before, e.Seq)
 		return
 	case fill && !t.adds(&u, s.whole() || t.accepted):
+		t.oddities().gaps = append(t.oddities().gaps, gap{zero(t.filled), u.FilledQty.Sub(*u.Qty)})
 		s.find(LostFill, e.Tenant, fmt.Sprintf("update %d of %s says that %s of order %s is filled, %s of it now, but %s was before", e.Seq, e.Tenant, u.FilledQty, u.BrokerOrderID, u.Qty, shown(t.filled)), e.Seq)
 	}
 	if u.FilledQty != nil && fill {
 		t.filled = u.FilledQty
 	}
-	t.ended = ends[u.Event]
+	if t.ended = ends[u.Event]; u.ReplacedBy != "" {
+		before := zero(t.filled)
+		s.track(e.Tenant, u.ReplacedBy).oddities().heired = &before
+	}
 }
 
 // intentOf is the intent that an update says it is of.
@@ -110,16 +137,53 @@ func (t *track) counted(u *order.Update) bool {
 }
 
 // adds says whether a fill is what was filled before and what it says itself; of an order that
-// is older than the stretch, the first fill may be any.
+// is older than the stretch, the first fill may be any. Some brokers count in of a replacement
+// what was filled of the order before it.
 func (t *track) adds(u *order.Update, whole bool) bool {
 	if u.FilledQty == nil || u.Qty == nil || t.filled == nil && !whole {
 		return true
 	}
 	before := decimal.Zero
-	if t.filled != nil {
+	switch {
+	case t.filled != nil:
 		before = *t.filled
+	case t.odd != nil && t.odd.heired != nil && u.FilledQty.Equal(t.odd.heired.Add(*u.Qty)):
+		return true
 	}
 	return before.Add(*u.Qty).Equal(*u.FilledQty)
+}
+
+// fits says whether a fill that was told late is one that was missing, and notes that it is there;
+// of an order that is older than the stretch, any may be.
+func (t *track) fits(u *order.Update, whole bool) bool {
+	if u.FilledQty == nil || u.Qty == nil || !whole {
+		return true
+	}
+	from, to := u.FilledQty.Sub(*u.Qty), *u.FilledQty
+	if t.ended && to.GreaterThan(zero(t.filled)) && !from.LessThan(zero(t.filled)) { // before the end, and behind all fills
+		t.oddities().gaps = append(t.oddities().gaps, gap{zero(t.filled), from})
+		t.filled = u.FilledQty
+		return true
+	}
+	if t.odd == nil {
+		return false
+	}
+	for i, g := range t.odd.gaps {
+		if from.LessThan(g.from) || to.GreaterThan(g.to) {
+			continue
+		}
+		t.odd.gaps[i] = gap{g.from, from}
+		t.odd.gaps = append(t.odd.gaps, gap{to, g.to})
+		return true
+	}
+	return false
+}
+
+func zero(d *decimal.Decimal) decimal.Decimal {
+	if d == nil {
+		return decimal.Zero
+	}
+	return *d
 }
 
 func shown(d *decimal.Decimal) string {
@@ -137,10 +201,10 @@ func (s *shard) finishUpdates() {
 		}
 		of, known := s.ids[t.owner]
 		switch {
-		case known && (of.placed || s.tenant(t.tenant).find(of.seq) != nil):
+		case known && (of.placed || t.tenant.find(of.seq) != nil):
 		case !known && !s.whole(): // it may be older
 		default:
-			s.find(StrayEvent, t.tenant, fmt.Sprintf("update %d of %s is of an order that was not accepted", t.last, t.tenant), t.last)
+			s.find(StrayEvent, t.tenant.name, fmt.Sprintf("update %d of %s is of an order that was not accepted", t.last, t.tenant.name), t.last)
 		}
 	}
 }

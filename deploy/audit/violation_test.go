@@ -246,6 +246,25 @@ func TestViolations(t *testing.T) {
 			s.say(in, "partial_fill", 2, 3).body.(*order.Update).Late = true
 			return gap
 		}},
+		{"a fill twice, the second one late", audit.SecondFill, func(s *story) *message {
+			in := s.ask("a", "1", 9)
+			s.accept(in)
+			s.say(in, "partial_fill", 2, 2)
+			s.say(in, "partial_fill", 2, 4)
+			again := s.say(in, "partial_fill", 2, 2)
+			again.body.(*order.Update).Late = true
+			return again
+		}},
+		{"a fill late behind the end", audit.SecondFill, func(s *story) *message {
+			in := s.ask("a", "1", 9)
+			s.accept(in)
+			s.say(in, "partial_fill", 2, 2)
+			s.say(in, "canceled", 0, 4)
+			s.say(in, "partial_fill", 2, 4).body.(*order.Update).Late = true
+			again := s.say(in, "partial_fill", 2, 4)
+			again.body.(*order.Update).Late = true
+			return again
+		}},
 		{"a fill twice", audit.SecondFill, func(s *story) *message {
 			in := s.ask("a", "1", 9)
 			s.accept(in)

@@ -16,6 +16,12 @@ func (l live) Name() string { return "the ledger" }
 
 func (l live) Extent() Extent { return Extent{} }
 
+// First is the first message that a shard has, or will have.
+func (l live) First(ctx context.Context, shard int) (uint64, error) {
+	extent, err := l.Ledger.Extent(ctx, shard)
+	return extent.First, err
+}
+
 // where says where the ledger is, without what opens it.
 func (l live) where() string { return l.JetStream().Conn().ConnectedUrlRedacted() }
 

@@ -11,8 +11,32 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
+// Trimmed is what became of what is older than a ledger's retention.
+type Trimmed struct {
+	Messages uint64 // that left
+	// Kept is the first message that is older and stays all the same, and everything behind it
+	// with it; nil if there is none.
+	Kept *Kept
+}
+
+// Kept is a message that does not leave in its time.
+type Kept struct {
+	Entry
+	Why KeptWhy
+}
+
+// KeptWhy says why a message is needed.
+type KeptWhy string
+
+// The reasons.
+const (
+	KeptDue  KeptWhy = "due"  // there may be an intent without an outcome from here on
+	KeptHeld KeptWhy = "held" // the outcome may hold its tenant
+	KeptOpen KeptWhy = "open" // it tells of an order that may be open
+)
+
 // Trim removes from the front of a shard what is older than the ledger's retention and needed
-// no more, and returns how many messages that is. Needed are, and with them what is behind:
+// no more, and says what that came to. Needed are, and with them what is behind:
 //
 //   - what does not stand before a sequence number, before which every intent must have its
 //     outcome: a low watermark is such a number, also one that is no longer current;
@@ -21,26 +45,46 @@ import (
 //   - what tells of orders that may be open, if their updates are followed.
 //
 // Without a retention it does nothing.
-func (l *Ledger) Trim(ctx context.Context, shard int, before uint64, followed bool, now time.Time) (uint64, error) {
+func (l *Ledger) Trim(ctx context.Context, shard int, before uint64, followed bool, now time.Time) (Trimmed, error) {
 	if l.retention == 0 {
-		return 0, nil
+		return Trimmed{}, nil
 	}
 	stream, err := l.js.Stream(ctx, StreamName(shard))
 	if err != nil {
-		return 0, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+		return Trimmed{}, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
 	}
-	state := stream.CachedInfo().State
-	keep, err := l.firstSince(ctx, shard, state, min(before, state.LastSeq+1), now.Add(-l.retention))
-	if err != nil || state.Msgs == 0 || keep <= state.FirstSeq {
-		return 0, err
+	state, since := stream.CachedInfo().State, now.Add(-l.retention)
+	if state.Msgs == 0 {
+		return Trimmed{}, nil
 	}
-	if keep, err = l.firstNeeded(ctx, shard, state.FirstSeq, keep, followed); err != nil || keep == state.FirstSeq {
-		return 0, err
+	old, err := l.firstSince(ctx, shard, state, min(before, state.LastSeq+1), since)
+	if err != nil {
+		return Trimmed{}, err
+	}
+	old = max(old, state.FirstSeq)
+	keep, kept, err := l.firstNeeded(ctx, shard, state.FirstSeq, old, followed)
+	if err == nil && kept == nil {
+		kept, err = l.due(ctx, shard, old, since)
+	}
+	if err != nil || keep == state.FirstSeq {
+		return Trimmed{Kept: kept}, err
 	}
 	if err := stream.Purge(ctx, jetstream.WithPurgeSequence(keep)); err != nil {
-		return 0, fmt.Errorf("ledger: trim %s: %w", StreamName(shard), err)
+		return Trimmed{}, fmt.Errorf("ledger: trim %s: %w", StreamName(shard), err)
 	}
-	return keep - state.FirstSeq, nil
+	return Trimmed{keep - state.FirstSeq, kept}, nil
+}
+
+// due is the message behind all that every tenant is done with, if it is older as well.
+func (l *Ledger) due(ctx context.Context, shard int, seq uint64, since time.Time) (*Kept, error) {
+	e, err := l.At(ctx, shard, seq)
+	switch {
+	case errors.Is(err, ErrNone), err == nil && !e.Time.Before(since):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &Kept{e, KeptDue}, nil
 }
 
 // firstSince is the first message since a moment, or end if all before that are older.
@@ -75,23 +119,29 @@ var errNeeded = errors.New("ledger: needed")
 // firstNeeded is the first message from one up to another that is needed although every intent
 // before the other has its outcome, or the other. What is written meanwhile makes no more of
 // them needed.
-func (l *Ledger) firstNeeded(ctx context.Context, shard int, from, end uint64, followed bool) (uint64, error) {
+func (l *Ledger) firstNeeded(ctx context.Context, shard int, from, end uint64, followed bool) (first uint64, kept *Kept, err error) {
+	if from == end {
+		return end, nil, nil
+	}
 	tenants, err := l.latest(ctx, shard)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	first := end
+	first = end
 	err = l.Read(ctx, shard, Start{Seq: from}, end-1, func(e Entry) error {
-		if e.Seq < end && needed(e, tenants[e.Tenant], followed) {
-			first = e.Seq
+		if e.Seq >= end {
+			return nil
+		}
+		if why := needed(e, tenants[e.Tenant], followed); why != "" {
+			first, kept = e.Seq, &Kept{e, why}
 			return errNeeded
 		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, errNeeded) {
-		return 0, err
+		return 0, nil, err
 	}
-	return first, nil
+	return first, kept, nil
 }
 
 // latest reads where every tenant of a shard is.
@@ -123,8 +173,8 @@ func (l *Ledger) latest(ctx context.Context, shard int) (map[string]latest, erro
 	return all, nil
 }
 
-// needed says whether a message that is done is needed all the same.
-func needed(e Entry, t latest, followed bool) bool {
+// needed says why a message that is done is needed all the same; empty if it is not.
+func needed(e Entry, t latest, followed bool) KeptWhy {
 	open := followed && t.openSince <= e.Seq && t.openSince <= t.outcome // it may tell of an order that is
 	switch e.Class {
 	case Outcomes:
@@ -133,23 +183,23 @@ func needed(e Entry, t latest, followed bool) bool {
 			Status order.Status `json:"status"`
 		}
 		if json.Unmarshal(e.Data, &o) != nil {
-			return false
+			return ""
 		}
-		switch o.Status {
-		case order.Failed:
-			return t.outcome == e.Seq && t.release < e.Seq
-		case order.Accepted:
-			return open && (o.Kind == order.KindOrder || o.Kind == order.KindReplace || o.Kind == order.KindClosePosition)
-		default:
-			return false
+		makes := o.Kind == order.KindOrder || o.Kind == order.KindReplace || o.Kind == order.KindClosePosition
+		switch {
+		case o.Status == order.Failed && t.outcome == e.Seq && t.release < e.Seq:
+			return KeptHeld
+		case o.Status == order.Accepted && open && makes:
+			return KeptOpen
 		}
 	case Updates:
 		if !open {
-			return false
+			return ""
 		}
-		u, err := order.DecodeUpdate(e.Data)
-		return err == nil && (len(u.Legs) > 0 || u.ReplacedBy != "") // orders in its place
-	default:
-		return false
+		if u, err := order.DecodeUpdate(e.Data); err == nil && (len(u.Legs) > 0 || u.ReplacedBy != "") { // orders in its place
+			return KeptOpen
+		}
+	case Intents, Controls, Epochs:
 	}
+	return ""
 }

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -71,6 +73,9 @@ func (f *File) Lookup(_ context.Context, name string) (Tenant, error) {
 	}
 	return t, nil
 }
+
+// Names are the tenants that stand in the file, in order; those of its template do not.
+func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.tenants)) }
 
 // Format implements [fmt.Formatter]: a file shows none of its keys.
 func (f *File) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "tenants file of %d", len(f.tenants)) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,17 @@ any: {key_id: "{tenant}", secret: "dev-{tenant}"}
 		if text := fmt.Sprintf(verb, f); strings.Contains(text, "s3cret") || strings.Contains(text, "AK1") {
 			t.Errorf("%s shows keys: %s", verb, text)
 		}
+	}
+}
+
+// TestNames: a file names who stands in it, with keys or without.
+func TestNames(t *testing.T) {
+	f, err := load(t, "broker: "+broker+`
+tenants: {beta: {}, acme: {key_id: k, secret: s}}
+any: {key_id: "{tenant}", secret: x}
+`)
+	if err != nil || !slices.Equal(f.Names(), []string{"acme", "beta"}) {
+		t.Errorf("%v: %v", f, err)
 	}
 }
 

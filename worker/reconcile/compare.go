@@ -74,30 +74,38 @@ func (c *comparison) order(r *broker.Record) {
 	}
 	d := about(r)
 	switch {
-	case en != nil: // an outcome, or an update, tells of it
+	case en != nil && (en.request != nil || !ours): // the ledger tells why it is there
 		c.course(r, en)
+		return
+	case en != nil && request == nil && !c.account.Told.IsZero() && r.Submitted.Before(c.account.Told.Add(skew)):
+		c.course(r, en) // its intent may be older than what was read
 		return
 	case !ours:
 		d.Kind = inquiry.ForeignOrder
 		d.Message = fmt.Sprintf("an order that is not the fleet's (%s, %s of it filled)", r.Status, r.FilledQty)
-		c.stray(r)
 	case request == nil:
 		d.Kind = inquiry.UnaskedOrder
 		d.Message = fmt.Sprintf("an order under a client order id of ours that no intent on the ledger asked for (%s, %s of it filled)", r.Status, r.FilledQty)
-		c.stray(r)
 	case request.status == order.Accepted:
 		d.Kind = inquiry.SecondOrder
 		d.Message = fmt.Sprintf("a second order under one client order id: the outcome tells of order %s", request.order)
-		c.stray(r)
 	case request.waiting > 0:
+		if en != nil {
+			c.course(r, en)
+		}
 		return // it is under way: its outcome comes
 	default:
 		d.Kind = inquiry.DespiteOutcome
 		d.Message = fmt.Sprintf("the outcome is %s, and the broker has the order (%s, %s of it filled)", request.status, r.Status, r.FilledQty)
-		c.stray(r)
 	}
 	if request != nil {
 		d.IntentID, d.IntentSeq, d.OutcomeSeq = request.intent, request.seq, request.outcome
+	}
+	if en == nil {
+		c.stray(r)
+	} else {
+		d.UpdateSeq = en.update
+		c.course(r, en) // what it did, a follower wrote all the same
 	}
 	c.found = append(c.found, d)
 }

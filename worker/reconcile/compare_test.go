@@ -31,6 +31,33 @@ func TestCompare(t *testing.T) {
 		{"an order that no intent asked for", func(h *history) {
 			h.shows(record("b2", "acme.two", "AAPL", order.Buy, "new", "0"))
 		}, []string{"unasked_order b2"}},
+		{"one of which a follower told", func(h *history) {
+			h.fill("b2", "AAPL", order.Buy, "3", "3", true)
+			h.shows(record("b2", "acme.two", "AAPL", order.Buy, "filled", "3"))
+			h.account.Positions[0].Qty = num("13")
+		}, []string{"unasked_order b2"}},
+		{"one of which a follower told a part", func(h *history) {
+			h.fill("b2", "AAPL", order.Buy, "1", "1", false)
+			h.shows(record("b2", "acme.two", "AAPL", order.Buy, "partially_filled", "3"))
+			h.account.Positions[0].Qty = num("13")
+		}, []string{"missing_fill b2 1 3", "unasked_order b2"}},
+		{"a second order, of which a follower told", func(h *history) {
+			h.fill("b2", "AAPL", order.Buy, "3", "3", true)
+			h.shows(record("b2", "acme.one", "AAPL", order.Buy, "filled", "3"))
+			h.account.Positions[0].Qty = num("13")
+		}, []string{"second_order b2"}},
+		{"an order whose intent waits, of which a follower told", func(h *history) {
+			h.ask("two", "AAPL", order.Buy, "3")
+			h.fill("b2", "AAPL", order.Buy, "3", "3", true)
+			h.shows(record("b2", "acme.two", "AAPL", order.Buy, "filled", "3"))
+			h.account.Positions[0].Qty = num("13")
+		}, nil},
+		{"an order despite its outcome, of which a follower told", func(h *history) {
+			h.end(h.ask("two", "AAPL", order.Buy, "3"), "two", order.Failed, "")
+			h.fill("b2", "AAPL", order.Buy, "3", "3", true)
+			h.shows(record("b2", "acme.two", "AAPL", order.Buy, "filled", "3"))
+			h.account.Positions[0].Qty = num("13")
+		}, []string{"order_despite_outcome b2"}},
 		{"a second order under one id", func(h *history) {
 			h.shows(record("b2", "acme.one", "AAPL", order.Buy, "new", "0"))
 		}, []string{"second_order b2"}},

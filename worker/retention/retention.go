@@ -30,13 +30,14 @@ func Run(ctx context.Context, l *ledger.Ledger, followed bool, log zerolog.Logge
 	if l.Retention() == 0 {
 		return
 	}
+	told := make(teller)
 	for {
 		select {
 		case <-time.After(rand.N(2 * interval)):
 		case <-ctx.Done():
 			return
 		}
-		n, err := Trim(ctx, l, followed, time.Now())
+		n, kept, err := trim(ctx, l, followed, time.Now())
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -44,24 +45,61 @@ func Run(ctx context.Context, l *ledger.Ledger, followed bool, log zerolog.Logge
 		case n > 0:
 			log.Info().Uint64("messages", n).Dur("retention", l.Retention()).Msg("older messages left the ledger")
 		}
+		told.tell(kept, log)
 	}
 }
 
 // Trim removes from every shard what the ledger's retention does not keep and every tenant is
 // done with, and returns how many messages that is. See [ledger.Ledger.Trim].
 func Trim(ctx context.Context, l *ledger.Ledger, followed bool, now time.Time) (uint64, error) {
+	n, _, err := trim(ctx, l, followed, now)
+	return n, err
+}
+
+// trim also returns what stays of each shard although it is older, nil if nothing does. Shards
+// that it could not look at are left out.
+func trim(ctx context.Context, l *ledger.Ledger, followed bool, now time.Time) (all uint64, kept map[int]*ledger.Kept, err error) {
 	snapshot, err := fleet.Look(ctx, l)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	var all uint64
+	kept = make(map[int]*ledger.Kept)
 	var errs []error
 	for shard, lease := range snapshot.Leases {
-		n, err := l.Trim(ctx, shard, done(lease.Mark), followed, now)
-		all += n
+		t, err := l.Trim(ctx, shard, done(lease.Mark), followed, now)
+		if all += t.Messages; err == nil {
+			kept[shard] = t.Kept
+		}
 		errs = append(errs, err)
 	}
-	return all, errors.Join(errs...)
+	return all, kept, errors.Join(errs...)
+}
+
+// teller remembers what was told of each shard, so that it is told once.
+type teller map[int]ledger.Kept
+
+// tell tells what keeps messages beyond their time: whose it is, and what can be done.
+func (told teller) tell(kept map[int]*ledger.Kept, log zerolog.Logger) {
+	for shard, k := range kept {
+		if k == nil {
+			delete(told, shard)
+			continue
+		}
+		if before, ok := told[shard]; ok && before.Seq == k.Seq && before.Why == k.Why {
+			continue
+		}
+		told[shard] = ledger.Kept{Entry: ledger.Entry{Seq: k.Seq}, Why: k.Why}
+		level, says := zerolog.WarnLevel, "there may be an intent without an outcome from here on: see fleetctl status, and fleetctl explain"
+		switch k.Why {
+		case ledger.KeptHeld:
+			says = "the tenant's last outcome is a failure that nobody released, whatever its policy: look into it, then fleetctl release " + k.Tenant + " --reason ..."
+		case ledger.KeptOpen:
+			level, says = zerolog.InfoLevel, "an order of the tenant's may be open: if the broker says that it is not, fleetctl reconcile "+k.Tenant
+		case ledger.KeptDue:
+		}
+		log.WithLevel(level).Int("shard", shard).Str("tenant", k.Tenant).Uint64("seq", k.Seq).Time("since", k.Time).Str("why", says).
+			Msg("a shard keeps what is older than the ledger's retention")
+	}
 }
 
 // done is the first message of a shard that may be an intent without an outcome.

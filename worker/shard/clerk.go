@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -65,6 +66,7 @@ type clerk struct {
 type turn struct {
 	since  time.Time // from when on the next turn compares
 	differ string    // the differences that were logged
+	failed string    // why it could not be reconciled, as it was logged
 }
 
 // hire starts the clerk of a folded shard; nil if it has none. ctx ends its work.
@@ -187,14 +189,32 @@ func (c *clerk) visit(ctx context.Context, tenant string, outcomes uint64) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		c.log.Debug().Str("tenant", tenant).Err(err).Msg("not reconciled; it will be its turn again")
+		level := zerolog.DebugLevel
+		if why := kindOf(err); t.failed != why { // once: it may last
+			level, t.failed = zerolog.WarnLevel, why
+		}
+		c.log.WithLevel(level).Str("tenant", tenant).Err(err).Msg("not reconciled; it will be its turn again")
 	default:
 		c.log.Debug().Str("tenant", tenant).Int("orders", found.Orders).Int("requests", found.Requests).Dur("took", time.Since(now)).Msg("reconciled")
+		if t.failed != "" {
+			c.log.Info().Str("tenant", tenant).Msg("reconciled again")
+			t.failed = ""
+		}
 		if len(found.Left()) == 0 {
 			t.since = now.Add(-overlap)
 		}
 		c.tell(tenant, t, &found)
 	}
+}
+
+// kindOf is what makes a failure to reconcile the same at another time.
+func kindOf(err error) string {
+	for _, known := range []error{reconcile.ErrLimited, reconcile.ErrRefused, reconcile.ErrUnanswered} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return err.Error()
 }
 
 // guarded keeps a bug of ours in what reconciles one tenant from becoming every tenant's outage.

@@ -1,7 +1,10 @@
 package shard
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/orderfleet/orderfleet/worker/broker"
@@ -22,5 +25,28 @@ func TestPanicWhileReconciling(t *testing.T) {
 	c.visit(t.Context(), "acme", 1)
 	if len(c.under) > 0 || c.tenants["acme"] == nil {
 		t.Errorf("under way: %v, known: %v", c.under, c.tenants)
+	}
+}
+
+// TestUnreconciledIsTold: that a tenant cannot be reconciled is told once for each reason.
+func TestUnreconciledIsTold(t *testing.T) {
+	why := errors.New("no keys")
+	cfg := reconcile.Config{Updates: &updates.Config{
+		Books: func(context.Context, string) (broker.Books, error) { return nil, why },
+	}}
+	log := new(bytes.Buffer)
+	c := &clerk{
+		ctx: t.Context(), runner: reconcile.NewRunner(&cfg, reconcile.Owner{}), log: zerolog.New(log).Level(zerolog.InfoLevel),
+		under: make(map[string]bool), tenants: make(map[string]*turn),
+	}
+	for _, reason := range []string{"no keys", "no file"} {
+		why = errors.New(reason)
+		for range 2 {
+			c.visit(t.Context(), "acme", 1)
+		}
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, `"warn"`) || !strings.Contains(text, "acme") || !strings.Contains(text, reason) {
+			t.Errorf("told %q", text)
+		}
+		log.Reset()
 	}
 }
