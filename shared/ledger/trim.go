@@ -35,6 +35,19 @@ const (
 	KeptOpen KeptWhy = "open" // it tells of an order that may be open
 )
 
+// Now is the time of the server that keeps a shard, which stamps its messages.
+func (l *Ledger) Now(ctx context.Context, shard int) (time.Time, error) {
+	stream, err := l.js.Stream(ctx, StreamName(shard))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+	}
+	now := stream.CachedInfo().TimeStamp
+	if now.IsZero() {
+		return time.Time{}, fmt.Errorf("ledger: the server of stream %s does not tell its time", StreamName(shard))
+	}
+	return now, nil
+}
+
 // Trim removes from the front of a shard what is older than the ledger's retention and needed
 // no more, and says what that came to. Needed are, and with them what is behind:
 //
@@ -44,7 +57,8 @@ const (
 //     release follows it;
 //   - what tells of orders that may be open, if their updates are followed.
 //
-// Without a retention it does nothing.
+// Now should be the server's, see [Ledger.Now]: who trims may have another clock than who stamped
+// the messages. Without a retention it does nothing.
 func (l *Ledger) Trim(ctx context.Context, shard int, before uint64, followed bool, now time.Time) (Trimmed, error) {
 	if l.retention == 0 {
 		return Trimmed{}, nil

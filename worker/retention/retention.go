@@ -24,7 +24,15 @@ import (
 // interval is how often a worker looks, on average.
 const interval = 10 * time.Minute
 
-// Run trims the shards of a ledger until ctx ends. Without a retention it returns at once. Followed
+// clock tells a shard's time. The worker's own may be wrong by more than a retention leaves for.
+type clock func(ctx context.Context, shard int) (time.Time, error)
+
+// at is a clock that stands.
+func at(now time.Time) clock {
+	return func(context.Context, int) (time.Time, error) { return now, nil }
+}
+
+// Run trims the shards of a ledger until ctx ends, by its servers' clocks. Without a retention it returns at once. Followed
 // says that the fleet follows its orders to their ends.
 func Run(ctx context.Context, l *ledger.Ledger, followed bool, log zerolog.Logger) {
 	if l.Retention() == 0 {
@@ -37,7 +45,7 @@ func Run(ctx context.Context, l *ledger.Ledger, followed bool, log zerolog.Logge
 		case <-ctx.Done():
 			return
 		}
-		n, kept, err := trim(ctx, l, followed, time.Now())
+		n, kept, err := trim(ctx, l, followed, l.Now)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
@@ -50,15 +58,15 @@ func Run(ctx context.Context, l *ledger.Ledger, followed bool, log zerolog.Logge
 }
 
 // Trim removes from every shard what the ledger's retention does not keep and every tenant is
-// done with, and returns how many messages that is. See [ledger.Ledger.Trim].
+// done with at a moment, and returns how many messages that is. See [ledger.Ledger.Trim].
 func Trim(ctx context.Context, l *ledger.Ledger, followed bool, now time.Time) (uint64, error) {
-	n, _, err := trim(ctx, l, followed, now)
+	n, _, err := trim(ctx, l, followed, at(now))
 	return n, err
 }
 
 // trim also returns what stays of each shard although it is older, nil if nothing does. Shards
 // that it could not look at are left out.
-func trim(ctx context.Context, l *ledger.Ledger, followed bool, now time.Time) (all uint64, kept map[int]*ledger.Kept, err error) {
+func trim(ctx context.Context, l *ledger.Ledger, followed bool, now clock) (all uint64, kept map[int]*ledger.Kept, err error) {
 	snapshot, err := fleet.Look(ctx, l)
 	if err != nil {
 		return 0, nil, err
@@ -66,7 +74,12 @@ func trim(ctx context.Context, l *ledger.Ledger, followed bool, now time.Time) (
 	kept = make(map[int]*ledger.Kept)
 	var errs []error
 	for shard, lease := range snapshot.Leases {
-		t, err := l.Trim(ctx, shard, done(lease.Mark), followed, now)
+		moment, err := now(ctx, shard)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		t, err := l.Trim(ctx, shard, done(lease.Mark), followed, moment)
 		if all += t.Messages; err == nil {
 			kept[shard] = t.Kept
 		}

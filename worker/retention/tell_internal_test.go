@@ -45,7 +45,7 @@ func TestKeptIsTold(t *testing.T) {
 	look := func(wants ...string) {
 		t.Helper()
 		for range 2 {
-			_, kept, err := trim(t.Context(), l, true, time.Now().Add(48*time.Hour))
+			_, kept, err := trim(t.Context(), l, true, at(time.Now().Add(48*time.Hour)))
 			if err != nil {
 				t.Fatal(err)
 			}
