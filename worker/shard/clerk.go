@@ -122,10 +122,7 @@ func (c *clerk) attend(call *inquiry.Call) {
 	c.work.Go(func() {
 		defer c.done(call.Tenant)
 		found, err := c.guarded(c.ctx, reconcile.Request{Tenant: call.Tenant, Since: call.Since, Repair: call.Repair})
-		if call.Repair {
-			c.log.Info().Str("tenant", call.Tenant).Str("by", call.By).Str("reason", call.Reason).
-				Int("repaired", found.Repaired).Err(err).Msg("an operator had missing updates written")
-		}
+		c.note(&call.Question, found.Repaired, err)
 		switch {
 		case err == nil:
 			call.Answer(inquiry.Answer{Reconciliation: &found})
@@ -135,6 +132,15 @@ func (c *clerk) attend(call *inquiry.Call) {
 			call.Refuse(inquiry.Failed, "%s", err)
 		}
 	})
+}
+
+// note logs what an operator had written, if that was anything.
+func (c *clerk) note(q *inquiry.Question, repaired int, err error) {
+	if repaired == 0 {
+		return
+	}
+	c.log.Info().Str("tenant", q.Tenant).Str("by", q.By).Str("reason", q.Reason).
+		Int("repaired", repaired).Err(err).Msg("an operator had missing updates written")
 }
 
 // schedule gives every tenant that has outcomes its turn, again and again: soon after the

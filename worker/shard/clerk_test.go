@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/reconcile"
 	"github.com/orderfleet/orderfleet/worker/updates"
@@ -48,5 +49,22 @@ func TestUnreconciledIsTold(t *testing.T) {
 			t.Errorf("told %q", text)
 		}
 		log.Reset()
+	}
+}
+
+// TestRepairsAreNoted: what an operator had written is logged, with who and why; nothing is if
+// nothing was missing.
+func TestRepairsAreNoted(t *testing.T) {
+	log := new(bytes.Buffer)
+	c := &clerk{log: zerolog.New(log)}
+	q := &inquiry.Question{Tenant: "acme", By: "ann", Reason: "a gap", Repair: true}
+	if c.note(q, 0, nil); log.Len() > 0 {
+		t.Errorf("noted of nothing: %s", log)
+	}
+	c.note(q, 2, nil)
+	for _, part := range []string{"acme", "ann", "a gap", `"repaired":2`} {
+		if !strings.Contains(log.String(), part) {
+			t.Errorf("no %s in %q", part, log)
+		}
 	}
 }
