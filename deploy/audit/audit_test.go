@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/deploy/audit"
 	"github.com/orderfleet/orderfleet/deploy/history"
 	"github.com/orderfleet/orderfleet/deploy/proof"
@@ -143,7 +144,8 @@ func TestExcused(t *testing.T) {
 	}
 }
 
-// TestDigest: a digest stands for every byte that was read, and for the order.
+// TestDigest: a digest stands for number, time, class, tenant and body of every message, and for
+// their order; not for headers.
 func TestDigest(t *testing.T) {
 	tell := func(change func(s *story)) string {
 		s := newStory()
@@ -155,6 +157,9 @@ func TestDigest(t *testing.T) {
 	right := tell(func(*story) {})
 	if again := tell(func(*story) {}); again != right {
 		t.Errorf("a second reading has %s, the first %s", again, right)
+	}
+	if headed := tell(func(s *story) { s.messages[2].Header = nats.Header{"Trace": {"x"}} }); headed != right {
+		t.Error("a header changes it")
 	}
 	for name, change := range map[string]func(s *story){
 		"a byte":   func(s *story) { d := encoded(s.messages[2].body); d[len(d)/2] ^= 1; s.messages[2].body = d },

@@ -24,6 +24,10 @@
 // proof judges and an audit does not needs more than two ledgers: what producers were told,
 // and the requests that reached the broker.
 //
+// The digest is that of the stretch as it was asked for: each shard's [Chain] begins anew with its
+// first message. So stretches that are split do not compose: the digests of two halves say nothing
+// about that of the whole, and who compares digests must ask for the same stretch.
+//
 // Memory is of one shard at a time: some 170 bytes for each intent that has its outcome, 420 with
 // a broker, more for those that wait.
 package audit

@@ -63,8 +63,9 @@ type Report struct {
 
 	// Shards are those that have messages in the stretch.
 	Shards []Shard `json:"shards"`
-	// Digest stands for all that was read of the stretch: equal digests, equal messages. It is
-	// the SHA-256 of the shards' numbers, counts and digests.
+	// Digest stands for all that was read of the stretch: equal digests, equal sequence numbers,
+	// times, classes, tenants and bodies of its messages. Their headers are not in it. It is the
+	// SHA-256 of the shards' numbers, counts and digests.
 	Digest string `json:"digest"`
 }
 

@@ -32,8 +32,8 @@ Tenants that have orders but are not in the file, have no keys there, or whose a
 not answer are named, and the others audited; the audit is then incomplete, and its exit
 code is 1.
 
-The digest stands for every message that was read: who audits the same stretch, or an
-export of it, gets the same.`,
+The digest stands for the sequence number, time, class, tenant and body of every message that
+was read, not for its headers: who audits the same stretch, or an export of it, gets the same.`,
 		Example: `  fleetctl audit
   fleetctl audit acme --since 24h --broker tenants.yaml
   fleetctl audit --from ledger-2026-11-24 -o json
