@@ -1,10 +1,12 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +34,7 @@ type following struct {
 	cfg   *updates.Config // nil: nobody follows
 	most  int
 	live  map[string]*followed
+	begun uint64               // how many followers were started
 	queue queue                // tenants that have open orders, perhaps, and no follower
 	rests map[string]time.Time // until when those in the queue wait at least
 
@@ -46,6 +49,7 @@ type following struct {
 
 // followed is a tenant that has a follower.
 type followed struct {
+	begun   uint64 // the how manieth it is
 	inbox   chan ledger.Entry
 	behind  bool // inbox was full, and is closed; its follower asks for another one
 	yield   chan struct{}
@@ -141,18 +145,45 @@ func (f *following) follow(s *shard, name string) {
 // over says that nobody is started any more.
 func (f *following) over() bool { return f.ctx.Err() != nil }
 
-// wait queues a tenant up and, if there is no room, tells those that have a place.
+// wait queues a tenant up and, if there is no room, tells one that has a place.
 func (f *following) wait(name string, until time.Time) {
 	if f.queue.push(name) {
 		f.rests[name] = until
+		f.makeRoom(time.Now())
 	}
+}
+
+// makeRoom tells those that have had their places for longest that others wait, if there is
+// no room: as many of them as tenants wait that have rested.
+func (f *following) makeRoom(now time.Time) {
 	if len(f.live) < f.most {
 		return
 	}
+	waiting := 0
+	for _, name := range f.queue.names {
+		if f.rested(name, now) {
+			waiting++
+		}
+	}
+	var staying []*followed
 	for _, t := range f.live {
+		if t.yielded {
+			waiting--
+		} else {
+			staying = append(staying, t)
+		}
+	}
+	if waiting <= 0 {
+		return
+	}
+	slices.SortFunc(staying, func(a, b *followed) int { return cmp.Compare(a.begun, b.begun) })
+	for _, t := range staying[:min(waiting, len(staying))] {
 		t.giveWay()
 	}
 }
+
+// rested says that a tenant in the queue may have its next turn.
+func (f *following) rested(name string, now time.Time) bool { return !now.Before(f.rests[name]) }
 
 func (t *followed) giveWay() {
 	if !t.yielded {
@@ -163,12 +194,11 @@ func (t *followed) giveWay() {
 
 // start gives a tenant its follower.
 func (f *following) start(s *shard, name string) {
-	t := &followed{inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{})}
+	f.begun++
+	t := &followed{begun: f.begun, inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{})}
 	f.live[name] = t
-	if f.queue.len() > 0 && len(f.live) == f.most {
-		t.giveWay()
-	}
 	now := time.Now()
+	f.makeRoom(now)
 	if f.free = f.free.Add(startInterval); f.free.Before(now) {
 		f.free = now
 	}
@@ -229,10 +259,10 @@ func (f *following) retire(s *shard, e unfollowed) error {
 	return nil
 }
 
-// fill starts followers for waiting tenants while there is room.
+// fill starts followers for waiting tenants while there is room, and makes room for the others.
 func (f *following) fill(s *shard, now time.Time) {
 	for len(f.live) < f.most {
-		name, ok := f.queue.take(func(name string) bool { return !now.Before(f.rests[name]) })
+		name, ok := f.queue.take(func(name string) bool { return f.rested(name, now) })
 		if !ok {
 			return
 		}
@@ -241,6 +271,7 @@ func (f *following) fill(s *shard, now time.Time) {
 			f.start(s, name)
 		}
 	}
+	f.makeRoom(now)
 }
 
 // end stops the followers: the next owner of the shard looks up what they miss.

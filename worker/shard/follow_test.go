@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -115,13 +116,13 @@ func TestFollowersPlaces(t *testing.T) {
 		}
 		f.follow(s, "c")
 		f.follow(s, "c")
-		if !slices.Equal(f.queue.names, []string{"c"}) || !f.live["a"].yielded || !f.live["b"].yielded {
+		if !slices.Equal(f.queue.names, []string{"c"}) || !f.live["a"].yielded || f.live["b"].yielded {
 			t.Fatalf("in the queue are %v", f.queue.names)
 		}
 		if err := f.retire(s, unfollowed{tenant: "a", open: true}); err != nil {
 			t.Fatal(err)
 		}
-		if f.live["c"] == nil || !slices.Equal(f.queue.names, []string{"a"}) || !f.live["c"].yielded {
+		if f.live["c"] == nil || !slices.Equal(f.queue.names, []string{"a"}) || f.live["b"].yielded {
 			t.Fatalf("in the queue are %v", f.queue.names)
 		}
 		if err := f.retire(s, unfollowed{tenant: "b"}); err != nil { // it has no open order
@@ -146,6 +147,51 @@ func TestFollowersPlaces(t *testing.T) {
 		}
 		f.stop()
 		for range 5 { // a, b, c, a again, d
+			<-f.ended
+		}
+	})
+}
+
+// TestFewWait: of many that have a place, only as many give way as others wait, those first
+// that have had theirs for longest; and nobody for those that rest.
+func TestFewWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const places, more = 100, 10
+		s, f := followingShard(t, places)
+		name := func(n int) string { return fmt.Sprintf("t%03d", n) }
+		told := func() (names []string) {
+			for name, one := range f.live {
+				if one.yielded {
+					names = append(names, name)
+				}
+			}
+			slices.Sort(names)
+			return names
+		}
+		var oldest []string
+		for n := range places + more {
+			f.follow(s, name(n))
+			if n < more {
+				oldest = append(oldest, name(n))
+			}
+		}
+		if got := told(); !slices.Equal(got, oldest) {
+			t.Fatalf("told are %v", got)
+		}
+		for _, name := range oldest {
+			if err := f.retire(s, unfollowed{tenant: name, open: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := told(); len(f.live) != places || len(got) != 0 {
+			t.Fatalf("%d have a place, and for those that rest are told %v", len(f.live), got)
+		}
+		f.fill(s, time.Now().Add(pollInterval))
+		if got := told(); len(f.live) != places || len(got) != more || got[0] != name(more) {
+			t.Errorf("%d have a place, and told are %v", len(f.live), got)
+		}
+		f.stop()
+		for range places + more {
 			<-f.ended
 		}
 	})
