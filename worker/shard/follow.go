@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -37,6 +38,9 @@ type following struct {
 	begun uint64               // how many followers were started
 	queue queue                // tenants that have open orders, perhaps, and no follower
 	rests map[string]time.Time // until when those in the queue wait at least
+	paces map[string]updates.Pace
+	// unreadable are the tenants that this release cannot follow.
+	unreadable map[string]struct{}
 
 	free     time.Time       // when the last follower begins; the next one does after it
 	ctx      context.Context // of the followers
@@ -60,6 +64,7 @@ type followed struct {
 type unfollowed struct {
 	tenant string
 	open   bool // it has open orders, or that is not known
+	pace   updates.Pace
 	err    error
 }
 
@@ -72,6 +77,7 @@ func (s *shard) beginFollowing(ctx context.Context) {
 	}
 	f.most = max(s.cfg.MaxFollowers, 1)
 	f.live, f.rests = make(map[string]*followed), make(map[string]time.Time)
+	f.paces, f.unreadable = make(map[string]updates.Pace), make(map[string]struct{})
 	f.asks, f.ended, f.found = make(chan updates.Ask), make(chan unfollowed), make(chan string)
 	f.ctx, f.stop = context.WithCancel(ctx)
 	f.scanning.Go(func() { s.scan(f.ctx) })
@@ -132,7 +138,7 @@ func placed(outcome []byte) bool {
 
 // follow starts a follower of a tenant, or lets the tenant wait for a place.
 func (f *following) follow(s *shard, name string) {
-	if f.live[name] != nil || f.over() {
+	if _, unreadable := f.unreadable[name]; unreadable || f.live[name] != nil || f.over() {
 		return
 	}
 	if len(f.live) < f.most {
@@ -210,11 +216,13 @@ func (f *following) start(s *shard, name string) {
 		Inbox:  updates.Inbox{Position: s.position, Outcomes: t.inbox},
 		Asks:   f.asks,
 		Yield:  t.yield,
+		Pace:   f.paces[name],
 		Until:  s.lease.Until,
 	})
+	delete(f.paces, name)
 	go func() {
 		err := guarded(f.ctx, one)
-		f.ended <- unfollowed{name, one.Open(), err}
+		f.ended <- unfollowed{name, one.Open(), one.Pace(), err}
 	}()
 }
 
@@ -246,6 +254,15 @@ func (f *following) retire(s *shard, e unfollowed) error {
 	if f.over() {
 		return nil
 	}
+	if !e.pace.Calm(time.Now()) {
+		f.paces[e.tenant] = e.pace
+	}
+	if _, ok := errors.AsType[*updates.UnreadableError](e.err); ok {
+		s.log.Error().Err(e.err).Str("tenant", e.tenant).Msg("a tenant's updates wait for another release, or another owner of the shard")
+		f.unreadable[e.tenant] = struct{}{}
+		f.fill(s, time.Now())
+		return nil
+	}
 	if e.err != nil {
 		s.log.Error().Err(e.err).Str("tenant", e.tenant).Msg("the follower of a tenant's updates failed; it is started again")
 	}
@@ -272,6 +289,11 @@ func (f *following) fill(s *shard, now time.Time) {
 		}
 	}
 	f.makeRoom(now)
+}
+
+// forget drops the paces of tenants that were left alone for long enough.
+func (f *following) forget(now time.Time) {
+	maps.DeleteFunc(f.paces, func(_ string, p updates.Pace) bool { return p.Calm(now) })
 }
 
 // end stops the followers: the next owner of the shard looks up what they miss.

@@ -58,6 +58,7 @@ func (f *Follower) unopened(ctx context.Context, v broker.Verdict) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	f.shut = !f.reached
 	f.doubt(v)
 	if time.Since(f.looked) >= f.cfg.Check {
 		if err := f.catchUp(ctx); err != nil {
