@@ -212,16 +212,16 @@ func (p *Producer) again(ctx context.Context, m *message, err error) (ack *jetst
 }
 
 // lasting says that a failure is one that lasts, as far as one look can tell: a stream
-// without room, since a server that stops says the same; or no stream to take it, though
-// its stream is there and has a leader.
+// without room, since a server that stops says the same; or no stream to take it, and none
+// that will.
 func (p *Producer) lasting(ctx context.Context, m *message, err error) bool {
 	if !noResponders(err) {
 		return ledger.IsFull(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
-	led, err := p.ledger.Led(ctx, p.ledger.ShardOf(m.tenant))
-	return err == nil && led
+	unmapped, err := p.ledger.Unmapped(ctx, m.tenant)
+	return err == nil && unmapped
 }
 
 // receipt checks where an intent arrived.

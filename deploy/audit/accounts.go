@@ -17,10 +17,10 @@ import (
 )
 
 // Accounts are the order lists of the tenants' accounts at their brokers, which speak Alpaca's
-// API. It asks with the tenants' own keys, at half the usual limit of requests: the other half is
+// API. It is used by one audit at a time. It asks with the tenants' own keys, at half the usual limit of requests: the other half is
 // for their orders.
 func Accounts(tenants tenant.Directory) Broker {
-	return &accounts{tenants: tenants, pace: 600 * time.Millisecond, client: &http.Client{
+	return &accounts{tenants: tenants, pace: 600 * time.Millisecond, down: make(map[string]bool), client: &http.Client{
 		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // which would get the keys
 	}}
@@ -30,6 +30,9 @@ type accounts struct {
 	tenants tenant.Directory
 	client  *http.Client
 	pace    time.Duration // between requests
+	// down are the brokers, by address, that did not answer when they were asked last, so
+	// that not every tenant of theirs waits as long for that.
+	down map[string]bool
 }
 
 func (a *accounts) Name() string { return "the tenants' accounts" }
@@ -68,7 +71,7 @@ var errDense = errors.New("more orders bear one time than the broker lists at on
 func (a *accounts) Orders(ctx context.Context, name string, after time.Time, yield func(proof.Booking) error) error {
 	t, err := a.tenants.Lookup(ctx, name)
 	if errors.Is(err, tenant.ErrUnknown) || errors.Is(err, tenant.ErrNoCredentials) {
-		return nil // it has no account, and what was accepted for it will be missed
+		return fmt.Errorf("%w: %w", ErrNoAccount, err)
 	}
 	if err != nil {
 		return err
@@ -111,8 +114,11 @@ func (a *accounts) Orders(ctx context.Context, name string, after time.Time, yie
 	}
 }
 
-// tries is how often a page is asked for.
-const tries = 6
+// tries is how often a page is asked for, triesDown how often of a broker that is down.
+const (
+	tries     = 6
+	triesDown = 2
+)
 
 // list reads a page: the first orders after a moment.
 func (a *accounts) list(ctx context.Context, t tenant.Tenant, after time.Time) ([]listed, error) {
@@ -124,6 +130,10 @@ func (a *accounts) list(ctx context.Context, t tenant.Tenant, after time.Time) (
 	if err != nil {
 		return nil, err
 	}
+	most := tries
+	if a.down[t.BaseURL] {
+		most = triesDown
+	}
 	for try, pause := 1, a.pace; ; try, pause = try+1, 2*pause {
 		select {
 		case <-time.After(pause):
@@ -131,7 +141,8 @@ func (a *accounts) list(ctx context.Context, t tenant.Tenant, after time.Time) (
 			return nil, context.Cause(ctx)
 		}
 		orders, again, err := a.get(ctx, t, address+"?"+q.Encode())
-		if err == nil || !again || try == tries || ctx.Err() != nil {
+		if err == nil || !again || try == most || ctx.Err() != nil {
+			a.down[t.BaseURL] = err != nil && again
 			return orders, err
 		}
 	}
@@ -151,7 +162,10 @@ func (a *accounts) get(ctx context.Context, t tenant.Tenant, address string) (or
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return nil, true, err
+		if whole, ok := errors.AsType[*url.Error](err); ok {
+			err = whole.Err // without the address, which may hold more than is to be shown
+		}
+		return nil, true, fmt.Errorf("the broker does not answer: %w", err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end
 	if resp.StatusCode != http.StatusOK {

@@ -18,7 +18,10 @@ import (
 
 // hurried are the accounts of a broker's tenants, without the pause between requests.
 func hurried(address string) *accounts {
-	a := Accounts(tenant.Map{"acme": {Name: "acme", BaseURL: address, Credentials: tenant.Credentials{KeyID: "acme", Secret: "s"}}}).(*accounts)
+	a := Accounts(tenant.Map{
+		"acme":    {Name: "acme", BaseURL: address, Credentials: tenant.Credentials{KeyID: "acme", Secret: "s"}},
+		"keyless": {Name: "keyless", BaseURL: address, Credentials: tenant.Credentials{KeyID: "keyless"}},
+	}).(*accounts)
 	a.pace = 0
 	return a
 }
@@ -97,7 +100,7 @@ func place(t *testing.T, api http.Handler, n int) {
 }
 
 // TestAccountsInTrouble: what may pass is asked again; what does not is an error, and shows no
-// key; keys go to nobody else; a tenant without an account has no orders.
+// key; keys go to nobody else; a tenant without an account is told apart.
 func TestAccountsInTrouble(t *testing.T) {
 	var asked atomic.Int32
 	var handler http.HandlerFunc
@@ -134,14 +137,29 @@ func TestAccountsInTrouble(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			asked.Store(0)
 			handler = tc.serve
+			clear(a.down)
 			err := a.Orders(t.Context(), "acme", time.Time{}, none)
 			if n := asked.Load(); (err == nil) != (tc.says == "") || err != nil && !strings.Contains(err.Error(), tc.says) || n != tc.asked {
 				t.Errorf("%v, asked %d times", err, n)
 			}
 		})
 	}
-	if err := a.Orders(t.Context(), "nobody", time.Time{}, none); err != nil {
-		t.Errorf("of a tenant without an account: %v", err)
+	for _, name := range []string{"nobody", "keyless"} {
+		if err := a.Orders(t.Context(), name, time.Time{}, none); !errors.Is(err, ErrNoAccount) {
+			t.Errorf("of a tenant without an account: %v", err)
+		}
+	}
+	handler = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	clear(a.down)
+	for _, want := range []int32{tries, triesDown, triesDown} {
+		asked.Store(0)
+		if err := a.Orders(t.Context(), "acme", time.Time{}, none); err == nil || asked.Load() != want {
+			t.Errorf("a broker that is down was asked %d times, not %d: %v", asked.Load(), want, err)
+		}
+	}
+	handler = func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "[]") }
+	if err := a.Orders(t.Context(), "acme", time.Time{}, none); err != nil || a.down[srv.URL] {
+		t.Errorf("a broker that is back: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -103,6 +103,28 @@ func TestExcused(t *testing.T) {
 			s.say(next, "fill", 7, 9)
 			return history.Stretch{}
 		}, func(r *audit.Report) int { return r.Updates - 2 }},
+		{"ends of replacements that count in what was filled before them", func(s *story) history.Stretch {
+			in, next, last := s.ask("a", "1", 9), s.ask("a", "2", 9), s.ask("a", "3", 9)
+			s.accept(in)
+			s.say(in, "partial_fill", 2, 2)
+			s.accept(next)
+			s.say(in, "replaced", 0, 2).body.(*order.Update).ReplacedBy = "order of a.2"
+			s.accept(last)
+			s.say(next, "replaced", 0, 2).body.(*order.Update).ReplacedBy = "order of a.3"
+			s.say(last, "partial_fill", 1, 3)
+			s.say(last, "canceled", 0, 3)
+			return history.Stretch{}
+		}, func(r *audit.Report) int { return r.Updates - 4 }},
+		{"the end of an order whose fills stand before the stretch, and of what replaced it", func(s *story) history.Stretch {
+			in := s.ask("a", "1", 9)
+			s.accept(in)
+			st := history.Stretch{From: s.say(in, "partial_fill", 2, 2).Seq + 1}
+			next := s.ask("a", "2", 9)
+			s.accept(next)
+			s.say(in, "replaced", 0, 2).body.(*order.Update).ReplacedBy = "order of a.2"
+			s.say(next, "canceled", 0, 2)
+			return st
+		}, func(r *audit.Report) int { return r.Updates - 1 }},
 		{"fills of an order before the stretch", func(s *story) history.Stretch {
 			in := s.ask("a", "1", 9)
 			s.accept(in)

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,23 +42,49 @@ func (s *shard) compare(ctx context.Context) error {
 	}
 	b := &books{shard: s, strange: make(map[uint64]strange)}
 	b.from, b.until = s.window()
-	for i, name := range slices.Sorted(maps.Keys(s.tenants)) {
-		s.progress(fmt.Sprintf("comparing orders of shard %d", s.n), i, len(s.tenants))
+	unlisted, err := b.list(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range s.claims {
+		if c.verdict != confirms || c.seen > 0 {
+			continue
+		}
+		if u := unlisted[c.tenant.name]; u != nil {
+			u.Orders++
+			continue
+		}
+		s.find(proof.MissingOrder, c.tenant.name, fmt.Sprintf("intent %d of %s was accepted, but the broker has no order", c.intent, c.tenant.name), c.intent, c.outcome)
+	}
+	for _, u := range unlisted {
+		s.report.Unlisted = append(s.report.Unlisted, *u)
+	}
+	return b.explain(ctx)
+}
+
+// list takes the orders of all tenants of the shard. It returns those whose orders it could not
+// get to the last one.
+func (b *books) list(ctx context.Context) (map[string]*Unlisted, error) {
+	doing := fmt.Sprintf("comparing orders of shard %d", b.n)
+	unlisted := make(map[string]*Unlisted)
+	for i, name := range slices.Sorted(maps.Keys(b.tenants)) {
+		b.progress(doing, i, len(b.tenants))
 		if order.ValidTenant(name) != nil {
 			continue
 		}
-		b.tenant, b.last = s.tenants[name], 0
-		if err := s.broker.Orders(ctx, name, s.after(b.from), b.take); err != nil {
-			return fmt.Errorf("audit: orders of tenant %s: %w", name, err)
+		b.tenant, b.last = b.tenants[name], 0
+		err := b.broker.Orders(ctx, name, b.after(b.from), b.take)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("audit: orders of tenant %s: %w", name, err)
+		case errors.Is(err, ErrNoAccount) && !b.tenant.driven: // and the fleet had none either
+		default:
+			unlisted[name] = &Unlisted{Tenant: name, Why: err.Error()}
 		}
 	}
-	s.progress(fmt.Sprintf("comparing orders of shard %d", s.n), 1, 1)
-	for _, c := range s.claims {
-		if c.verdict == confirms && c.seen == 0 {
-			s.find(proof.MissingOrder, c.tenant.name, fmt.Sprintf("intent %d of %s was accepted, but the broker has no order", c.intent, c.tenant.name), c.intent, c.outcome)
-		}
-	}
-	return b.explain(ctx)
+	b.progress(doing, 1, 1)
+	return unlisted, nil
 }
 
 // after is the moment after which the broker may have taken orders that the stretch tells of:

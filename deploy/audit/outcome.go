@@ -38,6 +38,7 @@ func (s *shard) outcome(e *ledger.Entry) {
 		s.find(proof.Fenced, t.name, fmt.Sprintf("outcome %d of %s is of epoch %d, behind one of epoch %d", e.Seq, t.name, o.Epoch, t.epoch), e.Seq)
 	}
 	t.done, t.epoch = max(t.done, o.IntentSeq), max(t.epoch, o.Epoch)
+	t.driven = t.driven || !o.Submitted.IsZero() || verdictOf(o.Status, o.Kind) != denies
 	if t.failed = 0; o.Status == order.Failed {
 		t.failed = e.Seq
 	}

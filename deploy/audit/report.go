@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -51,6 +52,10 @@ type Report struct {
 	Foreign  int `json:"foreign_orders"`
 	Unjudged int `json:"unjudged_orders"`
 
+	// Unlisted are the tenants whose orders could not be listed. With any the audit is
+	// incomplete: see [Report.Err].
+	Unlisted []Unlisted `json:"unlisted_tenants,omitempty"`
+
 	// Violations counts by rule; those that hold are left out.
 	Violations map[proof.Rule]int `json:"violations,omitempty"`
 	// Findings are the violations, the first thousand of each shard.
@@ -84,11 +89,39 @@ type Finding struct {
 	Says string   `json:"says"`
 }
 
+// Unlisted is a tenant whose orders at the broker could not be listed, or not all of them.
+type Unlisted struct {
+	Tenant string `json:"tenant"`
+	Why    string `json:"why"`
+	// Orders is how many of its accepted orders were not looked for: not judged.
+	Orders int `json:"unjudged_orders"`
+}
+
+// ErrIncomplete says that an audit could not compare what it was to compare.
+var ErrIncomplete = errors.New("the audit is incomplete")
+
 // maxFindings bounds the findings of a shard that are explained.
 const maxFindings = 1000
 
 // OK says that nothing was found.
 func (r *Report) OK() bool { return len(r.Violations) == 0 }
+
+// Err is nil if the stretch was judged as a whole, and nothing was found. [ErrIncomplete] alone
+// says that what was judged is well.
+func (r *Report) Err() error {
+	var err error
+	if !r.OK() {
+		err = fmt.Errorf("%d violations", r.Found())
+	}
+	if len(r.Unlisted) == 0 {
+		return err
+	}
+	incomplete := fmt.Errorf("%w: the orders of %d tenants could not be listed", ErrIncomplete, len(r.Unlisted))
+	if err == nil {
+		return incomplete
+	}
+	return fmt.Errorf("%w; %w", err, incomplete)
+}
 
 // Found is how many violations there are.
 func (r *Report) Found() int {
@@ -104,6 +137,7 @@ func (r *Report) seal() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Shard, b.Shard), slices.Compare(a.Seqs, b.Seqs), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Says, b.Says))
 	})
+	slices.SortFunc(r.Unlisted, func(a, b Unlisted) int { return cmp.Compare(a.Tenant, b.Tenant) })
 	sum := sha256.New()
 	fmt.Fprintln(sum, "orderfleet audit 1")
 	for _, s := range r.Shards {
@@ -156,11 +190,18 @@ func (r *Report) printOrders(w io.Writer) {
 	if r.Unjudged > 0 {
 		fmt.Fprintf(w, "%d orders there may be of intents before the export: they were not judged\n", r.Unjudged)
 	}
+	for _, u := range r.Unlisted {
+		fmt.Fprintf(w, "the orders of tenant %s could not be listed (%s): %d that were accepted were not judged\n", u.Tenant, u.Why, u.Orders)
+	}
 }
 
 func (r *Report) printFindings(w io.Writer) {
 	fmt.Fprintln(w)
-	if r.OK() {
+	switch {
+	case r.OK() && len(r.Unlisted) > 0:
+		fmt.Fprintln(w, "no violation in what was judged, which is not all")
+		return
+	case r.OK():
 		fmt.Fprintln(w, "no violation")
 		return
 	}

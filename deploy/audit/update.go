@@ -81,8 +81,8 @@ var (
 	sequels = map[string]bool{"calculated": true, "restated": true, "trade_bust": true, "trade_correct": true}
 )
 
-// update takes an update: fills add up, each once, and nothing follows the end of an order. An
-// update may stand before the outcome of its order.
+// update takes an update: fills add up, each once and to what the end states, and nothing follows
+// the end of an order. An update may stand before the outcome of its order.
 func (s *shard) update(e *ledger.Entry) {
 	u, err := order.DecodeUpdate(e.Data)
 	if err != nil {
@@ -113,8 +113,11 @@ func (s *shard) update(e *ledger.Entry) {
 	case fill && !t.adds(&u, s.whole() || t.accepted):
 		t.oddities().gaps = append(t.oddities().gaps, gap{zero(t.filled), u.FilledQty.Sub(*u.Qty)})
 		s.find(LostFill, e.Tenant, fmt.Sprintf("update %d of %s says that %s of order %s is filled, %s of it now, but %s was before", e.Seq, e.Tenant, u.FilledQty, u.BrokerOrderID, u.Qty, shown(t.filled)), e.Seq)
+	case !fill && ends[u.Event] && !t.states(&u, s.whole() || t.accepted):
+		t.oddities().gaps = append(t.oddities().gaps, gap{zero(t.filled), *u.FilledQty})
+		s.find(LostFill, e.Tenant, fmt.Sprintf("update %d of %s, %s, says that %s of order %s is filled, but its fills tell of %s", e.Seq, e.Tenant, u.Event, u.FilledQty, u.BrokerOrderID, shown(t.filled)), e.Seq)
 	}
-	if u.FilledQty != nil && fill {
+	if u.FilledQty != nil && (fill || ends[u.Event]) && !t.counted(&u) {
 		t.filled = u.FilledQty
 	}
 	if t.ended = ends[u.Event]; u.ReplacedBy != "" {
@@ -151,6 +154,18 @@ func (t *track) adds(u *order.Update, whole bool) bool {
 		return true
 	}
 	return before.Add(*u.Qty).Equal(*u.FilledQty)
+}
+
+// states says whether the end of an order states no more than its fills tell of, and what some
+// brokers count in of the order before it; of an order that is older than the stretch, it may.
+func (t *track) states(u *order.Update, whole bool) bool {
+	switch {
+	case u.FilledQty == nil || t.filled == nil && !whole:
+		return true
+	case t.filled == nil && t.odd != nil && t.odd.heired != nil && u.FilledQty.Equal(*t.odd.heired):
+		return true
+	}
+	return !u.FilledQty.GreaterThan(zero(t.filled))
 }
 
 // fits says whether a fill that was told late is one that was missing, and notes that it is there;

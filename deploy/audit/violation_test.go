@@ -246,6 +246,33 @@ func TestViolations(t *testing.T) {
 			s.say(in, "partial_fill", 2, 3).body.(*order.Update).Late = true
 			return gap
 		}},
+		{"an end that states more than the fills", audit.LostFill, func(s *story) *message {
+			in := s.ask("a", "1", 9)
+			s.accept(in)
+			s.say(in, "partial_fill", 2, 2)
+			return s.say(in, "canceled", 0, 4)
+		}},
+		{"an end that states more than no fill", audit.LostFill, func(s *story) *message {
+			in := s.ask("a", "1", 9)
+			s.accept(in)
+			return s.say(in, "expired", 0, 4)
+		}},
+		{"an end that states more, of which a late fill tells", audit.LostFill, func(s *story) *message {
+			in := s.ask("a", "1", 9)
+			s.accept(in)
+			s.say(in, "partial_fill", 2, 2)
+			end := s.say(in, "canceled", 0, 4)
+			s.say(in, "partial_fill", 2, 4).body.(*order.Update).Late = true
+			return end
+		}},
+		{"a replacement that ends with more than was filled before it", audit.LostFill, func(s *story) *message {
+			in, next := s.ask("a", "1", 9), s.ask("a", "2", 9)
+			s.accept(in)
+			s.say(in, "partial_fill", 2, 2)
+			s.accept(next)
+			s.say(in, "replaced", 0, 2).body.(*order.Update).ReplacedBy = "order of a.2"
+			return s.say(next, "canceled", 0, 3)
+		}},
 		{"a fill twice, the second one late", audit.SecondFill, func(s *story) *message {
 			in := s.ask("a", "1", 9)
 			s.accept(in)
@@ -259,7 +286,7 @@ func TestViolations(t *testing.T) {
 			in := s.ask("a", "1", 9)
 			s.accept(in)
 			s.say(in, "partial_fill", 2, 2)
-			s.say(in, "canceled", 0, 4)
+			s.say(in, "canceled", 0, 0).body.(*order.Update).FilledQty = nil
 			s.say(in, "partial_fill", 2, 4).body.(*order.Update).Late = true
 			again := s.say(in, "partial_fill", 2, 4)
 			again.body.(*order.Update).Late = true

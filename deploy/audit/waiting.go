@@ -15,6 +15,8 @@ type account struct {
 	epoch uint64    // the newest of its outcomes
 	// failed is the last outcome if that is a failure, else 0; released the last release.
 	failed, released uint64
+	// driven says that a request of its may have reached the broker: it has an account.
+	driven bool
 }
 
 // waiting is an intent whose outcome was not read yet.

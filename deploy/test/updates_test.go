@@ -353,7 +353,7 @@ func (s *system) audited(tenants []string) {
 		if err != nil {
 			s.Fatal(err)
 		}
-		if !r.OK() || r.Updates == 0 || r.Orders < 4*len(tenants) || r.Due+r.Unjudged+r.Foreign > 0 {
+		if r.Err() != nil || r.Updates == 0 || r.Orders < 4*len(tenants) || r.Due+r.Unjudged+r.Foreign > 0 {
 			s.Errorf("with %s: %+v", b.Name(), r)
 		}
 	}

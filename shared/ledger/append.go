@@ -26,17 +26,21 @@ func (l *Ledger) Append(shard int, tenant string, o *order.Outcome, after uint64
 	if err != nil {
 		return nil, fmt.Errorf("ledger: encode the outcome of intent %d: %w", o.IntentSeq, err)
 	}
-	f, err := l.js.PublishMsgAsync(&nats.Msg{
-		Subject: Outcomes.Subject(shard, tenant),
-		Data:    data,
-		Header: nats.Header{
-			jetstream.ExpectedLastSubjSeqHeader: []string{strconv.FormatUint(after, 10)},
-		},
-	})
+	f, err := l.compareAndSet(Outcomes.Subject(shard, tenant), data, after)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: append the outcome of intent %d: %w", o.IntentSeq, err)
 	}
 	return f, nil
+}
+
+// compareAndSet starts to publish a message that the stream takes only if the last one of its
+// subject has the sequence number after.
+func (l *Ledger) compareAndSet(subject string, data []byte, after uint64) (jetstream.PubAckFuture, error) {
+	return l.js.PublishMsgAsync(&nats.Msg{
+		Subject: subject,
+		Data:    data,
+		Header:  nats.Header{jetstream.ExpectedLastSubjSeqHeader: []string{strconv.FormatUint(after, 10)}},
+	})
 }
 
 // Control appends an operator's word on a tenant, and returns its sequence number in the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // MappingError says that publishes to intents.<tenant> do not arrive at the
@@ -81,4 +82,28 @@ func verifyProbe(ctx context.Context, nc *nats.Conn, shards, shard int, probe st
 		return &MappingError{shards, fmt.Sprintf("a publish to %s arrived at %s, not at %s", msg.Subject, strings.TrimSpace(got.Subject), want)}
 	}
 	return nil
+}
+
+// Unmapped says whether a publish that nobody took never will be: the tenant's stream takes
+// what comes by its own subject, so the account mapping is missing, or there is no stream.
+// Otherwise the stream has no leader for now, which ends.
+func (l *Ledger) Unmapped(ctx context.Context, tenant string) (bool, error) {
+	shard := l.ShardOf(tenant)
+	msg := nats.NewMsg(Intents.Subject(shard, tenant))
+	msg.Header.Set("Nats-Expected-Stream", dryRunStream)
+	_, err := l.nc.RequestMsgWithContext(ctx, msg)
+	switch {
+	case err == nil:
+		return true, nil
+	case !errors.Is(err, nats.ErrNoResponders):
+		return false, fmt.Errorf("ledger: dry run of a publish to %s: %w", msg.Subject, err)
+	}
+	_, err = l.js.Stream(ctx, StreamName(shard))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+	}
+	return false, nil
 }

@@ -77,20 +77,6 @@ func (l *Ledger) Count(ctx context.Context, shard int, c Class) (uint64, error) 
 	return sum, nil
 }
 
-// Led says whether a shard's stream has a leader, without which it takes nothing, or is not
-// there at all and never will.
-func (l *Ledger) Led(ctx context.Context, shard int) (bool, error) {
-	stream, err := l.js.Stream(ctx, StreamName(shard))
-	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return true, nil
-	case err != nil:
-		return false, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
-	}
-	cluster := stream.CachedInfo().Cluster
-	return cluster == nil || cluster.Leader != "", nil
-}
-
 // Tail reads a shard's stream from a sequence number on, and then whatever comes,
 // and calls deliver for each message in order, from one goroutine. It goes on
 // through server restarts and cuts. It ends with ctx's error, or deliver's, or

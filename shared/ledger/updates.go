@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
@@ -20,13 +18,7 @@ func (l *Ledger) AppendUpdate(shard int, tenant string, u *order.Update, after u
 	if err != nil {
 		return nil, fmt.Errorf("ledger: encode an update of order %s: %w", u.BrokerOrderID, err)
 	}
-	f, err := l.js.PublishMsgAsync(&nats.Msg{
-		Subject: Updates.Subject(shard, tenant),
-		Data:    data,
-		Header: nats.Header{
-			jetstream.ExpectedLastSubjSeqHeader: []string{strconv.FormatUint(after, 10)},
-		},
-	})
+	f, err := l.compareAndSet(Updates.Subject(shard, tenant), data, after)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: append an update of order %s: %w", u.BrokerOrderID, err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"strings"
 
@@ -29,6 +28,9 @@ exactly one order at the broker and each order of the fleet's an intent.
 --broker names the tenants file of the workers: the orders of each account are listed with
 the tenant's keys, at half the usual limit of requests. For a paper broker it is the
 address of its ledger (its admin address). Without it only the fleet's ledger is audited.
+Tenants that have orders but are not in the file, have no keys there, or whose account does
+not answer are named, and the others audited; the audit is then incomplete, and its exit
+code is 1.
 
 The digest stands for every message that was read: who audits the same stretch, or an
 export of it, gets the same.`,
@@ -63,10 +65,10 @@ export of it, gets the same.`,
 			} else {
 				r.Print(cmd.OutOrStdout())
 			}
-			if err == nil && !r.OK() {
-				err = fmt.Errorf("%d violations", r.Found())
+			if err != nil {
+				return err
 			}
-			return err
+			return r.Err()
 		},
 	}
 	f.add(cmd)

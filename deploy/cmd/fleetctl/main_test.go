@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -70,6 +71,7 @@ func TestCommands(t *testing.T) {
 		{"an audit without the tenants file", []string{"audit", "--broker", exported + "/none", "--server", server}, 2, "--broker"},
 		{"an audit with a paper broker", []string{"audit", "--broker", paperLedger(t), "--server", server}, 0, "0 orders at the paper broker"},
 		{"an audit with the tenants' accounts", []string{"audit", "b", "--broker", tenants, "--server", server}, 0, "0 orders at the tenants' accounts"},
+		{"an audit of an account that refuses its keys", []string{"audit", "acme", "--broker", refusing(t), "--server", server}, 1, "the audit is incomplete"},
 		{"an audit without a broker that answers", []string{"audit", "--broker", "http://127.0.0.1:1", "--server", server}, 1, "127.0.0.1:1"},
 		{"an audit that finds something", []string{"audit", "--from", broken(t)}, 1, "unreadable"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
@@ -94,6 +96,18 @@ func paperLedger(t *testing.T) string {
 	srv := httptest.NewServer(paper.New(paper.Config{}).Admin())
 	t.Cleanup(srv.Close)
 	return srv.URL
+}
+
+// refusing is a tenants file whose broker knows none of its keys.
+func refusing(t *testing.T) string {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	t.Cleanup(srv.Close)
+	path := filepath.Join(t.TempDir(), "refused.yaml")
+	if err := os.WriteFile(path, []byte("broker: "+srv.URL+"\ntenants:\n  acme: {key_id: a, secret: s}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // broken is an export of a ledger with a violation.

@@ -23,19 +23,21 @@ func newRoot() *cobra.Command {
 	c := &common{}
 	cmd := cli.Command(&cobra.Command{
 		Use:   "fleetctl",
-		Short: "See the fleet, drive failed intents again, release held tenants",
-		Long: `Shows who serves which shards, and which intents ended as failed: those of which the
-broker could not be asked in time what became of them. It reads the ledger and the
-fleet's bucket, and disturbs nobody. The server and who we are come from the NATS_*
-variables or from flags.
+		Short: "Ask a fleet, and its ledger, what happened and why; settle what failed",
+		Long: `Shows who serves which shards, tells the life of an intent, replays and audits any stretch of
+the ledger, finds where broker and ledger differ, and settles intents that failed: those of
+which the broker could not be asked in time what became of them. It reads the ledger and
+the fleet's bucket, asks the workers, and disturbs nobody. The server and who we are come
+from the NATS_* variables or from flags.
 
-Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line.`,
+Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the command line.`,
 		Example: `  fleetctl status
-  fleetctl failed list --since 24h
-  fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
+  fleetctl explain acme 0192f0c1
   fleetctl replay acme --since 2h
   fleetctl audit --since 24h --broker tenants.yaml
-  fleetctl reconcile --all --since 24h
+  fleetctl reconcile acme
+  fleetctl failed list --since 24h
+  fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
   fleetctl release acme --reason "the order is not at the broker"`,
 	})
 	cli.AddNATS(cmd, &c.nats)

@@ -100,9 +100,12 @@ func up(ctx context.Context, out io.Writer, o local.Options) error {
 NATS at %[1]s, paper broker at %[2]s (admin %[3]s), one worker. Every name is a tenant, with an account of its own.
 
   export NATS_URL=%[1]s
-  go run ./producer/cmd/producer publish acme --symbol AAPL --qty 1 --side buy --type market --tif day --wait
+  go run ./producer/cmd/producer publish acme --id a1 --symbol AAPL --qty 1 --side buy --type market --tif day --until filled
   go run ./producer/cmd/producer import deploy/local/orders.jsonl
-  go run ./producer/cmd/producer watch acme --since 1h
+  go run ./producer/cmd/producer watch acme --since 1h --updates
+  go run ./deploy/cmd/fleetctl explain acme a1
+  go run ./deploy/cmd/fleetctl audit --broker %[3]s
+  go run ./deploy/cmd/fleetctl reconcile --all
   curl -s -H 'APCA-API-KEY-ID: acme' -H 'APCA-API-SECRET-KEY: secret-of-acme' '%[2]s/v2/orders?status=all'
   curl -s '%[3]s/ledger?kind=booked'
 
