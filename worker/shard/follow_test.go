@@ -261,7 +261,7 @@ func TestShutOut(t *testing.T) {
 			if err := f.retire(s, <-f.ended); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(pollInterval)
+			<-time.After(pollInterval)
 			f.fill(s, time.Now())
 		}
 		if n := *asked["acme"]; n != 1 {
