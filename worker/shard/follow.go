@@ -1,10 +1,13 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,8 +35,12 @@ type following struct {
 	cfg   *updates.Config // nil: nobody follows
 	most  int
 	live  map[string]*followed
+	begun uint64               // how many followers were started
 	queue queue                // tenants that have open orders, perhaps, and no follower
 	rests map[string]time.Time // until when those in the queue wait at least
+	paces map[string]updates.Pace
+	// unreadable are the tenants that this release cannot follow.
+	unreadable map[string]struct{}
 
 	free     time.Time       // when the last follower begins; the next one does after it
 	ctx      context.Context // of the followers
@@ -46,6 +53,7 @@ type following struct {
 
 // followed is a tenant that has a follower.
 type followed struct {
+	begun   uint64 // the how manieth it is
 	inbox   chan ledger.Entry
 	behind  bool // inbox was full, and is closed; its follower asks for another one
 	yield   chan struct{}
@@ -56,6 +64,7 @@ type followed struct {
 type unfollowed struct {
 	tenant string
 	open   bool // it has open orders, or that is not known
+	pace   updates.Pace
 	err    error
 }
 
@@ -68,6 +77,7 @@ func (s *shard) beginFollowing(ctx context.Context) {
 	}
 	f.most = max(s.cfg.MaxFollowers, 1)
 	f.live, f.rests = make(map[string]*followed), make(map[string]time.Time)
+	f.paces, f.unreadable = make(map[string]updates.Pace), make(map[string]struct{})
 	f.asks, f.ended, f.found = make(chan updates.Ask), make(chan unfollowed), make(chan string)
 	f.ctx, f.stop = context.WithCancel(ctx)
 	f.scanning.Go(func() { s.scan(f.ctx) })
@@ -128,7 +138,7 @@ func placed(outcome []byte) bool {
 
 // follow starts a follower of a tenant, or lets the tenant wait for a place.
 func (f *following) follow(s *shard, name string) {
-	if f.live[name] != nil || f.over() {
+	if _, unreadable := f.unreadable[name]; unreadable || f.live[name] != nil || f.over() {
 		return
 	}
 	if len(f.live) < f.most {
@@ -141,18 +151,45 @@ func (f *following) follow(s *shard, name string) {
 // over says that nobody is started any more.
 func (f *following) over() bool { return f.ctx.Err() != nil }
 
-// wait queues a tenant up and, if there is no room, tells those that have a place.
+// wait queues a tenant up and, if there is no room, tells one that has a place.
 func (f *following) wait(name string, until time.Time) {
 	if f.queue.push(name) {
 		f.rests[name] = until
+		f.makeRoom(time.Now())
 	}
+}
+
+// makeRoom tells those that have had their places for longest that others wait, if there is
+// no room: as many of them as tenants wait that have rested.
+func (f *following) makeRoom(now time.Time) {
 	if len(f.live) < f.most {
 		return
 	}
+	waiting := 0
+	for _, name := range f.queue.names {
+		if f.rested(name, now) {
+			waiting++
+		}
+	}
+	var staying []*followed
 	for _, t := range f.live {
+		if t.yielded {
+			waiting--
+		} else {
+			staying = append(staying, t)
+		}
+	}
+	if waiting <= 0 {
+		return
+	}
+	slices.SortFunc(staying, func(a, b *followed) int { return cmp.Compare(a.begun, b.begun) })
+	for _, t := range staying[:min(waiting, len(staying))] {
 		t.giveWay()
 	}
 }
+
+// rested says that a tenant in the queue may have its next turn.
+func (f *following) rested(name string, now time.Time) bool { return !now.Before(f.rests[name]) }
 
 func (t *followed) giveWay() {
 	if !t.yielded {
@@ -163,12 +200,11 @@ func (t *followed) giveWay() {
 
 // start gives a tenant its follower.
 func (f *following) start(s *shard, name string) {
-	t := &followed{inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{})}
+	f.begun++
+	t := &followed{begun: f.begun, inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{})}
 	f.live[name] = t
-	if f.queue.len() > 0 && len(f.live) == f.most {
-		t.giveWay()
-	}
 	now := time.Now()
+	f.makeRoom(now)
 	if f.free = f.free.Add(startInterval); f.free.Before(now) {
 		f.free = now
 	}
@@ -180,11 +216,13 @@ func (f *following) start(s *shard, name string) {
 		Inbox:  updates.Inbox{Position: s.position, Outcomes: t.inbox},
 		Asks:   f.asks,
 		Yield:  t.yield,
+		Pace:   f.paces[name],
 		Until:  s.lease.Until,
 	})
+	delete(f.paces, name)
 	go func() {
 		err := guarded(f.ctx, one)
-		f.ended <- unfollowed{name, one.Open(), err}
+		f.ended <- unfollowed{name, one.Open(), one.Pace(), err}
 	}()
 }
 
@@ -216,6 +254,15 @@ func (f *following) retire(s *shard, e unfollowed) error {
 	if f.over() {
 		return nil
 	}
+	if !e.pace.Calm(time.Now()) {
+		f.paces[e.tenant] = e.pace
+	}
+	if _, ok := errors.AsType[*updates.UnreadableError](e.err); ok {
+		s.log.Error().Err(e.err).Str("tenant", e.tenant).Msg("a tenant's updates wait for another release, or another owner of the shard")
+		f.unreadable[e.tenant] = struct{}{}
+		f.fill(s, time.Now())
+		return nil
+	}
 	if e.err != nil {
 		s.log.Error().Err(e.err).Str("tenant", e.tenant).Msg("the follower of a tenant's updates failed; it is started again")
 	}
@@ -229,10 +276,10 @@ func (f *following) retire(s *shard, e unfollowed) error {
 	return nil
 }
 
-// fill starts followers for waiting tenants while there is room.
+// fill starts followers for waiting tenants while there is room, and makes room for the others.
 func (f *following) fill(s *shard, now time.Time) {
 	for len(f.live) < f.most {
-		name, ok := f.queue.take(func(name string) bool { return !now.Before(f.rests[name]) })
+		name, ok := f.queue.take(func(name string) bool { return f.rested(name, now) })
 		if !ok {
 			return
 		}
@@ -241,6 +288,12 @@ func (f *following) fill(s *shard, now time.Time) {
 			f.start(s, name)
 		}
 	}
+	f.makeRoom(now)
+}
+
+// forget drops the paces of tenants that were left alone for long enough.
+func (f *following) forget(now time.Time) {
+	maps.DeleteFunc(f.paces, func(_ string, p updates.Pace) bool { return p.Calm(now) })
 }
 
 // end stops the followers: the next owner of the shard looks up what they miss.

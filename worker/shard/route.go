@@ -67,6 +67,7 @@ func (s *shard) route(ctx context.Context) error {
 			s.settled()
 			s.forget(time.Now())
 			s.following.fill(s, time.Now())
+			s.following.forget(time.Now())
 		case <-draining:
 			s.log.Debug().Int("sessions", len(s.live)).Msg("draining")
 			entries, draining = nil, nil

@@ -49,6 +49,8 @@ type entry struct {
 	heard     bool      // the broker's stream or its lists told of it
 	absent    time.Time // since when the broker knows nothing of it
 	misses    int       // how often it said so
+	// unconfirmed: the stream told of what the lists did not confirm in time.
+	unconfirmed bool
 
 	// See since.
 	outcome, update uint64
@@ -60,13 +62,12 @@ type entry struct {
 // update or, while its own outcome is not there, what tells of the order that it came from. 0
 // if the ledger does not tell of it yet.
 func (e *entry) since() uint64 {
-	first := e.outcome
-	if e.update > 0 && (first == 0 || e.update < first) {
-		first = e.update
-	}
-	if e.from != nil {
-		if older := e.from.since(); older > 0 && (first == 0 || older < first) {
-			first = older
+	var first uint64
+	for one := e; one != nil; one = one.from { // it ends: see descend
+		for _, seq := range [...]uint64{one.outcome, one.update} {
+			if seq > 0 && (first == 0 || seq < first) {
+				first = seq
+			}
 		}
 	}
 	return first
@@ -207,7 +208,7 @@ func (b *book) apply(u *order.Update) *entry {
 	e := b.meet(u.BrokerOrderID)
 	b.name(e, u.ClientOrderID)
 	e.intentID = cmp.Or(e.intentID, u.IntentID)
-	e.symbol, e.side, e.heard, e.at = u.Symbol, u.Side, true, u.At
+	e.symbol, e.side, e.heard, e.unconfirmed, e.at = u.Symbol, u.Side, true, false, u.At
 	if u.FilledQty != nil {
 		e.cum = *u.FilledQty
 	}
@@ -275,11 +276,18 @@ func (b *book) successor(old *entry, id string) *entry {
 	return e
 }
 
-// descend notes what an order came from, unless an outcome of its own tells of it.
+// descend notes what an order came from, unless an outcome of its own tells of it. Nothing
+// comes from itself, whatever a broker says.
 func (e *entry) descend(from *entry) {
-	if e.outcome == 0 && e.from == nil && from.from != e {
-		e.from = from
+	if e.outcome > 0 || e.from != nil {
+		return
 	}
+	for one := from; one != nil; one = one.from {
+		if one == e {
+			return
+		}
+	}
+	e.from = from
 }
 
 // unclaimedFor is how long an order that is over waits for the outcome of its intent, by

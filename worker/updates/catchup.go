@@ -303,10 +303,12 @@ func ask[T any](ctx context.Context, f *Follower, what string, call func() (T, b
 		f.pacer.heed(v, time.Now())
 		switch {
 		case v.Kind == broker.Found, v.Kind == broker.NotFound:
+			f.reached, f.shut = true, false
 			return answer, v, nil
 		case ctx.Err() != nil:
 			return answer, v, context.Cause(ctx)
 		}
+		f.shut = !f.reached
 		f.complain(what, v.Message)
 		f.doubt(v)
 		if err := f.sleep(ctx, pause.next()); err != nil {

@@ -51,7 +51,11 @@ func (l *lookup) fills(ctx context.Context, looked []*entry) (map[string][]broke
 		if err := l.follower.sleep(ctx, pause); err != nil {
 			return nil, err
 		}
-		open, err := l.readFills(ctx, needs)
+		pages := maxPages
+		if try > 0 {
+			pages = newestPages
+		}
+		open, err := l.readFills(ctx, needs, pages)
 		if err != nil {
 			return nil, err
 		}
@@ -77,17 +81,22 @@ func (l *lookup) fills(ctx context.Context, looked []*entry) (map[string][]broke
 // slack is how much a fill may seem to be older than its order.
 const slack = time.Second
 
+// newestPages is how many pages of the list of fills are read again: what it shows late is
+// among the latest.
+const newestPages = 2
+
 // readFills pages through the list of fills, the latest first, until all that is needed was
-// found, or cannot come. It returns of how many orders not all was found.
-func (l *lookup) readFills(ctx context.Context, needs map[string]*need) (open int, err error) {
+// found, or cannot come, or so many pages were read. It returns of how many orders not all
+// was found.
+func (l *lookup) readFills(ctx context.Context, needs map[string]*need, pages int) (open int, err error) {
 	oldest := time.Now()
 	for _, n := range needs {
-		n.found = nil
 		if at := n.row.Submitted.Add(-slack); at.Before(oldest) {
 			oldest = at
 		}
 	}
-	for before := ""; ; {
+	before := ""
+	for range pages {
 		page, _, err := ask(ctx, l.follower, "the list of fills", func() ([]broker.Fill, broker.Verdict) {
 			return l.follower.books.Fills(ctx, broker.FillsQuery{Before: before})
 		})
@@ -101,6 +110,7 @@ func (l *lookup) readFills(ctx context.Context, needs map[string]*need) (open in
 		}
 		open = 0
 		for _, n := range needs {
+			n.found = latestFirst(n.found)
 			if !n.whole() {
 				open++
 			}
@@ -110,6 +120,13 @@ func (l *lookup) readFills(ctx context.Context, needs map[string]*need) (open in
 		}
 		before = page[len(page)-1].ID
 	}
+	return open, nil
+}
+
+// latestFirst sorts an order's fills, each once, however often it was listed.
+func latestFirst(fills []broker.Fill) []broker.Fill {
+	slices.SortFunc(fills, func(a, b broker.Fill) int { return b.Cum.Cmp(a.Cum) })
+	return slices.CompactFunc(fills, func(a, b broker.Fill) bool { return a.Cum.Equal(b.Cum) })
 }
 
 // inherited looks whether what seems to be missing of a replacement was filled before it: some
@@ -146,10 +163,10 @@ func (l *lookup) inherited(ctx context.Context, needs map[string]*need, last boo
 // derive makes up for fills that the broker's list does not show: one fill for each stretch
 // that is missing, at the price that the order's totals leave over.
 func (n *need) derive() {
+	n.found = latestFirst(n.found)
 	if n.whole() {
 		return
 	}
-	slices.SortFunc(n.found, func(a, b broker.Fill) int { return b.Cum.Cmp(a.Cum) })
 	known, cost := n.from, n.entry.cost
 	missing := n.row.FilledQty.Sub(n.from)
 	for _, fill := range n.found {

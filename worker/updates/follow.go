@@ -58,6 +58,7 @@ func (f *Follower) unopened(ctx context.Context, v broker.Verdict) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	f.shut = !f.reached
 	f.doubt(v)
 	if time.Since(f.looked) >= f.cfg.Check {
 		if err := f.catchUp(ctx); err != nil {
@@ -134,6 +135,10 @@ func (f *Follower) attend(ctx context.Context, ended *error) error {
 	}
 }
 
+// maxGap is how long the lists have to confirm what the feed tells. What they do not is left
+// to the next check: other orders are not held up by it.
+const maxGap = 30 * time.Second
+
 // happen records an event of the feed, if it is one to be recorded and is not yet.
 func (f *Follower) happen(ctx context.Context, e *broker.Event) error {
 	one, err := f.concerns(ctx, e)
@@ -141,6 +146,7 @@ func (f *Follower) happen(ctx context.Context, e *broker.Event) error {
 		return err
 	}
 	var pause backoff
+	began := time.Now()
 	for tries := 0; ; tries++ {
 		u, gap := f.update(one, e)
 		switch {
@@ -150,6 +156,12 @@ func (f *Follower) happen(ctx context.Context, e *broker.Event) error {
 			}
 			return f.record(ctx, *u)
 		case !gap:
+			return nil
+		case one.unconfirmed:
+			return nil
+		case time.Since(began) >= maxGap:
+			one.unconfirmed = true
+			f.log.Error().Str("broker_order_id", one.id).Str("event", e.Kind).Msg("the broker's lists do not confirm what its stream tells of an order; they are looked at again later")
 			return nil
 		case tries == 0:
 			f.log.Info().Str("broker_order_id", one.id).Str("event", e.Kind).Msg("something was missed before an update; looking it up")

@@ -67,6 +67,8 @@ type Start struct {
 	// Yield is closed when others wait for the place. Whoever starts with it closed looks
 	// everything up once and ends, without a feed.
 	Yield <-chan struct{}
+	// Pace is that of the tenant's last follower; see [Follower.Pace].
+	Pace Pace
 	// Until is the moment from which on nothing may be written; see the session's.
 	Until func() time.Time
 }
@@ -95,6 +97,19 @@ func (e *FencedError) Error() string {
 	return fmt.Sprintf("updates: another worker owns the shard: %s wrote an update of tenant %s with epoch %d, ours is %d", e.Worker, e.Tenant, e.Epoch, e.Ours)
 }
 
+// UnreadableError says that a tenant's last update makes no sense to this release: a newer
+// one wrote it, perhaps. Nothing can be written behind it.
+type UnreadableError struct {
+	Tenant string
+	Err    error
+}
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("updates: the last update of tenant %s cannot be read by this release: %v", e.Tenant, e.Err)
+}
+
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
 // Follower follows one tenant. Only the goroutine in Run touches it.
 type Follower struct {
 	cfg   *Config
@@ -106,7 +121,7 @@ type Follower struct {
 	under *written // the update on its way to the ledger
 	books broker.Books
 	lent  bool // books are somebody else's
-	pacer pacer
+	pacer Pace
 	// firsts are orders that others go back to, by the ids of those.
 	firsts map[string]broker.Record
 
@@ -114,13 +129,15 @@ type Follower struct {
 	next   *broker.Event        // taken from it, and not dealt with yet
 
 	trouble string    // the last one, until all is well
+	reached bool      // the broker answered
+	shut    bool      // it did not, the first time that it was asked
 	looked  time.Time // when it last looked everything up
 	unheard time.Time // when to look for an order of which nothing is heard; zero is never
 }
 
 // New makes a follower. Run it.
 func New(cfg *Config, st Start) *Follower {
-	return &Follower{cfg: cfg, st: st, log: cfg.Log.With().Str("tenant", st.Tenant).Int("shard", st.Shard).Logger(), began: time.Now()}
+	return &Follower{cfg: cfg, st: st, log: cfg.Log.With().Str("tenant", st.Tenant).Int("shard", st.Shard).Logger(), began: time.Now(), pacer: st.Pace}
 }
 
 // Why a follower stops what it does, beside the end of its context.
@@ -135,7 +152,7 @@ var (
 
 // Run follows the tenant until no order of its is open, for a while, or others want the
 // place (nil); until ctx ends (its cause), or another worker owns the shard
-// ([*FencedError]). Afterwards [Follower.Open] says whether orders are open.
+// ([*FencedError]), or the tenant's last update cannot be read ([*UnreadableError]). Afterwards [Follower.Open] says whether orders are open.
 func (f *Follower) Run(ctx context.Context) error {
 	defer f.hangup()
 	if err := wait(ctx, f.st.Delay); err != nil {
@@ -160,6 +177,14 @@ func (f *Follower) Run(ctx context.Context) error {
 // Open says that orders of the tenant are open, or that it is not known. Read it when Run
 // has returned.
 func (f *Follower) Open() bool { return f.book == nil || f.book.open() }
+
+// Pace is for the tenant's next follower. Read it when Run has returned. It leaves enough
+// requests at once for a look at a few orders: turns may be too short for more.
+func (f *Follower) Pace() Pace {
+	p := f.pacer
+	p.spent = min(p.spent, atOnce/2)
+	return p
+}
 
 // serve follows the tenant on the book that was loaded.
 func (f *Follower) serve(ctx context.Context) error {
@@ -296,9 +321,10 @@ func (f *Follower) sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// turnOver is closed when others want the place; nil before the follower had its turn.
+// turnOver is closed when others want the place; nil before the follower had its turn, which
+// is over at once if it does not reach its broker.
 func (f *Follower) turnOver() <-chan struct{} {
-	if time.Since(f.began) < f.cfg.Turn {
+	if !f.shut && time.Since(f.began) < f.cfg.Turn {
 		return nil
 	}
 	return f.st.Yield
@@ -319,6 +345,7 @@ func (f *Follower) line(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		f.shut = !f.reached
 		f.complain("the way to the broker", err.Error())
 		if err := f.sleep(ctx, pause.next()); err != nil {
 			return err

@@ -120,10 +120,13 @@ func (m *Mender) load(ctx context.Context) error {
 	return nil
 }
 
-// record writes updates, and waits until they stand on the ledger.
+// record writes updates that the ledger does not tell of yet, and waits until they stand there.
 func (m *Mender) record(ctx context.Context, updates []order.Update) error {
 	f := m.follower
 	for i := range updates {
+		if !updates[i].Late && f.book.has(&updates[i]) {
+			continue
+		}
 		if err := f.record(ctx, updates[i]); err != nil {
 			return err
 		}

@@ -14,16 +14,17 @@ const (
 	pace   = 2 * time.Second
 )
 
-// pacer keeps a follower's requests from eating up its tenant's rate limit. The zero value
-// is ready.
-type pacer struct {
+// Pace keeps the requests of a tenant's followers from eating up its rate limit: who comes
+// next goes on with the one's before. The zero value is that of a tenant of whom nothing was
+// asked lately.
+type Pace struct {
 	spent float64 // of atOnce
 	at    time.Time
 	until time.Time // the broker asks us to stay away
 }
 
 // next is how long to wait before the next request, which counts.
-func (p *pacer) next(now time.Time) time.Duration {
+func (p *Pace) next(now time.Time) time.Duration {
 	if !p.at.IsZero() {
 		p.spent = max(0, p.spent-float64(now.Sub(p.at))/float64(pace))
 	}
@@ -33,12 +34,17 @@ func (p *pacer) next(now time.Time) time.Duration {
 	return max(wait, p.until.Sub(now), 0)
 }
 
+// Calm says that a follower may as well begin with the zero value.
+func (p *Pace) Calm(now time.Time) bool {
+	return p.spent*float64(pace) <= float64(now.Sub(p.at)) && !now.Before(p.until)
+}
+
 // maxAway is how long an answer keeps a follower away at most.
 const maxAway = time.Minute
 
 // heed notes what an answer says of the tenant's limit: the last quarter is left to its
 // orders.
-func (p *pacer) heed(v broker.Verdict, now time.Time) {
+func (p *Pace) heed(v broker.Verdict, now time.Time) {
 	switch l := v.Limits; {
 	case v.Kind == broker.RetryAfter:
 		p.until = now.Add(min(v.Wait, maxAway))

@@ -65,7 +65,7 @@ func (f *Follower) read(ctx context.Context, from, end uint64, fold func(ledger.
 }
 
 // last reads the tenant's last update until the ledger answers; a zero update and 0 if there
-// is none.
+// is none. It fails with an [*UnreadableError] if it makes no sense.
 func (f *Follower) last(ctx context.Context) (order.Update, uint64, error) {
 	var pause backoff
 	for {
@@ -75,6 +75,9 @@ func (f *Follower) last(ctx context.Context) (order.Update, uint64, error) {
 			return u, seq, nil
 		case ctx.Err() != nil:
 			return u, 0, context.Cause(ctx)
+		}
+		if wrong, ok := errors.AsType[*order.FieldError](err); ok {
+			return u, 0, &UnreadableError{f.st.Tenant, wrong}
 		}
 		f.complain("the ledger", err.Error())
 		if err := wait(ctx, pause.next()); err != nil {
