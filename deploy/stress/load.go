@@ -62,7 +62,8 @@ func intent(n int) order.Intent {
 // idlePrefix begins the names of tenants without work.
 const idlePrefix = "idle-"
 
-// introduce makes tenants known to the ledger, each with an intent that has its outcome.
+// introduce makes tenants known to the ledger, each with an intent that has its outcome, and
+// whose order was filled: there is nothing to do for them, and nothing to follow.
 func (s *system) introduce(ctx context.Context, o Options) error {
 	const window = 1000 // publishes under way, and then appends
 	js, err := jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(window))
@@ -81,8 +82,14 @@ func (s *system) introduce(ctx context.Context, o Options) error {
 		if err != nil {
 			return err
 		}
-		if _, err := together(ctx, n, func(i int) (jetstream.PubAckFuture, error) {
+		outcomes, err := together(ctx, n, func(i int) (jetstream.PubAckFuture, error) {
 			return s.finish(idleName(from+i), seqs[i])
+		})
+		if err != nil {
+			return err
+		}
+		if _, err := together(ctx, n, func(i int) (jetstream.PubAckFuture, error) {
+			return s.fill(idleName(from+i), outcomes[i])
 		}); err != nil {
 			return err
 		}
@@ -121,7 +128,15 @@ func idleName(n int) string { return fmt.Sprintf("%s%06d", idlePrefix, n) }
 func (s *system) finish(tenant string, seq uint64) (jetstream.PubAckFuture, error) {
 	return s.ledger.Append(s.ledger.ShardOf(tenant), tenant, &order.Outcome{
 		Version: order.Version, IntentID: intent(0).ID, IntentSeq: seq, Kind: order.KindOrder,
-		Status: order.Expired, Worker: "stress", Epoch: 0,
+		Status: order.Accepted, BrokerOrderID: tenant, Worker: "stress", Epoch: 0,
+	}, 0)
+}
+
+// fill writes the update of an idle tenant's order.
+func (s *system) fill(tenant string, outcome uint64) (jetstream.PubAckFuture, error) {
+	return s.ledger.AppendUpdate(s.ledger.ShardOf(tenant), tenant, &order.Update{
+		Version: order.Version, Event: order.EventFill, IntentID: intent(0).ID, BrokerOrderID: tenant, OrderStatus: "filled",
+		At: time.Now(), Worker: "stress", Epoch: 0, OpenSince: outcome + 1,
 	}, 0)
 }
 

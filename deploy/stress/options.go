@@ -21,7 +21,8 @@ type Options struct {
 	IdleTenants int
 	// IdleFor is how long the worker is watched while they are all that it knows.
 	IdleFor time.Duration
-	// Calm is how long the disks may write a backlog back before the load begins.
+	// Calm is how long everything may settle before it is measured: the disks write a backlog
+	// back, the worker has taken its shards.
 	Calm time.Duration
 	// NoDuplicateCheck switches the broker's check of client order ids off.
 	NoDuplicateCheck bool

@@ -179,20 +179,24 @@ func (s *system) startWorker(ctx context.Context, o Options, natsURL string) (er
 	return err
 }
 
-// idleCPU is the share of a core that the worker uses without work, in percent.
+// idleCPU is the share of a core that the worker uses without work, in percent, when it has
+// looked who has open orders.
 func (s *system) idleCPU(ctx context.Context, o Options) (float64, error) {
-	before, err := parts.UsageOf(s.worker.PID())
-	if err != nil {
-		return 0, err
+	o.progress("idle worker", 0, int((o.Calm+o.IdleFor)/time.Second))
+	var used [2]time.Duration
+	for i, wait := range []time.Duration{o.Calm, o.IdleFor} {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+		now, err := parts.UsageOf(s.worker.PID())
+		if err != nil {
+			return 0, err
+		}
+		used[i] = now.CPU
 	}
-	o.progress("idle worker", 0, int(o.IdleFor/time.Second))
-	select {
-	case <-time.After(o.IdleFor):
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
-	}
-	after, err := parts.UsageOf(s.worker.PID())
-	return 100 * float64(after.CPU-before.CPU) / float64(o.IdleFor), err
+	return 100 * float64(used[1]-used[0]) / float64(o.IdleFor), nil
 }
 
 // stop ends the parts, those that depend on others first.
