@@ -82,22 +82,29 @@ func (p *pace) learn(l broker.Limits) {
 func (p *pace) idle(now time.Time) bool { return !p.full.After(now) && !p.after.After(now) }
 
 // paces are those of a shard's tenants that asked their brokers lately, so that nobody gets
-// more by asking again. Each is used by one run at a time.
+// more by asking again. A run that uses one has it alone: it is not among them meanwhile.
 type paces struct {
 	mu  sync.Mutex
 	all map[string]*pace
 }
 
-// of is a tenant's pace. Those that matter no more are dropped.
-func (p *paces) of(tenant string, perMinute int) *pace {
+// borrow takes a tenant's pace out. Those that matter no more are dropped.
+func (p *paces) borrow(tenant string, perMinute int) *pace {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	maps.DeleteFunc(p.all, func(name string, one *pace) bool { return name != tenant && one.idle(now) })
 	one := p.all[tenant]
+	delete(p.all, tenant)
+	now := time.Now()
+	maps.DeleteFunc(p.all, func(_ string, one *pace) bool { return one.idle(now) })
 	if one == nil {
 		one = newPace(perMinute)
-		p.all[tenant] = one
 	}
 	return one
+}
+
+// giveBack puts a tenant's pace back.
+func (p *paces) giveBack(tenant string, one *pace) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all[tenant] = one
 }

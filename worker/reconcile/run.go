@@ -85,7 +85,9 @@ func (r *Runner) Run(ctx context.Context, q Request) (inquiry.Reconciliation, er
 		limit = r.cfg.PerMinute(ctx, q.Tenant)
 	}
 	c := &run{Runner: r, Request: q, book: NewBook(q.Tenant)}
-	c.reader.books = &paced{Books: books, pace: r.paces.of(q.Tenant, limit)}
+	pace := r.paces.borrow(q.Tenant, limit)
+	defer r.paces.giveBack(q.Tenant, pace)
+	c.reader.books = &paced{Books: books, pace: pace}
 	if err := c.compare(ctx); err != nil {
 		return inquiry.Reconciliation{}, err
 	}
