@@ -37,23 +37,37 @@ var errStop = errors.New("producer: stop")
 // until ctx ends or the reader stops. It goes on through cuts of the connection. An error
 // ends it.
 func (p *Producer) Watch(ctx context.Context, tenant string, from From) iter.Seq2[Outcome, error] {
-	return func(yield func(Outcome, error) bool) {
+	return watch(ctx, p, tenant, from, readOutcome, ledger.Outcomes)
+}
+
+func readOutcome(e ledger.Entry) (Outcome, error) {
+	o, err := order.DecodeOutcome(e.Data)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("outcome at sequence %d: %w", e.Seq, err)
+	}
+	return Outcome{e.Seq, e.Time, o}, nil
+}
+
+// watch yields what is read of a tenant's messages of some classes; see [Producer.Watch].
+func watch[T any](ctx context.Context, p *Producer, tenant string, from From, read func(ledger.Entry) (T, error), classes ...ledger.Class) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
 		if err := order.ValidTenant(tenant); err != nil {
-			yield(Outcome{}, fmt.Errorf("producer: %w", err))
+			yield(none, fmt.Errorf("producer: %w", err))
 			return
 		}
-		err := p.ledger.Follow(ctx, ledger.Outcomes, tenant, from.start, func(e ledger.Entry) error {
-			o, err := order.DecodeOutcome(e.Data)
+		err := p.ledger.FollowTenant(ctx, tenant, from.start, func(e ledger.Entry) error {
+			one, err := read(e)
 			if err != nil {
-				return fmt.Errorf("outcome at sequence %d: %w", e.Seq, err)
+				return err
 			}
-			if !yield(Outcome{e.Seq, e.Time, o}, nil) {
+			if !yield(one, nil) {
 				return errStop
 			}
 			return nil
-		})
+		}, classes...)
 		if !errors.Is(err, errStop) && ctx.Err() == nil {
-			yield(Outcome{}, fmt.Errorf("producer: watch tenant %s: %w", tenant, err))
+			yield(none, fmt.Errorf("producer: watch tenant %s: %w", tenant, err))
 		}
 	}
 }

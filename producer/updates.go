@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -28,25 +27,7 @@ type News struct {
 // order in which the ledger took them. An update may come before the outcome of its intent:
 // brokers fill an order before their answer is read.
 func (p *Producer) WatchAll(ctx context.Context, tenant string, from From) iter.Seq2[News, error] {
-	return func(yield func(News, error) bool) {
-		if err := order.ValidTenant(tenant); err != nil {
-			yield(News{}, fmt.Errorf("producer: %w", err))
-			return
-		}
-		err := p.ledger.FollowTenant(ctx, tenant, from.start, func(e ledger.Entry) error {
-			n, err := readNews(e)
-			if err != nil {
-				return err
-			}
-			if !yield(n, nil) {
-				return errStop
-			}
-			return nil
-		}, ledger.Outcomes, ledger.Updates)
-		if !errors.Is(err, errStop) && ctx.Err() == nil {
-			yield(News{}, fmt.Errorf("producer: watch tenant %s: %w", tenant, err))
-		}
-	}
+	return watch(ctx, p, tenant, from, readNews, ledger.Outcomes, ledger.Updates)
 }
 
 func readNews(e ledger.Entry) (News, error) {
@@ -57,9 +38,9 @@ func readNews(e ledger.Entry) (News, error) {
 		}
 		return News{Update: &Update{e.Seq, e.Time, u}}, nil
 	}
-	o, err := order.DecodeOutcome(e.Data)
+	o, err := readOutcome(e)
 	if err != nil {
-		return News{}, fmt.Errorf("outcome at sequence %d: %w", e.Seq, err)
+		return News{}, err
 	}
-	return News{Outcome: &Outcome{e.Seq, e.Time, o}}, nil
+	return News{Outcome: &o}, nil
 }

@@ -37,7 +37,7 @@
 // leaves. Nor does the outcome that holds a tenant, or what tells of an order that is open at
 // the broker. The server's own age limit is not used: it does not ask what is done.
 //
-// Reading what comes ([Ledger.Tail], [Ledger.Follow], [Bucket.Watch]) goes on through cuts,
+// Reading what comes ([Ledger.Tail], [Ledger.FollowTenant], [Bucket.Watch]) goes on through cuts,
 // restarts and changes of leaders. Everything else ends within seconds; [Transient] and
 // [IsFull] say which failures may pass.
 package ledger

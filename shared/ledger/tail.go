@@ -42,16 +42,12 @@ func (l *Ledger) Extent(ctx context.Context, shard int) (Extent, error) {
 
 // Traders are the tenants of a shard that have outcomes, and how many.
 func (l *Ledger) Traders(ctx context.Context, shard int) (map[string]uint64, error) {
-	stream, err := l.js.Stream(ctx, StreamName(shard))
-	var info *jetstream.StreamInfo
-	if err == nil {
-		info, err = stream.Info(ctx, jetstream.WithSubjectFilter(Outcomes.Subject(shard, "*")))
-	}
+	counts, err := l.counts(ctx, shard, Outcomes)
 	if err != nil {
-		return nil, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+		return nil, err
 	}
 	traders := make(map[string]uint64)
-	for subject, n := range info.State.Subjects {
+	for subject, n := range counts {
 		if _, tenant, ok := parseSubject(subject); ok {
 			traders[tenant] = n
 		}
@@ -62,19 +58,25 @@ func (l *Ledger) Traders(ctx context.Context, shard int) (map[string]uint64, err
 // Count is how many messages of a class a shard holds. It costs the server a little for
 // every tenant, and nothing for their messages.
 func (l *Ledger) Count(ctx context.Context, shard int, c Class) (uint64, error) {
+	counts, err := l.counts(ctx, shard, c)
+	sum := uint64(0)
+	for _, n := range counts {
+		sum += n
+	}
+	return sum, err
+}
+
+// counts is how many messages a shard holds of each subject of a class.
+func (l *Ledger) counts(ctx context.Context, shard int, c Class) (map[string]uint64, error) {
 	stream, err := l.js.Stream(ctx, StreamName(shard))
 	var info *jetstream.StreamInfo
 	if err == nil {
 		info, err = stream.Info(ctx, jetstream.WithSubjectFilter(c.Subject(shard, "*")))
 	}
 	if err != nil {
-		return 0, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
+		return nil, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
 	}
-	sum := uint64(0)
-	for _, n := range info.State.Subjects {
-		sum += n
-	}
-	return sum, nil
+	return info.State.Subjects, nil
 }
 
 // Tail reads a shard's stream from a sequence number on, and then whatever comes,
@@ -192,14 +194,8 @@ func (s Start) config() jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
 }
 
-// Follow is [Ledger.Tail] for the messages of one class of one tenant. The server passes
+// FollowTenant is [Ledger.Tail] for a tenant's messages of some classes. The server passes
 // over all others of the shard, which costs it about as much as reading them.
-func (l *Ledger) Follow(ctx context.Context, class Class, tenant string, start Start, deliver func(Entry) error) error {
-	return l.FollowTenant(ctx, tenant, start, deliver, class)
-}
-
-// FollowTenant is [Ledger.Follow] for several classes, in the order in which the shard has
-// their messages.
 func (l *Ledger) FollowTenant(ctx context.Context, tenant string, start Start, deliver func(Entry) error, classes ...Class) error {
 	shard, cfg := l.ShardOf(tenant), start.config()
 	for _, c := range classes {

@@ -104,7 +104,7 @@ func TestFollowFromNowOutlivesARestart(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	seqs, ended := make(chan uint64, 100), make(chan error, 1)
 	go func() {
-		ended <- l.Follow(ctx, ledger.Intents, "acme", ledger.Start{}, func(e ledger.Entry) error { seqs <- e.Seq; return nil })
+		ended <- l.FollowTenant(ctx, "acme", ledger.Start{}, func(e ledger.Entry) error { seqs <- e.Seq; return nil }, ledger.Intents)
 	}()
 	pulled(t, l)
 	if _, err := fmt.Sscan(nc.ConnectedAddr()[strings.LastIndex(nc.ConnectedAddr(), ":")+1:], &options.Port); err != nil {
