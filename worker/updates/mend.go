@@ -104,12 +104,9 @@ func (m *Mender) descend(ctx context.Context, r *broker.Record) error {
 func (m *Mender) load(ctx context.Context) error {
 	f := m.follower
 	f.under = nil
-	last, tip, err := f.last(ctx)
+	_, tip, err := f.last(ctx)
 	if err != nil {
 		return err
-	}
-	if last.Epoch > f.st.Epoch {
-		return f.fence(&last)
 	}
 	b := newBook(f.st.Tenant, 0)
 	if err := f.read(ctx, 1, max(m.read, tip), b.fold, ledger.Outcomes, ledger.Updates); err != nil {

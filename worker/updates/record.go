@@ -21,9 +21,6 @@ func (f *Follower) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if last.Epoch > f.st.Epoch {
-		return f.fence(&last)
-	}
 	from := max(last.OpenSince, 1)
 	begin := min(from, max(tip, lookback)-lookback+1)
 	b := newBook(f.st.Tenant, from-1)
@@ -65,12 +62,15 @@ func (f *Follower) read(ctx context.Context, from, end uint64, fold func(ledger.
 }
 
 // last reads the tenant's last update until the ledger answers; a zero update and 0 if there
-// is none. It fails with an [*UnreadableError] if it makes no sense.
+// is none. It fails with an [*UnreadableError] if it makes no sense, and with a [*FencedError]
+// if it is of a newer owner.
 func (f *Follower) last(ctx context.Context) (order.Update, uint64, error) {
 	var pause backoff
 	for {
 		u, seq, err := f.cfg.Ledger.LastUpdate(ctx, f.st.Shard, f.st.Tenant)
 		switch {
+		case err == nil && u.Epoch > f.st.Epoch:
+			return u, 0, f.fence(&u)
 		case err == nil, errors.Is(err, ledger.ErrNone):
 			return u, seq, nil
 		case ctx.Err() != nil:
@@ -183,8 +183,6 @@ func (f *Follower) reread(ctx context.Context) error {
 	case seq > f.book.tip && last.Worker == u.Worker && last.Epoch == u.Epoch && same(&last, u):
 		f.stood(seq)
 		return nil
-	case last.Epoch > f.st.Epoch:
-		return f.fence(&last)
 	case seq != f.book.tip && seq != 0: // 0: retention took the last one
 		return errStale
 	}
