@@ -57,17 +57,17 @@
 // an event that does not say whose it is ends the list or the feed, another account's fill
 // likewise, and of another account's events nothing but the account is read.
 //
-//	                 since 10 s ago                  12 pings long not a line, cut, nonsense,
-//	(none) ── GET ──────────────────▶ open ──────── a comment other than welcome and heartbeat ──▶ ended
-//	                                  │  ▲                                                          ▲
-//	                            event └──┘ of ours: told; of others: skipped          Close ────────┘
+//	       200               12 pings long not a line, cut, nonsense, a comment
+//	GET ────────▶ open ───── other than welcome and heartbeat, no account ──▶ ended
+//	              │  ▲                                                        ▲
+//	        event └──┘ ours: told; another's: skipped         Close ──────────┘
 //
-// The stream begins in the past because nobody says whether one that begins now leaves out
-// what happens while it is taken up: some of what the lists tell, the feed tells again. A
-// comment may say that messages were dropped; one that is not known may say so in other words.
+// A comment may say that messages were dropped; one that is not known may say so in other
+// words.
 //
 // Not confirmed at the real Broker API, and so either right under both readings or a question
-// for a sandbox: the status for an account that is another correspondent's (403, or 404 that
+// for a sandbox: that the stream leaves nothing out from its 200 on (what it did, the lists
+// tell at the next look); the status for an account that is another correspondent's (403, or 404 that
 // speaks of the account, which is no proof that it has no such order); before_order_id and
 // after_order_id in its list of orders; how often its stream sends heartbeats (if less often
 // than every 12 pings, the feed ends and opens again); how many streams a correspondent may

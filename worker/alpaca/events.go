@@ -9,7 +9,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -19,12 +18,10 @@ import (
 // The Broker API's feed.
 const (
 	// eventsPath is the stream of the events of all accounts of a correspondent. (That of
-	// version 1 is, by Alpaca's documents of 2026, no longer there.)
+	// version 1 is, by Alpaca's documents of 2026, no longer there.) Asked for without since,
+	// it tells what happens from now on. With it, it would tell again what the last owner of
+	// the tenant's shard has recorded, which nobody could tell from news.
 	eventsPath = "/v2/events/trades"
-	// overlap is how far back a feed begins. A stream that begins now may leave out what
-	// happens while the broker takes it up; one with a past joins both without a gap. It is
-	// more than two clocks differ by.
-	overlap = 10 * time.Second
 	// patience is how many pings long a stream may be silent.
 	patience = 12
 )
@@ -54,7 +51,6 @@ func (c *Client) followEvents(ctx context.Context) (broker.Feed, broker.Verdict)
 	v := broker.Verdict{Submitted: time.Now()}
 	address := *c.base
 	address.Path += eventsPath
-	address.RawQuery = url.Values{"since": {v.Submitted.Add(-overlap).UTC().Format(time.RFC3339)}}.Encode()
 	open, cancel := context.WithCancelCause(context.Background())
 	req, err := http.NewRequestWithContext(open, http.MethodGet, address.String(), http.NoBody)
 	if err != nil {

@@ -28,8 +28,8 @@ type Books interface {
 
 	// Follow opens the feed of what happens to the account's orders: Found with a feed,
 	// which its caller closes. From then on nothing is left out until the feed ends; what
-	// happened before is in the lists, and the feed may tell the last of it again. Rejected
-	// says that the broker does not know the tenant's keys, RetryAfter that too many connect.
+	// happened before is in the lists alone. Rejected says that the broker does not know
+	// the tenant's keys, RetryAfter that too many connect.
 	Follow(ctx context.Context) (Feed, Verdict)
 
 	// Hangup closes the connection of the lists; the next call dials again. It leaves an
