@@ -18,13 +18,15 @@ import (
 )
 
 // Client is one tenant's line to Alpaca: the official SDK over a connection of its
-// own. It implements [broker.Client] and [broker.Books] and, like every one of those,
+// own, with the tenant's own keys or, by the Broker API, a correspondent's. It implements [broker.Client] and [broker.Books] and, like every one of those,
 // belongs to one goroutine: no method may be called while another runs.
 type Client struct {
 	sdk  *sdk.Client
 	line *line
 	base *url.URL
 	tls  *tls.Config // for https: of the broker's host
+	// stream is what a websocket wants to know first.
+	stream authentication
 }
 
 var (
@@ -40,7 +42,9 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	l := &line{
-		creds:    cfg.Credentials,
+		account:  account(cfg.Credentials.Account),
+		root:     base.Path,
+		secrets:  secretsOf(cfg.Credentials),
 		headers:  newHeaders(cfg.Credentials),
 		timeouts: cfg.Timeouts.withDefaults(),
 		log:      cfg.Logger.With().Str("tenant", cfg.Tenant).Logger(),
@@ -51,8 +55,9 @@ func New(cfg Config) (*Client, error) {
 		l.wire = newConn(base, cfg.TLS, l.timeouts)
 	}
 	c := &Client{
-		line: l,
-		base: base,
+		line:   l,
+		base:   base,
+		stream: authentication{cfg.Credentials.KeyID, cfg.Credentials.Secret, cfg.Credentials.OAuth},
 		sdk: sdk.NewClient(sdk.ClientOpts{
 			BaseURL:    base.String(),
 			RetryLimit: -1, // 0 means 3, and a retry would send an empty body
@@ -127,7 +132,7 @@ func (c *Client) Cancel(ctx context.Context, brokerOrderID string, notAfter time
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx, notAfter: notAfter})
 	err := c.sdk.CancelOrder(brokerOrderID)
-	v := absent(c.verdict(err))
+	v := c.line.account.absent(c.verdict(err))
 	switch {
 	case v.HTTPStatus/100 != 2 || c.line.x.err != nil:
 	case v.HTTPStatus == http.StatusNoContent:
@@ -173,7 +178,7 @@ func (c *Client) ByClientID(ctx context.Context, clientOrderID string) broker.Ve
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx})
 	found, err := c.sdk.GetOrderByClientOrderID(clientOrderID)
-	return absent(c.ordered(broker.Found, found, err, clientOrderID))
+	return c.line.account.absent(c.ordered(broker.Found, found, err, clientOrderID))
 }
 
 // ByID implements [broker.Client].
@@ -184,7 +189,7 @@ func (c *Client) ByID(ctx context.Context, brokerOrderID string) broker.Verdict 
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx})
 	found, err := c.sdk.GetOrder(brokerOrderID)
-	v := absent(c.ordered(broker.Found, found, err, ""))
+	v := c.line.account.absent(c.ordered(broker.Found, found, err, ""))
 	if v.Kind == broker.Found && !strings.EqualFold(v.Order.ID, brokerOrderID) {
 		return unproven(v, "the order is another: %s", c.line.clean(v.Order.ID, 64))
 	}
@@ -201,7 +206,7 @@ func (c *Client) Position(ctx context.Context, symbol string) broker.Verdict {
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx})
 	position, err := c.sdk.GetPosition(path)
-	v := absent(c.verdict(err))
+	v := c.line.account.absent(c.verdict(err))
 	switch {
 	case v.HTTPStatus/100 != 2 || c.line.x.err != nil:
 		return v

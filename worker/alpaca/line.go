@@ -2,6 +2,7 @@ package alpaca
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -18,7 +19,9 @@ import (
 // goroutine owns it, so the current call lives in plain fields.
 type line struct {
 	wire     wire
-	creds    tenant.Credentials // for clean
+	account  account
+	root     string   // the base URL's path
+	secrets  []string // for clean
 	headers  headers
 	timeouts Timeouts
 	log      zerolog.Logger
@@ -55,7 +58,11 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	if x.started {
 		return nil, errSecondRequest
 	}
-	x.started, x.method, x.path = true, req.Method, req.URL.Path
+	x.started, x.method = true, req.Method
+	if x.err = l.account.route(req.URL, l.root); x.err != nil {
+		return nil, x.err
+	}
+	x.path = req.URL.Path
 	l.requests++
 	x.seq = l.requests
 	begun := time.Now()
@@ -86,10 +93,27 @@ type headers struct {
 }
 
 func newHeaders(c tenant.Credentials) headers {
-	if c.OAuth != "" {
+	switch {
+	case c.OAuth != "":
 		return headers{authorization: []string{"Bearer " + c.OAuth}}
+	case c.Account != "":
+		return headers{authorization: []string{"Basic " + basic(c)}}
 	}
 	return headers{keyID: []string{c.KeyID}, secret: []string{c.Secret}}
+}
+
+// basic is how a correspondent's keys go in a header.
+func basic(c tenant.Credentials) string {
+	return base64.StdEncoding.EncodeToString([]byte(c.KeyID + ":" + c.Secret))
+}
+
+// secretsOf are all the ways in which credentials may come back.
+func secretsOf(c tenant.Credentials) []string {
+	secrets := []string{c.OAuth, c.Secret, c.KeyID}
+	if c.Account != "" {
+		secrets = append(secrets, basic(c))
+	}
+	return secrets
 }
 
 var jsonType = []string{"application/json"}
