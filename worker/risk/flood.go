@@ -14,15 +14,18 @@ type Flood struct {
 	last                uint64      // the last of these intents
 }
 
-// NewFlood makes the place for a tenant's floods, for limits that are not above those given.
-func NewFlood(maxBacklog, publishesPerMinute int) *Flood {
-	return &Flood{backlogMax: maxBacklog, rateMax: publishesPerMinute}
+// NewFlood makes a flood that keeps what the rules need.
+func (r *Rules) NewFlood() *Flood {
+	return &Flood{backlogMax: r.terms.Limits.MaxBacklog, rateMax: r.terms.Limits.PublishesPerMinute}
 }
 
-// Covers says that the limits can be checked with what is kept.
-func (f *Flood) Covers(maxBacklog, publishesPerMinute int) bool {
-	return f.backlogMax >= maxBacklog && f.rateMax >= publishesPerMinute
+// Covers says that the rules can be checked with what is kept.
+func (f *Flood) Covers(r *Rules) bool {
+	return f.backlogMax >= r.terms.Limits.MaxBacklog && f.rateMax >= r.terms.Limits.PublishesPerMinute
 }
+
+// Counts says which of the two it keeps.
+func (f *Flood) Counts() (backlog, rate bool) { return f.backlogMax > 0, f.rateMax > 0 }
 
 // Published notes an intent of the tenant; they come in their order, and one that came is
 // passed over.
@@ -34,12 +37,23 @@ func (f *Flood) Published(seq uint64, at time.Time) {
 	f.published = keep(append(f.published, at), f.rateMax+1)
 }
 
-// Outcome notes where an outcome of the tenant stands; they come in their order.
+// Outcome notes where an outcome of the tenant stands; they come in their order. One whose
+// place is not known yet comes with 0, and [Flood.Stood] tells it.
 func (f *Flood) Outcome(seq uint64) {
 	if f.backlogMax > 0 {
 		f.outcomes = keep(append(f.outcomes, seq), f.backlogMax)
 	}
 }
+
+// Stood tells where the last outcome stands.
+func (f *Flood) Stood(seq uint64) {
+	if n := len(f.outcomes); n > 0 && f.outcomes[n-1] == 0 {
+		f.outcomes[n-1] = seq
+	}
+}
+
+// Unsure says that the last outcome's place has to be told before an intent can be checked.
+func (f *Flood) Unsure() bool { return f.backlogMax == 1 && len(f.outcomes) == 1 && f.outcomes[0] == 0 }
 
 // keep lets go all but the last n.
 func keep[T any](all []T, n int) []T { return all[max(len(all)-n, 0):] }

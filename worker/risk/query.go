@@ -23,7 +23,7 @@ func refusal(limit, format string, args ...any) *Refusal {
 	return &Refusal{Limit: limit, Value: fmt.Sprintf(format, args...)}
 }
 
-func (r *Refusal) Error() string { return fmt.Sprintf("%s: limit %s, %s", r.Rule, r.Limit, r.Value) }
+func (r *Refusal) String() string { return fmt.Sprintf("%s: limit %s, %s", r.Rule, r.Limit, r.Value) }
 
 // Prices are reference prices. Safe for concurrent use.
 type Prices interface {
@@ -97,11 +97,16 @@ func Compile(t *tenant.Terms) *Rules {
 	return r
 }
 
-// Scope is what a book has to count for the rules.
-func (r *Rules) Scope() Scope { return r.scope }
+// Scope is what a book has to count for the rules; nothing if it needs to be none.
+func (r *Rules) Scope() Scope {
+	if r == nil {
+		return Scope{}
+	}
+	return r.scope
+}
 
 // Floods says that a rule needs [Query].Flood.
-func (r *Rules) Floods() bool { return len(r.early) > 0 }
+func (r *Rules) Floods() bool { return r != nil && len(r.early) > 0 }
 
 // Admit checks what needs no more than to know where an intent stands on the ledger.
 func (r *Rules) Admit(q *Query) *Refusal {
