@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/shopspring/decimal"
 )
 
@@ -348,8 +349,9 @@ func indexOf(side order.Side) int {
 	return 0 // a multi-leg order counts as a purchase
 }
 
-// weigh is what an order adds to the totals: how many it is, and what it may still take. One
-// that is about to take the place of another adds what it has more: one of the two it will be.
+// weigh is what an order adds to the totals: how many it is, and what it may still take. Of
+// one that is about to take the place of another it is what it has more: one of the two there
+// will be. Both may take until then, and the first may have, unknown to us.
 func (e *entry) weigh() (counts int, takes exposure) {
 	if e.over {
 		return 0, exposure{}
@@ -357,9 +359,6 @@ func (e *entry) weigh() (counts int, takes exposure) {
 	counts, takes = e.orders, e.rest()
 	if old := e.replaces; old != nil && !old.over {
 		counts = max(counts-old.orders, 0)
-		if was := old.rest(); was.unknown == 0 && takes.unknown == 0 && indexOf(old.side) == indexOf(e.side) {
-			takes.dollars = decimal.Max(takes.dollars.Sub(was.dollars), decimal.Decimal{})
-		}
 	}
 	return counts, takes
 }
@@ -426,12 +425,20 @@ func (b *Book) another(c *order.Counted) *entry {
 
 // creditWith is what one more order adds to what open orders may take and the day's trades
 // took, and what that would be; unknown says why that is not known. Sales only give back if
-// none may be short.
-func (b *Book) creditWith(id string, c *order.Counted, noShort bool) (adds exposure, would decimal.Decimal, unknown string) {
+// none may be short. A replacement adds what it may take more than the order in whose place it
+// comes, as that one stands at the broker.
+func (b *Book) creditWith(id string, c *order.Counted, target *broker.Order, noShort bool) (adds exposure, would decimal.Decimal, unknown string) {
 	if noShort && c.Side == order.Sell {
 		return adds, would, ""
 	}
-	_, adds = b.another(c).weigh()
+	adds = b.another(c).rest()
+	if old := b.open[c.Replaces]; old != nil && target != nil && indexOf(old.side) == indexOf(c.Side) {
+		still := *old
+		still.filled = decimal.Max(old.filled, target.FilledQty)
+		if was := still.rest(); was.unknown == 0 && !old.over {
+			adds.dollars = decimal.Max(adds.dollars.Sub(was.dollars), decimal.Decimal{})
+		}
+	}
 	if u := b.unknown[id]; u != nil {
 		adds.dollars, adds.unknown = adds.dollars.Sub(u.takes.dollars), adds.unknown-u.takes.unknown
 	}

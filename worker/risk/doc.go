@@ -32,8 +32,8 @@
 //
 // Open is what the broker accepted and did not say the end of: an order, with the legs of a
 // bracket (three), OCO or OTO (two). Only updates of the ledger say so: limits of open orders
-// and of credit need them followed. A replacement and the order in whose place it comes count
-// as the larger of the two until the broker says that the first is replaced.
+// and of credit need them followed. A replacement is no order more than the one in whose place it
+// comes; until the broker says that that one is replaced, both may take what they may.
 //
 // Credit is what open orders may still take, their remaining size at the price that they were
 // counted at, and what the trading day's fills took: bought, less sold, and not below 0. A sale

@@ -367,10 +367,10 @@ func TestRules(t *testing.T) {
 			{nil, plain(of(order.Buy, "8", "100")), ""},
 			{nil, replacing(1, of(order.Buy, "8", "100"), order.Order{Qty: num("11")}), "credit: limit 1000, this would be 1100"},
 			{nil, replacing(1, of(order.Buy, "8", "100"), order.Order{Qty: num("9")}), ""},
-			{nil, plain(of(order.Buy, "1", "100.01")), "credit: limit 1000, this would be 1000.01"},
+			{nil, plain(of(order.Buy, "1", "100.01")), "credit: limit 1000, this would be 1800.01"},
 			{func(d *desk) { d.tell(1, order.EventReplaced, func(u *order.Update) { u.ReplacedBy = "b" + word(3) }) }, plain(of(order.Buy, "1", "100.01")), "credit: limit 1000, this would be 1000.01"},
 			{nil, replacing(3, of(order.Buy, "9", "100"), order.Order{Qty: num("1")}), ""},
-			{nil, plain(of(order.Buy, "2", "100")), "credit: limit 1000, this would be 1100"},
+			{nil, plain(of(order.Buy, "2", "100")), "credit: limit 1000, this would be 1200"},
 			{func(d *desk) { d.tell(3, order.EventReplaced, func(u *order.Update) { u.ReplacedBy = "b" + word(6) }) }, plain(of(order.Buy, "2", "100")), ""},
 		}},
 		{"credit, where nothing is sold short", tenant.Limits{Credit: num("1000"), NoShort: true}, []step{

@@ -206,7 +206,7 @@ var table = []rule{
 			return Scope{Day: true, Open: true}
 		},
 		check: func(q *Query) *Refusal {
-			adds, would, unknown := q.Book.creditWith(q.ID, q.counted(), q.limits.NoShort)
+			adds, would, unknown := q.Book.creditWith(q.ID, q.counted(), q.Target, q.limits.NoShort)
 			switch {
 			case adds.unknown > 0 && q.unpriced() != "":
 				unknown = q.unpriced()
