@@ -417,7 +417,7 @@ func (q *Query) takes(limit string, l *order.Leg) *Refusal {
 
 // reduceSymbols are those whose position has to be known while the switch says reduce only.
 func (q *Query) reduceSymbols() []string {
-	if q.terms.Mode(q.Now) != tenant.ReduceOnly || q.Order.Symbol == "" {
+	if q.rules.terms.Mode(q.Now) != tenant.ReduceOnly || q.Order.Symbol == "" {
 		return nil
 	}
 	return []string{q.Order.Symbol}
@@ -425,7 +425,7 @@ func (q *Query) reduceSymbols() []string {
 
 // shrinks checks that the order makes a position smaller, if the switch says so.
 func (q *Query) shrinks() *Refusal {
-	hand, ok := q.terms.Hand(q.Now)
+	hand, ok := q.rules.terms.Hand(q.Now)
 	if !ok || hand.Mode != tenant.ReduceOnly {
 		return nil
 	}

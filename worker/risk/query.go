@@ -61,8 +61,8 @@ type Query struct {
 	Flood    *Flood
 	Holdings map[string]Holding
 
+	rules  *Rules // those that are asked
 	limits *tenant.Limits
-	terms  *tenant.Terms
 	count  *order.Counted // see counted
 	worth  *worth         // see worthOf
 }
@@ -73,6 +73,7 @@ type Rules struct {
 	early []*rule
 	all   []*rule
 	scope Scope
+	hours []func(time.Time) bool
 }
 
 // Compile finds the rules that terms set; nil if there are none.
@@ -93,6 +94,9 @@ func Compile(t *tenant.Terms) *Rules {
 	}
 	if len(r.all) == 0 {
 		return nil
+	}
+	for i := range t.Limits.Hours {
+		r.hours = append(r.hours, t.Limits.Hours[i].Opening())
 	}
 	return r
 }
@@ -128,7 +132,7 @@ func (r *Rules) Check(q *Query) *Refusal {
 }
 
 func (r *Rules) check(q *Query, rules []*rule) *Refusal {
-	q.limits, q.terms = &r.terms.Limits, r.terms
+	q.rules, q.limits = r, &r.terms.Limits
 	for _, one := range rules {
 		if q.Kind == order.KindClosePosition && !one.closes {
 			continue
@@ -146,7 +150,7 @@ func (r *Rules) Holdings(q *Query) (symbols []string) {
 	if r == nil || q.Kind == order.KindClosePosition {
 		return nil
 	}
-	q.limits, q.terms = &r.terms.Limits, r.terms
+	q.rules, q.limits = r, &r.terms.Limits
 	for _, one := range r.all {
 		if one.holdings != nil {
 			symbols = append(symbols, one.holdings(q)...)
@@ -160,7 +164,7 @@ func (r *Rules) Count(q *Query) *order.Counted {
 	if r == nil || r.scope.Empty() {
 		return nil
 	}
-	q.limits, q.terms = &r.terms.Limits, r.terms
+	q.rules, q.limits = r, &r.terms.Limits
 	return q.counted()
 }
 

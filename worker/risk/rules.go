@@ -98,7 +98,7 @@ var table = []rule{
 		set: func(t *tenant.Terms) bool { return len(t.Limits.Hours) > 0 },
 		check: func(q *Query) *Refusal {
 			for i := range q.limits.Hours {
-				if h := &q.limits.Hours[i]; !h.Open(q.Now) {
+				if h := &q.limits.Hours[i]; !q.rules.hours[i](q.Now) {
 					return refusal(fmt.Sprintf("%s %s-%s %s", h.Days, h.From, h.Until, h.Zone), "it is %s", q.Now.UTC().Format(time.RFC3339))
 				}
 			}
