@@ -75,7 +75,7 @@ type Credentials struct {
 	// the keys or the token are of one account, and say which. It is no secret.
 	Account string
 
-	buffer *buffer // that the strings lie in; nil if they are the garbage collector's
+	buffer *Buffer // that the strings lie in; nil if they are the garbage collector's
 }
 
 // maxValue bounds each part of credentials, in bytes.

@@ -39,9 +39,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	creds := cfg.Credentials.Own()
 	l := &line{
-		creds:    cfg.Credentials,
-		headers:  newHeaders(cfg.Credentials),
+		creds:    creds,
+		headers:  newHeaders(creds),
 		timeouts: cfg.Timeouts.withDefaults(),
 		log:      cfg.Logger.With().Str("tenant", cfg.Tenant).Logger(),
 	}
@@ -83,10 +84,21 @@ func (c *Client) Stats() Stats {
 	return s
 }
 
-// Hangup implements [broker.Client]: it closes the connection and frees the buffers.
+// Hangup implements [broker.Books]: it closes the connection, and wipes and frees the buffers.
+// The next call dials again.
 func (c *Client) Hangup() {
 	c.line.wire.hangup()
-	c.line.x, c.line.request = exchange{}, nil
+	wipe(&c.line.request)
+	c.line.x = exchange{}
+}
+
+// Close implements [broker.Client]: it hangs up, and wipes the client's copy of the keys.
+// Later calls are Unsent.
+func (c *Client) Close() {
+	c.Hangup()
+	c.line.closed = true
+	c.line.headers.buffer.Wipe()
+	c.line.creds.Wipe()
 }
 
 // Place implements [broker.Client]. Accepted says that the broker booked an order
@@ -260,7 +272,7 @@ func isJSON(body []byte) bool {
 func (c *Client) done() {
 	c.line.wire.release()
 	if cap(c.line.request) > keepBuffer {
-		c.line.request = nil
+		wipe(&c.line.request)
 	}
 	c.line.x = exchange{}
 	c.line.answer.Reset(nil)

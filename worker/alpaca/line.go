@@ -18,11 +18,12 @@ import (
 // goroutine owns it, so the current call lives in plain fields.
 type line struct {
 	wire     wire
-	creds    tenant.Credentials // for clean
+	creds    tenant.Credentials // the line's own, for clean and for feeds
 	headers  headers
 	timeouts Timeouts
 	log      zerolog.Logger
 	requests uint64
+	closed   bool // the keys are wiped
 
 	x       exchange
 	request []byte   // the body that goes out
@@ -67,7 +68,13 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	return l.deliver(), nil
 }
 
+// errClosed says that a call was made after the line's end.
+var errClosed = errors.New("the line was closed, and its keys are gone")
+
 func (l *line) send(req *http.Request) (err error) {
+	if l.closed {
+		return errClosed
+	}
 	if l.request, err = readRequest(l.request[:0], req); err != nil {
 		return err
 	}
@@ -80,16 +87,27 @@ func (l *line) send(req *http.Request) (err error) {
 	return l.wire.exchange(&l.x, req, l.request)
 }
 
-// headers are what this client adds to each request, made once.
+// headers are what this client adds to each request, made once. They lie in the line's own
+// credentials, or in a buffer of theirs.
 type headers struct {
 	authorization, keyID, secret []string
+	buffer                       *tenant.Buffer
 }
 
 func newHeaders(c tenant.Credentials) headers {
 	if c.OAuth != "" {
-		return headers{authorization: []string{"Bearer " + c.OAuth}}
+		const scheme = "Bearer "
+		b := tenant.NewBuffer(len(scheme) + len(c.OAuth))
+		bearer := b.Add(func(to []byte) []byte { return append(append(to, scheme...), c.OAuth...) })
+		return headers{authorization: []string{bearer}, buffer: b}
 	}
 	return headers{keyID: []string{c.KeyID}, secret: []string{c.Secret}}
+}
+
+// wipe overwrites a buffer and lets go of it.
+func wipe(b *[]byte) {
+	clear((*b)[:cap(*b)])
+	*b = nil
 }
 
 var jsonType = []string{"application/json"}

@@ -266,7 +266,7 @@ const silenceStep = 10 * time.Millisecond
 
 func (s *Session) hangup() {
 	if s.client != nil {
-		s.client.Hangup()
+		s.client.Close()
 		s.member.Leave()
 	}
 }

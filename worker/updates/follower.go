@@ -154,7 +154,7 @@ var (
 // place (nil); until ctx ends (its cause), or another worker owns the shard
 // ([*FencedError]), or the tenant's last update cannot be read ([*UnreadableError]). Afterwards [Follower.Open] says whether orders are open.
 func (f *Follower) Run(ctx context.Context) error {
-	defer f.hangup()
+	defer f.leave()
 	if err := wait(ctx, f.st.Delay); err != nil {
 		return err
 	}
@@ -353,17 +353,25 @@ func (f *Follower) line(ctx context.Context) error {
 	}
 }
 
+// hangup closes the connection of the lists, until they are asked again.
 func (f *Follower) hangup() {
 	if f.books != nil {
 		f.books.Hangup()
 	}
 }
 
+// leave ends the line to the broker.
+func (f *Follower) leave() {
+	if f.books != nil {
+		f.books.Close()
+		f.books = nil
+	}
+}
+
 // doubt drops a line whose keys the broker does not know: the tenant may have others by now.
 func (f *Follower) doubt(v broker.Verdict) {
 	if v.Kind == broker.Rejected && (v.HTTPStatus == http.StatusUnauthorized || v.HTTPStatus == http.StatusForbidden) && !f.lent {
-		f.hangup()
-		f.books = nil
+		f.leave()
 	}
 }
 
