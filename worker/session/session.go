@@ -24,6 +24,9 @@ type Config struct {
 	// Connect makes a tenant's line to its broker. It fails with [tenant.ErrUnknown] or
 	// [tenant.ErrNoCredentials] (package shared/tenant), which block an intent.
 	Connect func(ctx context.Context, tenant string) (broker.Line, error)
+	// Refresh waits until what was made of tenants' keys before it was called is what Connect
+	// makes lines from; nil: keys do not change.
+	Refresh func(ctx context.Context) error
 	// Outages sees when all tenants of a broker fail.
 	Outages *outage.Watch
 	Log     zerolog.Logger
@@ -134,6 +137,7 @@ type Session struct {
 	client  broker.Client // nil until the first intent that needs it, and with it:
 	member  *outage.Member
 	line    uint64 // see [tenant.Terms].Line
+	keys    string // see [broker.Line].Keys
 	// disowned: the broker does not know the client's keys.
 	disowned bool
 	holds    bool // the tenant's policy: an intent that failed holds the later ones
