@@ -40,7 +40,7 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	blob, err := Seal("acme", tenant.Credentials{OAuth: "t"}, Recipients{{"alpha", id.Recipient().String()}})
+	blob, err := Seal("acme", tenant.Credentials{OAuth: "t"}, Recipients{id.Recipient().String()})
 	if err != nil {
 		f.Fatal(err)
 	}

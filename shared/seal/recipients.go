@@ -6,76 +6,41 @@ import (
 	"slices"
 
 	"filippo.io/age"
-
-	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
 // MaxRecipients bounds to how many recipients credentials are sealed: a few identities, the old
 // and the new one of each while they change.
-const MaxRecipients = 32
+const MaxRecipients = 64
 
 // ErrNoRecipients: nobody could open what would be sealed.
 var ErrNoRecipients = errors.New("seal: no recipients are known, so nobody could open it: make an identity for the workers (worker keygen) and add its recipient (fleetctl recipient add)")
 
-// Recipient is the public half of an identity of the workers', and what it is called.
-type Recipient struct {
-	Name string `json:"name"`
-	Key  string `json:"key"` // age1…
-}
+// Recipients are the public halves of the workers' identities (age1…): to whom credentials are
+// sealed.
+type Recipients []string
 
-// Validate says what is wrong with a recipient. It does not quote a key: somebody may have
+// Validate says what is wrong with recipients. It does not quote them: somebody may have
 // taken the secret half for the public one.
-func (r *Recipient) Validate() error {
-	if err := tenant.ValidWord(r.Name); err != nil {
-		return fmt.Errorf("seal: the recipient's name %w", err)
-	}
-	if _, err := age.ParseX25519Recipient(r.Key); err != nil {
-		return fmt.Errorf("seal: recipient %s is no public key of age's (age1…, as worker keygen prints it)", r.Name)
-	}
-	return nil
-}
-
-// Recipients are those to whom credentials are sealed, by their names.
-type Recipients []Recipient
-
-// Validate says what is wrong with recipients.
 func (r Recipients) Validate() error {
-	if len(r) > MaxRecipients {
-		return fmt.Errorf("seal: %d recipients are more than %d", len(r), MaxRecipients)
-	}
-	for i := range r {
-		if err := r[i].Validate(); err != nil {
-			return err
-		}
-		if slices.ContainsFunc(r[:i], func(o Recipient) bool { return o.Name == r[i].Name || o.Key == r[i].Key }) {
-			return fmt.Errorf("seal: recipient %s, or its key, is there twice", r[i].Name)
-		}
-	}
-	return nil
-}
-
-// Names are the recipients' names, in order.
-func (r Recipients) Names() []string {
-	names := make([]string, len(r))
-	for i := range r {
-		names[i] = r[i].Name
-	}
-	slices.Sort(names)
-	return names
+	_, err := r.parse()
+	return err
 }
 
 func (r Recipients) parse() ([]age.Recipient, error) {
-	if len(r) == 0 {
+	switch {
+	case len(r) == 0:
 		return nil, ErrNoRecipients
-	}
-	if err := r.Validate(); err != nil {
-		return nil, err
+	case len(r) > MaxRecipients:
+		return nil, fmt.Errorf("seal: %d recipients are more than %d", len(r), MaxRecipients)
 	}
 	parsed := make([]age.Recipient, len(r))
-	for i := range r {
-		one, err := age.ParseX25519Recipient(r[i].Key)
+	for i, key := range r {
+		one, err := age.ParseX25519Recipient(key)
 		if err != nil {
-			return nil, fmt.Errorf("seal: recipient %s: %w", r[i].Name, err)
+			return nil, fmt.Errorf("seal: recipient %d is no X25519 public key of age's (age1…, as worker keygen prints it)", i+1)
+		}
+		if slices.Contains(r[:i], key) {
+			return nil, fmt.Errorf("seal: recipient %d is there twice", i+1)
 		}
 		parsed[i] = one
 	}
