@@ -164,7 +164,7 @@ func TestSealRefuses(t *testing.T) {
 		{"no tenant", "a.b", pair, good, "tenant"},
 		{"no credentials", "acme", tenant.Credentials{}, good, "no credentials"},
 		{"both kinds", "acme", tenant.Credentials{KeyID: "k", Secret: "PRIVATE", OAuth: "PRIVATE"}, good, "which account"},
-		{"the secret half", "acme", pair, seal.Recipients{public, string(secret)}, "no public key"},
+		{"the secret half", "acme", pair, seal.Recipients{public, string(secret)}, "recipient 2 is no X25519"},
 		{"one twice", "acme", pair, seal.Recipients{public, public}, "twice"},
 		{"a line break in the secret", "acme", tenant.Credentials{KeyID: "k", Secret: "PRIVATE\n"}, good, "visible"},
 		{"a secret too long", "acme", tenant.Credentials{KeyID: "k", Secret: strings.Repeat("PRIVATE", 200)}, good, "longer"},
