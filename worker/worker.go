@@ -144,6 +144,9 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 			Grace:   cfg.Grace,
 		},
 	}
+	if cfg.Registry != nil {
+		shards.Session.Refresh = cfg.Registry.Sync
+	}
 	member := fleet.Config{
 		Ledger: l,
 		Name:   cfg.Name,
