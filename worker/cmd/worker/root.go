@@ -29,6 +29,6 @@ Settings come from the environment; "worker env" prints them all.`,
 		},
 	})
 	cli.AddNATS(cmd, &nats)
-	cmd.AddCommand(newProvision(&nats), newEnv())
+	cmd.AddCommand(newProvision(&nats), newKeygen(), newEnv())
 	return cmd
 }
