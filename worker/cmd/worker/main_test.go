@@ -105,13 +105,13 @@ func TestEnvPrintsEveryVariable(t *testing.T) {
 // TestTheWholeProgram provisions a ledger, serves it, and drains on SIGTERM.
 func TestTheWholeProgram(t *testing.T) {
 	nats := serveNATS(t)
-	if code, out := runProgram(t, []string{nats}, "provision", "--dry-run"); code != 0 || strings.Count(out, "create ") != 9 {
+	if code, out := runProgram(t, []string{nats}, "provision", "--dry-run"); code != 0 || strings.Count(out, "create ") != 12 {
 		t.Fatalf("dry run: %d\n%s", code, out)
 	}
 	if code, out := runProgram(t, []string{nats}); code == 0 {
 		t.Fatalf("serves without a ledger:\n%s", out)
 	}
-	if code, out := runProgram(t, []string{nats}, "provision"); code != 0 || strings.Count(out, "create ") != 9 {
+	if code, out := runProgram(t, []string{nats}, "provision"); code != 0 || strings.Count(out, "create ") != 12 {
 		t.Fatalf("provision: %d\n%s", code, out)
 	}
 	if code, out := runProgram(t, []string{nats}, "provision"); code != 0 || !strings.HasPrefix(out, "nothing to change\n") {
