@@ -23,6 +23,9 @@ type Tenant struct {
 	// a cluster or on this machine may speak, keys cross the network in clear.
 	BaseURL     string
 	Credentials Credentials
+	// Keys names the credentials, so that others can be told from them; empty if they do not
+	// change.
+	Keys string
 	// RequestsPerMinute bounds what is asked of the broker in the tenant's name; 0 is no
 	// bound but the one that the broker states.
 	RequestsPerMinute int
