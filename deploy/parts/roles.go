@@ -107,9 +107,14 @@ func runNATS(ctx context.Context, args []string) error {
 type PaperReady struct{ URL, Admin string }
 
 func runPaper(ctx context.Context, args []string) error {
-	var unchecked bool
+	var (
+		unchecked     bool
+		correspondent paper.Limit
+	)
 	if err := parse(Paper, args, func(f *flag.FlagSet) {
 		f.BoolVar(&unchecked, "no-duplicate-check", false, "")
+		f.IntVar(&correspondent.Requests, "correspondent-limit", paper.Unlimited, "")
+		f.DurationVar(&correspondent.Window, "correspondent-window", 0, "")
 	}); err != nil {
 		return err
 	}
@@ -124,6 +129,7 @@ func runPaper(ctx context.Context, args []string) error {
 	b := paper.New(paper.Config{
 		Cash:             plenty,
 		RateLimit:        paper.Unlimited,
+		Correspondent:    correspondent,
 		Tick:             -1, // prices stand still
 		NoDuplicateCheck: unchecked,
 	})

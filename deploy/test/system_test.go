@@ -43,6 +43,20 @@ type system struct {
 	url      string
 	admin    string
 	producer *producer.Producer
+	accounts map[string]account // by tenant, if correspondents act for them
+}
+
+// account is an account of a correspondent's.
+type account struct{ id, correspondent string }
+
+// tenantOf is whose an account is; the account itself if it is nobody's.
+func (s *system) tenantOf(id string) string {
+	for name, a := range s.accounts {
+		if a.id == id {
+			return name
+		}
+	}
+	return id
 }
 
 func boot(t *testing.T, cfg paper.Config) *system {
@@ -78,7 +92,7 @@ func assemble(t *testing.T, nc *nats.Conn, cfg paper.Config) *system {
 			t.Error(err)
 		}
 	})
-	return &system{t, nc.ConnectedUrl(), broker, "http://" + api.Addr().String(), "http://" + admin.Addr().String(), p}
+	return &system{t, nc.ConnectedUrl(), broker, "http://" + api.Addr().String(), "http://" + admin.Addr().String(), p, nil}
 }
 
 // worker starts a worker process that serves every shard when this returns.

@@ -18,7 +18,7 @@ import (
 )
 
 // Client is one tenant's line to Alpaca: the official SDK over a connection of its
-// own. It implements [broker.Client] and [broker.Books] and, like every one of those,
+// own, with the tenant's own keys or, by the Broker API, a correspondent's. It implements [broker.Client] and [broker.Books] and, like every one of those,
 // belongs to one goroutine: no method may be called while another runs.
 type Client struct {
 	sdk  *sdk.Client
@@ -41,6 +41,8 @@ func New(cfg Config) (*Client, error) {
 	}
 	creds := cfg.Credentials.Own()
 	l := &line{
+		account:  account(strings.Clone(creds.Account)),
+		root:     base.Path,
 		creds:    creds,
 		headers:  newHeaders(creds),
 		timeouts: cfg.Timeouts.withDefaults(),
@@ -139,7 +141,7 @@ func (c *Client) Cancel(ctx context.Context, brokerOrderID string, notAfter time
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx, notAfter: notAfter})
 	err := c.sdk.CancelOrder(brokerOrderID)
-	v := absent(c.verdict(err))
+	v := c.line.account.absent(c.verdict(err))
 	switch {
 	case v.HTTPStatus/100 != 2 || c.line.x.err != nil:
 	case v.HTTPStatus == http.StatusNoContent:
@@ -185,7 +187,7 @@ func (c *Client) ByClientID(ctx context.Context, clientOrderID string) broker.Ve
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx})
 	found, err := c.sdk.GetOrderByClientOrderID(clientOrderID)
-	return absent(c.ordered(broker.Found, found, err, clientOrderID))
+	return c.line.account.absent(c.ordered(broker.Found, found, err, clientOrderID))
 }
 
 // ByID implements [broker.Client].
@@ -196,7 +198,7 @@ func (c *Client) ByID(ctx context.Context, brokerOrderID string) broker.Verdict 
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx})
 	found, err := c.sdk.GetOrder(brokerOrderID)
-	v := absent(c.ordered(broker.Found, found, err, ""))
+	v := c.line.account.absent(c.ordered(broker.Found, found, err, ""))
 	if v.Kind == broker.Found && !strings.EqualFold(v.Order.ID, brokerOrderID) {
 		return unproven(v, "the order is another: %s", c.line.clean(v.Order.ID, 64))
 	}
@@ -213,7 +215,7 @@ func (c *Client) Position(ctx context.Context, symbol string) broker.Verdict {
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx})
 	position, err := c.sdk.GetPosition(path)
-	v := absent(c.verdict(err))
+	v := c.line.account.absent(c.verdict(err))
 	switch {
 	case v.HTTPStatus/100 != 2 || c.line.x.err != nil:
 		return v

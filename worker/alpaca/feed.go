@@ -24,7 +24,7 @@ import (
 // tradeUpdates is the only stream that is listened to.
 const tradeUpdates = "trade_updates"
 
-// feed is an open websocket of trade updates. Its owner calls Next and Close; a goroutine
+// feed is an open websocket of trade updates, of the Trading API. Its owner calls Next and Close; a goroutine
 // of its own asks for signs of life.
 type feed struct {
 	conn  *websocket.Conn
@@ -40,12 +40,20 @@ type feed struct {
 	pinging sync.WaitGroup
 }
 
-// Follow implements [broker.Books]. The websocket is a connection of its own, whatever the
+// Follow implements [broker.Books]. The feed is a connection of its own, whatever the
 // client's transport is.
 func (c *Client) Follow(ctx context.Context) (broker.Feed, broker.Verdict) {
 	if c.line.closed {
-		return nil, broker.Verdict{Kind: broker.Unsent, Message: errClosed.Error()}
+		return nil, broker.Verdict{Kind: broker.Unsent, Message: errGone.Error()}
 	}
+	if c.line.account != "" {
+		return c.followEvents(ctx)
+	}
+	return c.followStream(ctx)
+}
+
+// followStream opens a feed of the Trading API.
+func (c *Client) followStream(ctx context.Context) (broker.Feed, broker.Verdict) {
 	opening, cancel := context.WithTimeout(ctx, c.line.timeouts.Call)
 	defer cancel()
 	conn, v := c.dialStream(opening)
@@ -62,24 +70,29 @@ func (c *Client) Follow(ctx context.Context) (broker.Feed, broker.Verdict) {
 	return f, broker.Verdict{Kind: broker.Found, HTTPStatus: v.HTTPStatus, Answered: time.Now()}
 }
 
+// feedTransport dials for feeds.
+func (c *Client) feedTransport() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{ // no proxy: nothing is read from the environment
+			DialContext:            (&net.Dialer{Timeout: c.line.timeouts.Dial}).DialContext,
+			TLSClientConfig:        c.tls,
+			TLSHandshakeTimeout:    c.line.timeouts.TLS,
+			ResponseHeaderTimeout:  c.line.timeouts.FirstByte,
+			MaxResponseHeaderBytes: maxHeader,
+			DisableKeepAlives:      true,
+			DisableCompression:     true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
 // dialStream opens the websocket.
 func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, broker.Verdict) {
-	transport := &http.Transport{ // no proxy: nothing is read from the environment
-		DialContext:            (&net.Dialer{Timeout: c.line.timeouts.Dial}).DialContext,
-		TLSClientConfig:        c.tls,
-		TLSHandshakeTimeout:    c.line.timeouts.TLS,
-		ResponseHeaderTimeout:  c.line.timeouts.FirstByte,
-		MaxResponseHeaderBytes: maxHeader,
-		DisableKeepAlives:      true,
-	}
 	begun := time.Now()
 	address := *c.base
 	address.Path += "/stream"
 	conn, resp, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{ //nolint:bodyclose // Dial has
-		HTTPClient: &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		HTTPClient: c.feedTransport(),
 	})
 	v := broker.Verdict{Submitted: begun}
 	if resp != nil {
@@ -90,13 +103,20 @@ func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, broker.Verdic
 		return conn, v
 	}
 	v.Message = "no websocket: " + c.line.clean(err.Error(), maxMessage)
+	if resp != nil {
+		refusal(&v, resp.Header)
+	}
+	return nil, v
+}
+
+// refusal says what the status of an answer proves that opens no feed.
+func refusal(v *broker.Verdict, h http.Header) {
 	switch v.HTTPStatus {
 	case http.StatusTooManyRequests:
-		v.Kind, v.Wait = broker.RetryAfter, wait(resp.Header, v.Answered)
+		v.Kind, v.Wait = broker.RetryAfter, wait(h, v.Answered)
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 		v.Kind = broker.Rejected
 	}
-	return nil, v
 }
 
 // authentication is what the stream wants to know first, in memory that the caller wipes: an
