@@ -90,6 +90,7 @@ func (s *shard) renew(ctx context.Context, draining bool) {
 	if draining {
 		return
 	}
+	s.following.renew(x)
 	for name, a := range s.aside {
 		if t := s.live[name]; t == nil && s.outdated(name, a) {
 			delete(s.aside, name)
