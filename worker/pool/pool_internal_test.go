@@ -94,7 +94,7 @@ func TestWeights(t *testing.T) {
 // requests than the limit.
 func TestAnyWindow(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		p := poolOf(rapid.SampledFrom([]int{1, 3, 17, 40, 60, 100, 200}).Draw(rt, "requests"), rapid.SampledFrom([]time.Duration{time.Second, 5 * time.Second, 20 * time.Second}).Draw(rt, "window"))
+		p := poolOf(rapid.SampledFrom([]int{1, 3, 17, 40, 60, 100, 200, 400}).Draw(rt, "requests"), rapid.SampledFrom([]time.Duration{time.Second, 5 * time.Second, 20 * time.Second}).Draw(rt, "window"))
 		w := newWorld(p, rapid.Uint64().Draw(rt, "seed"))
 		late := time.Duration(rapid.IntRange(0, 400).Draw(rt, "delay")) * time.Millisecond
 		loss := rapid.IntRange(0, 30).Draw(rt, "loss")
@@ -105,7 +105,7 @@ func TestAnyWindow(t *testing.T) {
 			return w.some(late / 20)
 		}
 		w.lost = func() bool { return w.rand.IntN(100) < loss }
-		w.answers = w.within(time.Duration(rapid.IntRange(0, 300).Draw(rt, "answers")) * time.Millisecond)
+		w.answers = w.within(time.Duration(rapid.SampledFrom([]int{0, 5, 300}).Draw(rt, "answers")) * time.Millisecond)
 		w.mute, w.disorder = true, rapid.Bool().Draw(rt, "disorder")
 		w.enthrone()
 		for range rapid.IntRange(1, 4).Draw(rt, "workers") {
@@ -121,9 +121,21 @@ func TestAnyWindow(t *testing.T) {
 			}
 			return all
 		}
-		for i := range rapid.IntRange(1, 12).Draw(rt, "tenants") {
-			pause := time.Duration(rapid.SampledFrom([]int{0, 10, 500}).Draw(rt, "pause")) * time.Millisecond
-			tr := &trader{name: fmt.Sprintf("t%02d", i), weight: w.rand.IntN(3) + 1, pause: w.within(pause)}
+		busy, together := rapid.Bool().Draw(rt, "busy"), rapid.Bool().Draw(rt, "together")
+		for i := range rapid.IntRange(1, 40).Draw(rt, "tenants") {
+			pause := w.within([]time.Duration{0, 10 * time.Millisecond, 500 * time.Millisecond}[w.rand.IntN(3)])
+			switch {
+			case busy:
+				pause = w.within(time.Millisecond)
+			case together: // all at once, after a rest
+				pause = func() time.Duration {
+					if w.rand.IntN(20) > 0 {
+						return 0
+					}
+					return time.Duration(2*p.Window) - w.now.Sub(time.Unix(0, 0))%time.Duration(2*p.Window)
+				}
+			}
+			tr := &trader{name: fmt.Sprintf("t%02d", i), weight: w.rand.IntN(3) + 1, pause: pause}
 			tr.class = func() Class { return Class(w.rand.IntN(classes)) }
 			all := staff()
 			w.move(tr, all[w.rand.IntN(len(all))])
