@@ -64,9 +64,9 @@ func (t *trust) take(c Change) error {
 	return nil
 }
 
-// judge reads a change that stands behind another one of its key, and says why it does not
-// count if it does not.
-func (t *trust) judge(c ledger.KeyChange, after uint64) Change {
+// judge reads a change that stands behind the last one of its key before, and says why it does
+// not count if it does not.
+func (t *trust) judge(c ledger.KeyChange, last uint64) Change {
 	change := Change{Name: c.Key, Revision: c.Revision, Time: c.Time}
 	if change.Key, change.Err = ParseKey(c.Key); change.Err != nil {
 		return change
@@ -75,7 +75,7 @@ func (t *trust) judge(c ledger.KeyChange, after uint64) Change {
 		change.Err = fmt.Errorf("%w: the key was deleted", ErrMalformed)
 		return change
 	}
-	if change.Record, change.Err = decode(change.Key, after, c.Value); change.Err == nil {
+	if change.Record, change.Err = decode(change.Key, last, c.Revision, c.Value); change.Err == nil {
 		change.Err = t.check(change.Key, &change.Record, c.Revision)
 	}
 	return change

@@ -38,8 +38,7 @@ func (r *Registry) Run(ctx context.Context) error {
 	}
 	w := &watch{Registry: r, trust: new(trust), first: make(map[string]ledger.KeyChange)}
 	if end == 0 {
-		w.first = nil
-		w.publish(0, nil)
+		w.publish(0, nil) // nothing will say that this is all
 	}
 	return r.store.bucket.Watch(ctx, func(c ledger.KeyChange) error {
 		if w.first == nil {
