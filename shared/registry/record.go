@@ -37,6 +37,8 @@ type Record struct {
 	Reason string    `json:"reason"`
 	// Body is what the key holds, as JSON; empty says that it is removed.
 	Body jsontext.Value `json:"body,omitzero"`
+
+	held body // Body, decoded, of a record that was judged; nil: it is removed
 }
 
 // sealed is a record as it stands in the bucket. What is signed are the bytes of the record.
@@ -127,9 +129,11 @@ func (r *Record) check(k Key) error {
 		}
 		return nil
 	}
-	if _, err := decodeBody(k.Kind, r.Body); err != nil {
+	held, err := decodeBody(k.Kind, r.Body)
+	if err != nil {
 		return fmt.Errorf("body: %w", err)
 	}
+	r.held = held
 	return nil
 }
 

@@ -26,11 +26,10 @@ func (t *trust) check(k Key, r *Record, revision uint64) error {
 			return nil
 		}
 		// The first list is made by one of those on it, who so cannot shut themselves out.
-		b, err := decodeBody(k.Kind, r.Body)
-		if err != nil {
+		var err error
+		if list, err = Held[OperatorList](Change{Record: *r}); err != nil {
 			return err
 		}
-		list = b.(*OperatorList)
 	}
 	if !list.may(r.Signer, k) {
 		return fmt.Errorf("%w: %s", ErrNotAllowed, r.Signer)
@@ -56,11 +55,11 @@ func (t *trust) take(c Change) error {
 	if counts := c.Err == nil; !counts || c.Key != OperatorsKey || n > 0 && t.lists[n-1].revision >= c.Revision {
 		return nil // it is none, or known
 	}
-	b, err := decodeBody(KindOperators, c.Record.Body)
+	list, err := Held[OperatorList](c)
 	if err != nil {
 		return err
 	}
-	t.lists = append(t.lists, inForce{c.Revision, *b.(*OperatorList)})
+	t.lists = append(t.lists, inForce{c.Revision, *list})
 	return nil
 }
 
