@@ -31,7 +31,7 @@ func connect(t testing.TB, baseURL string, change ...func(*alpaca.Config)) *alpa
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Hangup)
+	t.Cleanup(c.Close)
 	return c
 }
 

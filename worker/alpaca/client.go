@@ -25,8 +25,6 @@ type Client struct {
 	line *line
 	base *url.URL
 	tls  *tls.Config // for https: of the broker's host
-	// stream is what a websocket wants to know first.
-	stream authentication
 }
 
 var (
@@ -41,11 +39,12 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	creds := cfg.Credentials.Own()
 	l := &line{
-		account:  account(cfg.Credentials.Account),
+		account:  account(strings.Clone(creds.Account)),
 		root:     base.Path,
-		secrets:  secretsOf(cfg.Credentials),
-		headers:  newHeaders(cfg.Credentials),
+		creds:    creds,
+		headers:  newHeaders(creds),
 		timeouts: cfg.Timeouts.withDefaults(),
 		log:      cfg.Logger.With().Str("tenant", cfg.Tenant).Logger(),
 	}
@@ -55,9 +54,8 @@ func New(cfg Config) (*Client, error) {
 		l.wire = newConn(base, cfg.TLS, l.timeouts)
 	}
 	c := &Client{
-		line:   l,
-		base:   base,
-		stream: authentication{cfg.Credentials.KeyID, cfg.Credentials.Secret, cfg.Credentials.OAuth},
+		line: l,
+		base: base,
 		sdk: sdk.NewClient(sdk.ClientOpts{
 			BaseURL:    base.String(),
 			RetryLimit: -1, // 0 means 3, and a retry would send an empty body
@@ -88,10 +86,21 @@ func (c *Client) Stats() Stats {
 	return s
 }
 
-// Hangup implements [broker.Client]: it closes the connection and frees the buffers.
+// Hangup implements [broker.Books]: it closes the connection, and wipes and frees the buffers.
+// The next call dials again.
 func (c *Client) Hangup() {
 	c.line.wire.hangup()
-	c.line.x, c.line.request = exchange{}, nil
+	wipe(&c.line.request)
+	c.line.x = exchange{}
+}
+
+// Close implements [broker.Client]: it hangs up, and wipes the client's copy of the keys.
+// Later calls are Unsent.
+func (c *Client) Close() {
+	c.Hangup()
+	c.line.closed = true
+	c.line.headers.buffer.Wipe()
+	c.line.creds.Wipe()
 }
 
 // Place implements [broker.Client]. Accepted says that the broker booked an order
@@ -265,7 +274,7 @@ func isJSON(body []byte) bool {
 func (c *Client) done() {
 	c.line.wire.release()
 	if cap(c.line.request) > keepBuffer {
-		c.line.request = nil
+		wipe(&c.line.request)
 	}
 	c.line.x = exchange{}
 	c.line.answer.Reset(nil)

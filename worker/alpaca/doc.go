@@ -12,9 +12,19 @@
 // The call in progress lives in plain fields of the line, which is how a context,
 // a deadline and notAfter get past an SDK that knows none of them, and how status,
 // headers and body get back past one that drops them. Between calls a client holds
-// a socket, a 2 KiB reader and the last request and answer; after Hangup nothing.
+// a socket, a 2 KiB reader and the last request and answer; after Hangup nothing but
+// the keys.
 // The one thing that runs elsewhere is a cancelled context's last word: it moves
 // the socket's deadline into the past, and that socket is never used again.
+//
+// # The keys
+//
+// A client copies its tenant's keys once, into memory of its own, of which everything
+// that it sends is made: headers, the first message of a feed. What it sent lies in one
+// buffer, which does not grow (that would leave copies). Hangup overwrites that buffer,
+// Close the keys as well; then nothing of this package holds them. TLS's buffers hold
+// what was sent encrypted, those of websockets masked; with an injected transport, what
+// net/http copied is beyond our reach.
 //
 // # The connection
 //

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -20,12 +21,13 @@ import (
 type line struct {
 	wire     wire
 	account  account
-	root     string   // the base URL's path
-	secrets  []string // for clean
+	root     string             // the base URL's path
+	creds    tenant.Credentials // the line's own, for clean and for feeds
 	headers  headers
 	timeouts Timeouts
 	log      zerolog.Logger
 	requests uint64
+	closed   bool // the keys are wiped
 
 	x       exchange
 	request []byte   // the body that goes out
@@ -74,7 +76,13 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	return l.deliver(), nil
 }
 
+// errGone says that a call was made after the line's end.
+var errGone = errors.New("the line was closed, and its keys are gone")
+
 func (l *line) send(req *http.Request) (err error) {
+	if l.closed {
+		return errGone
+	}
 	if l.request, err = readRequest(l.request[:0], req); err != nil {
 		return err
 	}
@@ -87,33 +95,50 @@ func (l *line) send(req *http.Request) (err error) {
 	return l.wire.exchange(&l.x, req, l.request)
 }
 
-// headers are what this client adds to each request, made once.
+// headers are what this client adds to each request, made once. They lie in the line's own
+// credentials, or in a buffer of theirs.
 type headers struct {
 	authorization, keyID, secret []string
+	buffer                       *tenant.Buffer
 }
 
 func newHeaders(c tenant.Credentials) headers {
+	var scheme string
+	var value []byte
 	switch {
 	case c.OAuth != "":
-		return headers{authorization: []string{"Bearer " + c.OAuth}}
+		scheme, value = "Bearer ", []byte(c.OAuth)
 	case c.Account != "":
-		return headers{authorization: []string{"Basic " + basic(c)}}
+		scheme, value = "Basic ", basic(c)
+	default:
+		return headers{keyID: []string{c.KeyID}, secret: []string{c.Secret}}
 	}
-	return headers{keyID: []string{c.KeyID}, secret: []string{c.Secret}}
+	defer clear(value)
+	b := tenant.NewBuffer(len(scheme) + len(value))
+	whole := b.Add(func(to []byte) []byte { return append(append(to, scheme...), value...) })
+	return headers{authorization: []string{whole}, buffer: b}
 }
 
-// basic is how a correspondent's keys go in a header.
-func basic(c tenant.Credentials) string {
-	return base64.StdEncoding.EncodeToString([]byte(c.KeyID + ":" + c.Secret))
+// basic is how a correspondent's keys go in a header, in memory that the caller wipes.
+func basic(c tenant.Credentials) []byte {
+	pair := append(append(append(make([]byte, 0, len(c.KeyID)+1+len(c.Secret)), c.KeyID...), ':'), c.Secret...)
+	defer clear(pair)
+	return base64.StdEncoding.AppendEncode(make([]byte, 0, base64.StdEncoding.EncodedLen(len(pair))), pair)
 }
 
-// secretsOf are all the ways in which credentials may come back.
-func secretsOf(c tenant.Credentials) []string {
-	secrets := []string{c.OAuth, c.Secret, c.KeyID}
-	if c.Account != "" {
-		secrets = append(secrets, basic(c))
+// secrets are all the ways in which the credentials may come back.
+func (l *line) secrets() []string {
+	all := []string{l.creds.OAuth, l.creds.Secret, l.creds.KeyID}
+	if l.account != "" {
+		all = append(all, strings.TrimPrefix(l.headers.authorization[0], "Basic "))
 	}
-	return secrets
+	return all
+}
+
+// wipe overwrites a buffer and lets go of it.
+func wipe(b *[]byte) {
+	clear((*b)[:cap(*b)])
+	*b = nil
 }
 
 var jsonType = []string{"application/json"}

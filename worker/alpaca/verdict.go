@@ -85,7 +85,7 @@ func (l *line) words(body []byte) (code int, message string) {
 // clean makes foreign text fit to be kept: printable, bounded, and without our
 // credentials, should a server echo them.
 func (l *line) clean(s string, limit int) string {
-	for _, secret := range l.secrets {
+	for _, secret := range l.secrets() {
 		if secret != "" {
 			s = strings.ReplaceAll(s, secret, "[redacted]")
 		}

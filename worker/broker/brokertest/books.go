@@ -38,10 +38,35 @@ func RunBooks(t *testing.T, stream Stream, connect ConnectBooks) {
 	t.Run("Feed", func(t *testing.T) { testFeed(t, connect) })
 	t.Run("NoFeed", func(t *testing.T) { testNoFeed(t, connect) })
 	t.Run("FeedEnds", func(t *testing.T) { testFeedEnds(t, connect) })
+	t.Run("Line", func(t *testing.T) { testBooksLine(t, connect) })
 }
 
 // long is a ping that does not come.
 const long = time.Hour
+
+// testBooksLine: a line that was hung up is dialled again, and one that was closed is not.
+func testBooksLine(t *testing.T, connect ConnectBooks) {
+	s := NewServer(t)
+	s.Reply(JSON(200, `[]`))
+	b := connect(t, s.URL, long)
+	b.Hangup()
+	for range 2 {
+		_, v := b.Positions(t.Context())
+		want(t, v, broker.Found)
+		b.Hangup()
+		b.Hangup()
+	}
+	b.Close()
+	b.Close()
+	_, v := b.Positions(t.Context())
+	want(t, v, broker.Unsent)
+	if feed, v := b.Follow(t.Context()); feed != nil || v.Kind != broker.Unsent {
+		t.Errorf("a feed opens over a line that was closed: kind %d", v.Kind)
+	}
+	if n := len(s.Requests()); n != 2 {
+		t.Errorf("the broker got %d requests", n)
+	}
+}
 
 // testLists: what is no list proves nothing, and shows nothing.
 func testLists(t *testing.T, connect ConnectBooks) {

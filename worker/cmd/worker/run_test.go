@@ -35,7 +35,7 @@ func TestDialModes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer line.Client.Hangup()
+			defer line.Client.Close()
 			second, err := books(directory, settings{}, zerolog.Nop())(t.Context(), "acme")
 			if err != nil {
 				t.Fatal(err)
