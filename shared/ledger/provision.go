@@ -105,34 +105,64 @@ func Plan(ctx context.Context, nc *nats.Conn, s Settings) ([]Change, error) {
 		return nil, err
 	}
 	changes = append(changes, extra...)
-	bucket, err := compareBucket(ctx, js, s.fleetConfig())
-	return append(changes, bucket...), err
-}
-
-// compareBucket lists what differs between the fleet's bucket and its settings.
-func compareBucket(ctx context.Context, js jetstream.JetStream, want jetstream.KeyValueConfig) ([]Change, error) {
-	stream, err := js.Stream(ctx, "KV_"+want.Bucket)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return []Change{{Action: Create, Object: want.Bucket}}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ledger: read bucket %s: %w", want.Bucket, err)
-	}
-	have := stream.CachedInfo().Config
-	var changes []Change
-	for _, f := range []struct {
-		field      string
-		have, want any
-	}{
-		{"replicas", have.Replicas, want.Replicas},
-		{"keys with a time to live", have.AllowMsgTTL, true},
-	} {
-		if f.have != f.want {
-			changes = append(changes, Change{Action: Update, Object: want.Bucket, Field: f.field, Have: fmt.Sprint(f.have), Want: fmt.Sprint(f.want)})
+	for _, want := range s.others() {
+		more, err := compareOther(ctx, js, want)
+		if err != nil {
+			return nil, err
 		}
+		changes = append(changes, more...)
 	}
 	return changes, nil
 }
+
+// compareOther lists what differs between a stream beside those of the shards and its settings.
+func compareOther(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) ([]Change, error) {
+	name := objectName(want)
+	stream, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return []Change{{Action: Create, Object: name}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read %s: %w", name, err)
+	}
+	have := stream.CachedInfo().Config
+	var changes []Change
+	const byHand = "the server does not take that back; was it made by hand? Move it away"
+	for _, f := range []struct {
+		field      string
+		have, want any
+		refused    string // why it is not changed, if it cannot be
+	}{
+		{"replicas", have.Replicas, want.Replicas, ""},
+		{"changes of a key that are kept", have.MaxMsgsPerSubject, want.MaxMsgsPerSubject, ""},
+		{"max message size", have.MaxMsgSize, want.MaxMsgSize, ""},
+		{"rollup", have.AllowRollup, want.AllowRollup, ""},
+		{"keys with a time to live", have.AllowMsgTTL, want.AllowMsgTTL, reasonIf(have.AllowMsgTTL, byHand)},
+		{"deny delete", have.DenyDelete, want.DenyDelete, reasonIf(have.DenyDelete, byHand)},
+		{"deny purge", have.DenyPurge, want.DenyPurge, reasonIf(have.DenyPurge, byHand)},
+		{"subjects", fmt.Sprint(have.Subjects), fmt.Sprint(want.Subjects), "others write it; move it away"},
+	} {
+		if f.have == f.want {
+			continue
+		}
+		c := Change{Action: Update, Object: name, Field: f.field, Have: fmt.Sprint(f.have), Want: fmt.Sprint(f.want)}
+		if f.refused != "" {
+			c.Action, c.Why = Refuse, f.refused
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
+func reasonIf(so bool, why string) string {
+	if so {
+		return why
+	}
+	return ""
+}
+
+// objectName is how a plan names a stream: one of a bucket as its bucket.
+func objectName(c jetstream.StreamConfig) string { return strings.TrimPrefix(c.Name, "KV_") }
 
 // strayStreams finds the streams of a ledger with more shards than are wanted.
 func strayStreams(ctx context.Context, js jetstream.JetStream, shards int) ([]Change, error) {
@@ -167,12 +197,7 @@ func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []C
 		}
 		changes = append(changes, Change{action, want.Name, field, hs, ws, why})
 	}
-	unless := func(safe bool, why string) string {
-		if safe {
-			return ""
-		}
-		return why
-	}
+	unless := func(safe bool, why string) string { return reasonIf(!safe, why) }
 
 	shards := have.Metadata[metaShards]
 	if shards == "" {
@@ -216,23 +241,20 @@ func apply(ctx context.Context, nc *nats.Conn, s Settings, changes []Change) err
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	done := map[string]bool{}
+	wanted := make(map[string]jetstream.StreamConfig)
+	for shard := range s.Shards {
+		wanted[StreamName(shard)] = s.streamConfig(shard)
+	}
+	for _, c := range s.others() {
+		wanted[objectName(c)] = c
+	}
 	for _, c := range changes {
-		if done[c.Object] {
-			continue
+		want, left := wanted[c.Object]
+		if !left {
+			continue // several fields of an object are changed at once
 		}
-		done[c.Object] = true
-		if c.Object == FleetBucket {
-			if _, err := js.CreateOrUpdateKeyValue(ctx, s.fleetConfig()); err != nil {
-				return fmt.Errorf("ledger: %s bucket %s: %w", c.Action, FleetBucket, err)
-			}
-			continue
-		}
-		shard, err := strconv.Atoi(strings.TrimPrefix(c.Object, "ORDERS_"))
-		if err != nil {
-			return fmt.Errorf("ledger: %s is no stream of a shard: %w", c.Object, err)
-		}
-		if _, err := js.CreateOrUpdateStream(ctx, s.streamConfig(shard)); err != nil {
+		delete(wanted, c.Object)
+		if _, err := js.CreateOrUpdateStream(ctx, want); err != nil {
 			return fmt.Errorf("ledger: %s %s: %w", c.Action, c.Object, err)
 		}
 	}

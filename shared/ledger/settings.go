@@ -97,15 +97,18 @@ func retentionOf(c jetstream.StreamConfig) (time.Duration, error) {
 	return d, nil
 }
 
+func (s Settings) storage() jetstream.StorageType {
+	if s.Storage == "memory" {
+		return jetstream.MemoryStorage
+	}
+	return jetstream.FileStorage
+}
+
 // maxHeader is room for the headers of a message beside its body.
 const maxHeader = 4 << 10
 
 // streamConfig is the stream of one shard.
 func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
-	storage := jetstream.FileStorage
-	if s.Storage == "memory" {
-		storage = jetstream.MemoryStorage
-	}
 	maxBytes := s.MaxBytes
 	if maxBytes == 0 {
 		maxBytes = -1
@@ -121,7 +124,7 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 		Subjects:    subjects(shard),
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardNew, // refuse, never forget
-		Storage:     storage,
+		Storage:     s.storage(),
 		Replicas:    s.Replicas,
 		MaxBytes:    maxBytes,
 		MaxMsgSize:  order.MaxMessage + maxHeader,
@@ -130,24 +133,5 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 		DenyDelete:  true, // a ledger is not edited
 		DenyPurge:   s.Retention == 0,
 		Metadata:    metadata,
-	}
-}
-
-// FleetBucket is the name of the [Bucket] of ownership: members and leases, see package
-// worker/fleet.
-const FleetBucket = "FLEET"
-
-func (s Settings) fleetConfig() jetstream.KeyValueConfig {
-	storage := jetstream.FileStorage
-	if s.Storage == "memory" {
-		storage = jetstream.MemoryStorage
-	}
-	return jetstream.KeyValueConfig{
-		Bucket:         FleetBucket,
-		Description:    "Orderfleet: who owns which shard",
-		History:        1,
-		Storage:        storage,
-		Replicas:       s.Replicas,
-		LimitMarkerTTL: time.Minute, // keys may have a time to live
 	}
 }

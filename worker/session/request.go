@@ -43,6 +43,14 @@ func (s *Session) request(ctx context.Context, t *task, call order.Call, until t
 	v := send()
 	t.note(call, v)
 	s.learn(ctx, v)
+	if disowned(v) {
+		if renewed, err := s.renew(ctx); renewed || err != nil {
+			if call != order.CallLookup && call != order.CallPosition {
+				t.wrote(v)
+			}
+			return broker.Verdict{}, err
+		}
+	}
 	return v, nil
 }
 
@@ -201,6 +209,26 @@ func (s *Session) learn(ctx context.Context, v broker.Verdict) {
 // disowned says that the broker does not know the keys of a request.
 func disowned(v broker.Verdict) bool {
 	return v.Kind == broker.Rejected && (v.HTTPStatus == http.StatusUnauthorized || v.HTTPStatus == http.StatusForbidden && v.Code == 0)
+}
+
+// renew says whether the tenant got other keys than those that the broker did not know; then
+// it returns errTerms, too: the broker booked nothing, and is asked again. Whoever revokes keys
+// after they were replaced loses no intent, however soon: what is asked for here is what was
+// recorded before now.
+func (s *Session) renew(ctx context.Context) (bool, error) {
+	if s.cfg.Refresh == nil || s.keys == "" {
+		return false, nil
+	}
+	_, err := persist(ctx, s, "read the tenant's keys", s.pause, func() (struct{}, error) { return struct{}{}, s.cfg.Refresh(ctx) })
+	if err != nil {
+		return false, err
+	}
+	refused := s.keys
+	if err := s.dial(ctx); err == nil && s.keys == refused {
+		return false, nil
+	}
+	s.log.Info().Msg("the broker does not know the keys any more, and the tenant has others: using those")
+	return true, errTerms
 }
 
 // rest waits before a request is made again, at most until a moment. After many failures

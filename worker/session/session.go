@@ -27,6 +27,9 @@ type Config struct {
 	Connect func(ctx context.Context, tenant string) (broker.Line, error)
 	// Prices are the reference prices of the pre-trade checks; nil: there are none.
 	Prices risk.Prices
+	// Refresh waits until what was made of tenants' keys before it was called is what Connect
+	// makes lines from; nil: keys do not change.
+	Refresh func(ctx context.Context) error
 	// Outages sees when all tenants of a broker fail.
 	Outages *outage.Watch
 	Log     zerolog.Logger
@@ -138,6 +141,7 @@ type Session struct {
 	client  broker.Client // nil until the first intent that needs it, and with it:
 	member  *outage.Member
 	line    uint64 // see [tenant.Terms].Line
+	keys    string // see [broker.Line].Keys
 	// disowned: the broker does not know the client's keys.
 	disowned bool
 	holds    bool // the tenant's policy: an intent that failed holds the later ones
@@ -299,7 +303,7 @@ const silenceStep = 10 * time.Millisecond
 
 func (s *Session) hangup() {
 	if s.client != nil {
-		s.client.Hangup()
+		s.client.Close()
 		s.member.Leave()
 	}
 }
