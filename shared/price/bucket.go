@@ -7,11 +7,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
-
-// Bucket is the name of the key-value bucket.
-const Bucket = "PRICES"
 
 // subject is where a symbol's price is written.
 func subject(symbol string) (string, error) {
@@ -25,7 +23,7 @@ func subject(symbol string) (string, error) {
 	if key[0] == '.' || key[len(key)-1] == '.' {
 		return "", fmt.Errorf("price: symbol: %q begins or ends with a dot", symbol)
 	}
-	return "$KV." + Bucket + "." + key, nil
+	return "$KV." + ledger.PricesBucket + "." + key, nil
 }
 
 // Put writes a symbol's price; the last one written counts.
@@ -47,7 +45,7 @@ func Put(ctx context.Context, js jetstream.JetStream, symbol string, q Quote) er
 // explained says what to do where the server's words do not.
 func explained(err error) error {
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
-		return fmt.Errorf("%w: there is no bucket %s; run worker provision", err, Bucket)
+		return fmt.Errorf("%w: there is no bucket %s; run worker provision", err, ledger.PricesBucket)
 	}
 	return err
 }
