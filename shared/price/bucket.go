@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,19 +12,27 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
-// subject is where a symbol's price is written.
-func subject(symbol string) (string, error) {
+// ValidSymbol says what is wrong with a symbol that is to have a price.
+func ValidSymbol(symbol string) error {
 	if err := order.ValidSymbol(symbol); err != nil {
-		return "", fmt.Errorf("price: symbol: %w", err)
-	}
-	if order.IsAssetID(symbol) {
-		return "", fmt.Errorf("price: symbol: %s is an asset id; name the symbol", symbol)
+		return fmt.Errorf("price: symbol: %w", err)
 	}
 	key := order.Canonical(symbol)
-	if key[0] == '.' || key[len(key)-1] == '.' {
-		return "", fmt.Errorf("price: symbol: %q begins or ends with a dot", symbol)
+	switch {
+	case order.IsAssetID(symbol):
+		return fmt.Errorf("price: symbol: %s is an asset id; name the symbol", symbol)
+	case key == "" || key[0] == '.' || key[len(key)-1] == '.' || strings.Contains(key, ".."):
+		return fmt.Errorf("price: symbol: %q is no key: it has a dot at an end, two in a row, or nothing but a slash", symbol)
 	}
-	return "$KV." + ledger.PricesBucket + "." + key, nil
+	return nil
+}
+
+// subject is where a symbol's price is written.
+func subject(symbol string) (string, error) {
+	if err := ValidSymbol(symbol); err != nil {
+		return "", err
+	}
+	return "$KV." + ledger.PricesBucket + "." + order.Canonical(symbol), nil
 }
 
 // Put writes a symbol's price; the last one written counts.
