@@ -13,6 +13,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/seal"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/shared/vault"
+	"github.com/orderfleet/orderfleet/worker/pool"
 	"github.com/orderfleet/orderfleet/worker/shard"
 	"github.com/rs/zerolog"
 )
@@ -21,6 +22,7 @@ import (
 type tenants struct {
 	directory tenant.Directory
 	registry  shard.Registry
+	pools     pool.Registry // nil: there are none
 	perMinute func(ctx context.Context, name string) int
 	// reseal is nil if credentials are not sealed.
 	reseal func(ctx context.Context, name string) (inquiry.Resealed, error)
@@ -79,6 +81,7 @@ func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (
 	t := &tenants{
 		directory: directory,
 		registry:  reg,
+		pools:     reg,
 		perMinute: func(_ context.Context, name string) int {
 			s, _ := reg.Settings(name)
 			return s.RequestsPerMinute
