@@ -24,7 +24,14 @@ type Epoch struct {
 }
 
 // epochSubject is where a shard's stream keeps its epochs.
-func epochSubject(shard int) string { return Epochs.String() + "." + strconv.Itoa(shard) }
+//
+// The stream takes them by a subject with a wildcard, as everything else that it takes: a
+// push consumer delivers only where somebody listens to its very subject. So who may make a
+// consumer, and names a subject of the ledger for it to deliver to, writes nothing there.
+func epochSubject(shard int) string { return Epochs.Subject(shard, "owner") }
+
+// olderEpochSubject is where older releases kept them.
+func olderEpochSubject(shard int) string { return Epochs.String() + "." + strconv.Itoa(shard) }
 
 // Begin writes an epoch and returns its sequence number in the shard. It is a barrier:
 // whatever the stream's leader had taken before, acknowledged or not, stands before it or

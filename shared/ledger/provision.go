@@ -106,7 +106,33 @@ func Plan(ctx context.Context, nc *nats.Conn, s Settings) ([]Change, error) {
 	}
 	changes = append(changes, extra...)
 	bucket, err := compareBucket(ctx, js, s.fleetConfig())
-	return append(changes, bucket...), err
+	changes = append(changes, bucket...)
+	if err != nil || len(bucket) > 0 && bucket[0].Action == Create {
+		return changes, err
+	}
+	said, err := compareAbout(ctx, js, s.about())
+	return append(changes, said...), err
+}
+
+func (s Settings) about() about { return about{s.Shards, s.Retention} }
+
+// compareAbout compares what the ledger says of itself.
+func compareAbout(ctx context.Context, js jetstream.JetStream, want about) ([]Change, error) {
+	bucket, err := js.KeyValue(ctx, FleetBucket)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read bucket %s: %w", FleetBucket, err)
+	}
+	have := "nothing"
+	switch e, err := bucket.Get(ctx, AboutKey); {
+	case err == nil:
+		have = string(e.Value())
+	case !errors.Is(err, jetstream.ErrKeyNotFound):
+		return nil, fmt.Errorf("ledger: read key %s of bucket %s: %w", AboutKey, FleetBucket, err)
+	}
+	if have == want.String() {
+		return nil, nil
+	}
+	return []Change{{Action: Update, Object: FleetBucket, Field: AboutKey, Have: have, Want: want.String()}}, nil
 }
 
 // compareBucket lists what differs between the fleet's bucket and its settings.
@@ -181,7 +207,11 @@ func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []C
 	differ("shards", shards, want.Metadata[metaShards],
 		unless(state.Msgs == 0 && state.LastSeq == 0, "its tenants would be cut off from their history"))
 	slices.Sort(have.Subjects)
-	differ("subjects", have.Subjects, want.Subjects, unless(state.Msgs == 0 || covers(want.Subjects, have.Subjects), "messages on other subjects would be orphaned"))
+	var older []string // subjects of releases before, whose messages are read all the same
+	if shard, err := strconv.Atoi(want.Metadata[metaShard]); err == nil {
+		older = append(older, olderEpochSubject(shard))
+	}
+	differ("subjects", have.Subjects, want.Subjects, unless(state.Msgs == 0 || covers(append(want.Subjects, older...), have.Subjects), "messages on other subjects would be orphaned"))
 	differ("storage", have.Storage, want.Storage, "a stream cannot change its storage; make a new one and copy")
 	differ("retention policy", have.Retention, want.Retention, "a stream cannot change its retention policy")
 	differ("discard", have.Discard, want.Discard, "")
@@ -223,7 +253,11 @@ func apply(ctx context.Context, nc *nats.Conn, s Settings, changes []Change) err
 		}
 		done[c.Object] = true
 		if c.Object == FleetBucket {
-			if _, err := js.CreateOrUpdateKeyValue(ctx, s.fleetConfig()); err != nil {
+			bucket, err := js.CreateOrUpdateKeyValue(ctx, s.fleetConfig())
+			if err == nil {
+				_, err = bucket.PutString(ctx, AboutKey, s.about().String())
+			}
+			if err != nil {
 				return fmt.Errorf("ledger: %s bucket %s: %w", c.Action, FleetBucket, err)
 			}
 			continue

@@ -103,7 +103,7 @@ func (l *Ledger) leaderMsg(ctx context.Context, stream string, r getRequest) (En
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
-	msg, err := l.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
+	msg, err := l.nc.RequestWithContext(ctx, l.api+"STREAM.MSG.GET."+stream, body)
 	if err != nil {
 		return Entry{}, fmt.Errorf("ledger: read %s: %w", stream, err)
 	}
