@@ -6,16 +6,23 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// StartFile runs a server as a configuration file says, as nats-server --config does.
-func StartFile(path string) (*Server, error) {
+// StartFile runs a server as a configuration file says, as nats-server --config does, but for
+// what change changes: where it listens and stores. It logs only where LogFile says.
+func StartFile(path string, change ...func(*server.Options)) (*Server, error) {
 	options, err := server.ProcessConfigFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("natsserver: %w", err)
 	}
-	options.NoSigs, options.NoLog = true, true
+	for _, c := range change {
+		c(options)
+	}
+	options.NoSigs, options.NoLog = true, options.LogFile == ""
 	srv, err := server.NewServer(options)
 	if err != nil {
 		return nil, fmt.Errorf("natsserver: %w", err)
+	}
+	if !options.NoLog {
+		srv.ConfigureLogger()
 	}
 	srv.Start()
 	if !srv.ReadyForConnections(readyTimeout) {

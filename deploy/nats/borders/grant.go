@@ -133,15 +133,16 @@ func (u User) imports(shards int) []request {
 			last("KV_TENANTS", "$KV.TENANTS.recipients"), // whom to seal them for
 		}, u.readers(stream, nil, "."+outcomes, "."+updates))
 	case Gateway:
-		all := []request{about, publish}
-		var lasts, filtered []string
+		all := []request{publish}
+		var filtered []string
+		lasts := []string{"DIRECT.GET.KV_FLEET.$KV.FLEET." + ledger.AboutKey}
 		for n := range shards {
 			for _, c := range []ledger.Class{ledger.Outcomes, ledger.Updates} {
 				lasts = append(lasts, "DIRECT.GET."+ledger.StreamName(n)+"."+c.Subject(n, "*"))
 				filtered = append(filtered, ledger.StreamName(n)+".READER."+c.Subject(n, "*"))
 			}
 		}
-		all = append(all, jetstream("DIRECT.GET.*.*.*.*", lasts...))
+		all = append(all, jetstream("DIRECT.GET.>", lasts...))
 		for _, r := range u.readers("*", filtered, ".>") {
 			for i, a := range r.allowed {
 				r.allowed[i] = strings.TrimSuffix(a, ".>") // the filter is part of it already

@@ -57,6 +57,7 @@ func ledgerJWT(account string, signer string, shards int, by nkeys.KeyPair) (str
 	c.SigningKeys.Add(signer)
 	c.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit}
 	mapped(c, shards)
+	User{Role: Worker}.permit(c, shards)
 	for _, e := range exports() {
 		x := &jwt.Export{Name: e.subject, Subject: jwt.Subject(e.subject), Type: jwt.Service, ResponseType: jwt.ResponseTypeSingleton, ResponseThreshold: e.within}
 		if e.stream {
@@ -88,6 +89,7 @@ func (u User) accountJWT(account, ledger string, shards int, by nkeys.KeyPair) (
 		}
 		c.Imports.Add(i)
 	}
+	u.permit(c, shards)
 	return encode(c, by)
 }
 
@@ -103,15 +105,20 @@ func numbered(subject string) string {
 	return strings.Join(words, ".")
 }
 
+// permit gives an account's users their permissions. In a user's own JWT they would have to fit
+// into the one line by which a client introduces itself; and an account can be pushed anew,
+// where a user's JWT is in the user's hands.
+func (u User) permit(c *jwt.AccountClaims, shards int) {
+	c.DefaultPermissions.Pub.Allow, c.DefaultPermissions.Sub.Allow = u.permissions(shards)
+}
+
 // userJWT is a user of an account, signed by one of the account's keys.
-func (u User) userJWT(account string, shards int, by nkeys.KeyPair) (string, error) {
+func (u User) userJWT(account string, by nkeys.KeyPair) (string, error) {
 	c := jwt.NewUserClaims(u.Key)
 	c.Name = u.String()
 	if public(by) != account {
 		c.IssuerAccount = account
 	}
-	publish, subscribe := u.permissions(shards)
-	c.Pub.Allow, c.Sub.Allow = publish, subscribe
 	return encode(c, by)
 }
 

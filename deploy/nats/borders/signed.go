@@ -78,7 +78,7 @@ func (f *Folder) enrol(u *User, pair nkeys.KeyPair) (creds []byte, err error) {
 			return nil, err
 		}
 		u.Account = f.Ledger
-		if token, err = u.userJWT(f.Ledger, f.state.Shards, by); err != nil {
+		if token, err = u.userJWT(f.Ledger, by); err != nil {
 			return nil, err
 		}
 		return credentials(token, pair)
@@ -88,7 +88,7 @@ func (f *Folder) enrol(u *User, pair nkeys.KeyPair) (creds []byte, err error) {
 		return nil, fmt.Errorf("borders: make a key: %w", err)
 	}
 	u.Account = public(account)
-	if token, err = u.userJWT(u.Account, f.state.Shards, account); err != nil {
+	if token, err = u.userJWT(u.Account, account); err != nil {
 		return nil, err
 	}
 	by, err := readKey(f.file("keys", accountsKey))

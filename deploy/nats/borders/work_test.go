@@ -1,0 +1,120 @@
+package borders_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// serving serves a shard until the test ends.
+func (f *fixture) serving(t *testing.T, shard int) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	served := make(chan error, 1)
+	go func() { served <- f.serve(ctx, shard) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
+
+// serve accepts every intent of a shard and tells of a fill of it, until ctx ends.
+func (f *fixture) serve(ctx context.Context, shard int) error {
+	var outcomes, updates = map[string]uint64{}, map[string]uint64{}
+	return f.ledger.Tail(ctx, shard, 1, func(e ledger.Entry) error {
+		switch e.Class {
+		case ledger.Outcomes:
+			outcomes[e.Tenant] = max(outcomes[e.Tenant], e.Seq)
+		case ledger.Updates:
+			updates[e.Tenant] = max(updates[e.Tenant], e.Seq)
+		case ledger.Intents:
+			id := order.PeekID(e.Data)
+			ack, err := f.ledger.Append(shard, e.Tenant, &order.Outcome{IntentID: id, IntentSeq: e.Seq, Kind: order.KindCancelAll, Status: order.Accepted, Worker: "w", Epoch: 1}, outcomes[e.Tenant])
+			if err != nil {
+				return err
+			}
+			select {
+			case a := <-ack.Ok():
+				outcomes[e.Tenant] = a.Sequence
+			case err := <-ack.Err():
+				return err
+			}
+			ack, err = f.ledger.AppendUpdate(shard, e.Tenant, &order.Update{Event: order.EventCanceled, BrokerOrderID: "b-" + id, ClientOrderID: e.Tenant + "." + id, Symbol: "AAPL", Side: order.Buy, At: time.Now()}, updates[e.Tenant])
+			if err != nil {
+				return err
+			}
+			select {
+			case a := <-ack.Ok():
+				updates[e.Tenant] = a.Sequence
+			case err := <-ack.Err():
+				return err
+			}
+		case ledger.Controls, ledger.Epochs:
+		}
+		return nil
+	})
+}
+
+// TestAProducersWholeJob: with its credentials and nothing else, a producer publishes, awaits,
+// and watches outcomes and updates in the order of the ledger.
+func TestAProducersWholeJob(t *testing.T) {
+	modes(t, func(t *testing.T, f *fixture) {
+		f.serving(t, f.ledger.ShardOf(acme))
+		for _, who := range []string{"producer " + acme, "gateway gw"} {
+			t.Run(who, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				p, err := producer.New(ctx, f.connect(t, who))
+				if err != nil {
+					t.Fatal(err)
+				}
+				const n = 20
+				var first, last producer.Receipt
+				for i := range n {
+					r, err := p.Publish(ctx, acme, order.Intent{Kind: order.KindCancelAll, ID: fmt.Sprint(who[:3], i)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if last = r; i == 0 {
+						first = r
+					}
+				}
+				if o, err := p.Await(ctx, last); err != nil || o.IntentID != last.ID {
+					t.Fatal(o, err)
+				}
+				var outcomes, updates int
+				var seen uint64
+				for news, err := range p.WatchAll(ctx, acme, producer.FromSeq(first.Seq)) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					var seq uint64
+					if news.Outcome != nil {
+						outcomes++
+						seq = news.Outcome.Seq
+					} else {
+						updates++
+						seq = news.Update.Seq
+					}
+					if seq <= seen {
+						t.Errorf("sequence %d comes behind %d", seq, seen)
+					}
+					if seen = seq; outcomes == n && updates == n {
+						break
+					}
+				}
+				if ctx.Err() != nil {
+					t.Errorf("%d outcomes and %d updates", outcomes, updates)
+				}
+			})
+		}
+	})
+}
