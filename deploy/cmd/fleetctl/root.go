@@ -42,7 +42,7 @@ Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the c
 	})
 	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
-	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c), newAudit(c), newReconcile(c))
+	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c), newAudit(c), newReconcile(c), newNATS(c))
 	return cmd
 }
 
