@@ -84,6 +84,7 @@ func TestCommands(t *testing.T) {
 		{"a user of no name", []string{"nats", "user", "add", "--folder", config, "a.b"}, 2, "a.b"},
 		{"an operator, over a file", []string{"nats", "user", "add", "--folder", config, "--role", "operator", "ann", "--to", tenants}, 1, "exists"},
 		{"an operator, as JSON", []string{"nats", "user", "add", "--folder", config, "--role", "operator", "ann", "-o", "json"}, 0, `"credentials":"SU`},
+		{"NATS servers again", []string{"nats", "refresh", "--folder", config}, 0, "again"},
 		{"the users", []string{"nats", "user", "list", "--folder", config}, 0, "operator  ann "},
 		{"a push of no JWTs", []string{"nats", "push", "--folder", config}, 2, "nothing to push"},
 		{"a user that leaves", []string{"nats", "user", "remove", "--folder", config, "acme"}, 0, "acme is out"},

@@ -41,7 +41,7 @@ and how a change gets to running servers.`,
 	})
 	user.AddCommand(newUserAdd(b), newUserList(b), newUserRemove(b))
 	cmd.PersistentFlags().StringVar(&b.folder, "folder", "nats", "where the configuration is")
-	cmd.AddCommand(newNATSConfig(b), newNATSCerts(), newNATSPush(b), user)
+	cmd.AddCommand(newNATSConfig(b), newNATSRefresh(b), newNATSCerts(), newNATSPush(b), user)
 	return cmd
 }
 
@@ -62,6 +62,12 @@ those that sign. It makes no users: "fleetctl nats user add" does, a worker firs
   fleetctl nats config --host nats-0 --cert /etc/nats/tls.crt --key /etc/nats/tls.key --ca /etc/nats/ca.crt`,
 		Args: cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(server.Names) == 0 {
+				return cli.Usagef("--host: name the servers, as they reach each other")
+			}
+			if shards < 1 || shards > 256 {
+				return cli.Usagef("--shards: %d is not 1 to 256", shards)
+			}
 			mode := borders.Plain
 			if signed {
 				mode = borders.Signed
@@ -82,8 +88,26 @@ those that sign. It makes no users: "fleetctl nats user add" does, a worker firs
 	flags.StringVar(&server.Cert, "cert", "/etc/nats/server.pem", "the servers' certificate, on their machines")
 	flags.StringVar(&server.Key, "key", "/etc/nats/server.key", "its key, on their machines")
 	flags.StringVar(&server.CA, "ca", "/etc/nats/ca.pem", "the authority that signed it, on their machines")
-	_ = cmd.MarkFlagRequired("host") // fails only if there is no such flag
 	return cmd
+}
+
+func newNATSRefresh(b *bordering) *cobra.Command {
+	return &cobra.Command{
+		Use:     "refresh",
+		Short:   "Write a configuration again, as this release knows what each role needs",
+		Example: "  fleetctl nats refresh --folder nats",
+		Args:    cli.Args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := borders.Open(b.folder)
+			if err != nil {
+				return err
+			}
+			if err := f.Refresh(); err != nil {
+				return err
+			}
+			return b.say(cmd, map[string]any{"folder": b.folder}, fmt.Sprintf("wrote %s again; %s\n", b.folder, spread(f.Mode())))
+		},
+	}
 }
 
 func newNATSCerts() *cobra.Command {
@@ -99,14 +123,17 @@ func newNATSCerts() *cobra.Command {
 make all anew. In production certificates come from whoever issues yours.`,
 		Example: "  fleetctl nats certs --to certs --host nats-0 --host nats-1 --host nats-2 --host localhost",
 		Args:    cli.Args(cobra.NoArgs),
-		RunE:    func(*cobra.Command, []string) error { return borders.Certs(to, hosts, valid) },
+		RunE: func(*cobra.Command, []string) error {
+			if to == "" || len(hosts) == 0 {
+				return cli.Usagef("--to and --host: say where to put the files, and by what names the servers are reached")
+			}
+			return borders.Certs(to, hosts, valid)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&to, "to", "", "a folder for the files")
 	flags.StringArrayVar(&hosts, "host", nil, "a host name or address of a server; repeat it for each")
 	flags.DurationVar(&valid, "valid", 90*24*time.Hour, "for how long they are valid")
-	_ = cmd.MarkFlagRequired("to")
-	_ = cmd.MarkFlagRequired("host")
 	return cmd
 }
 

@@ -168,6 +168,16 @@ func (f *Folder) Remove(role Role, name string) error {
 	return f.save()
 }
 
+// Refresh writes the whole configuration again, as this release knows what each role needs.
+func (f *Folder) Refresh() error {
+	if f.state.Mode == Signed {
+		if err := f.signAgain(); err != nil {
+			return err
+		}
+	}
+	return f.save()
+}
+
 func (u User) same(other User) bool { return u.Role == other.Role && u.Name == other.Name }
 
 // save writes all that follows from the state, and the state last.

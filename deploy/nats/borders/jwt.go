@@ -51,9 +51,9 @@ func mapped(c *jwt.AccountClaims, shards int) {
 }
 
 // ledgerJWT is the account of the streams. Its users are signed by another key than its own.
-func ledgerJWT(account string, signer string, shards int, by nkeys.KeyPair) (string, error) {
+func ledgerJWT(account string, signer string, shards int, revoked jwt.RevocationList, by nkeys.KeyPair) (string, error) {
 	c := jwt.NewAccountClaims(account)
-	c.Name = LedgerAccount
+	c.Name, c.Revocations = LedgerAccount, revoked
 	c.SigningKeys.Add(signer)
 	c.Limits.JetStreamLimits = jwt.JetStreamLimits{MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit}
 	mapped(c, shards)

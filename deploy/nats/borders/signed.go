@@ -48,7 +48,7 @@ func (f *Folder) signed() error {
 	if f.Accounts[f.System], err = systemJWT(f.System, pairs[accountsKey]); err != nil {
 		return err
 	}
-	if f.Accounts[f.Ledger], err = ledgerJWT(f.Ledger, public(pairs[workersKey]), f.state.Shards, pairs[accountsKey]); err != nil {
+	if f.Accounts[f.Ledger], err = ledgerJWT(f.Ledger, public(pairs[workersKey]), f.state.Shards, nil, pairs[accountsKey]); err != nil {
 		return err
 	}
 	user, err := nkeys.CreateUser()
@@ -120,6 +120,34 @@ func (f *Folder) revoke(u User) error {
 	}
 	f.Accounts[account], err = encode(c, by)
 	return err
+}
+
+// signAgain signs for every account anew. Who was removed stays so.
+func (f *Folder) signAgain() error {
+	by, err := readKey(f.file("keys", accountsKey))
+	if err != nil {
+		return err
+	}
+	old, err := jwt.DecodeAccountClaims(f.Accounts[f.Ledger])
+	if err != nil {
+		return fmt.Errorf("borders: the ledger's account: %w", err)
+	}
+	workers, err := readKey(f.file("keys", workersKey))
+	if err != nil {
+		return err
+	}
+	if f.Accounts[f.Ledger], err = ledgerJWT(f.Ledger, public(workers), f.state.Shards, old.Revocations, by); err != nil {
+		return err
+	}
+	for _, u := range f.state.Users {
+		if u.Role == Worker {
+			continue
+		}
+		if f.Accounts[u.Account], err = u.accountJWT(u.Account, f.Ledger, f.state.Shards, by); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeResolver writes who the operator is, and the accounts that a server begins with.
