@@ -61,6 +61,9 @@ type Config struct {
 	Idle, Settle, Grace time.Duration
 	// LeaseTTL is how long the fleet waits for a sign of life; see [fleet.Config].
 	LeaseTTL time.Duration
+	// Registry, if set, says under which terms the tenants trade: limits, switches. Without it
+	// they trade without any.
+	Registry shard.Registry
 	// Ready, if set, is called with "" when the worker is ready, and with the reason when
 	// it no longer is.
 	Ready func(why string)
@@ -124,6 +127,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 		MaxSessions:  max(cfg.MaxSessions/l.Shards(), 1),
 		Room:         messageRoom / l.Shards(),
 		Load:         load,
+		Registry:     cfg.Registry,
 		Conn:         nc,
 		Serving:      cfg.Serving,
 		Updates:      follow,

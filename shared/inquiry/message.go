@@ -30,13 +30,16 @@ const (
 	// Reconcile has the owner compare a tenant's account at its broker with the ledger; see
 	// [Reconciliation]. It takes as long as the tenant's rate limit makes it.
 	Reconcile Verb = "reconcile"
+	// Obey asks the owner to answer once every session of the shard obeys the tenants' terms as
+	// of [Question].Revision; see [Obeyed]. It is about no tenant.
+	Obey Verb = "obey"
 )
 
 // Question is what an operator asks.
 type Question struct {
 	Version int    `json:"v"`
 	Verb    Verb   `json:"verb"`
-	Tenant  string `json:"tenant"`
+	Tenant  string `json:"tenant,omitzero"`
 	// By is who asks, and Reason why: required where something is written to the ledger.
 	By     string `json:"by,omitzero"`
 	Reason string `json:"reason,omitzero"`
@@ -44,6 +47,8 @@ type Question struct {
 	Repair bool `json:"repair,omitzero"`
 	// Since bounds what is compared; see [Reconciliation].
 	Since time.Time `json:"since,omitzero"`
+	// Revision is of the registry, for [Obey].
+	Revision uint64 `json:"revision,omitzero"`
 }
 
 // Answer is what the owner of a shard says.
@@ -60,7 +65,33 @@ type Answer struct {
 	State *TenantState `json:"state,omitzero"`
 	// Reconciliation answers [Reconcile].
 	Reconciliation *Reconciliation `json:"reconciliation,omitzero"`
+	// Obeyed answers [Obey].
+	Obeyed *Obeyed `json:"obeyed,omitzero"`
 }
+
+// Obeyed is what the owner of a shard attests: no session makes a request any more that the
+// terms of a revision do not allow.
+type Obeyed struct {
+	// Revision is up to which the owner knows the terms; one that is less than what was asked
+	// for is no confirmation.
+	Revision uint64 `json:"revision"`
+	// Sessions is how many tenants have a session now.
+	Sessions int `json:"sessions"`
+	// Missing are tenants whose session has not taken the terms over, because it waits for
+	// an answer: then this is no confirmation.
+	Missing []string `json:"missing,omitempty"`
+	// Open are tenants that may not trade any more and of which an earlier request got no answer:
+	// it may have reached the broker, or still reach it.
+	Open []string `json:"open,omitempty"`
+}
+
+// Confirms says that the terms of a revision are obeyed.
+func (o *Obeyed) Confirms(revision uint64) bool {
+	return o.Revision >= revision && len(o.Missing) == 0
+}
+
+// MaxNames bounds each list of an [Obeyed]: the first ones, in order.
+const MaxNames = 100
 
 // Refusal is why an owner does not answer.
 type Refusal struct {
@@ -165,8 +196,10 @@ func (q *Question) validate() error {
 	if q.Version > Version {
 		return fmt.Errorf("%w: version %d is not known; this is version %d", errMalformed, q.Version, Version)
 	}
-	if err := order.ValidTenant(q.Tenant); err != nil {
-		return fmt.Errorf("%w: %w", errMalformed, err)
+	if q.Verb != Obey {
+		if err := order.ValidTenant(q.Tenant); err != nil {
+			return fmt.Errorf("%w: %w", errMalformed, err)
+		}
 	}
 	if len(q.By) > order.MaxControlBy || len(q.Reason) > order.MaxControlReason {
 		return fmt.Errorf("%w: who asks has more than %d bytes, or the reason more than %d", errMalformed, order.MaxControlBy, order.MaxControlReason)

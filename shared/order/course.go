@@ -96,6 +96,8 @@ const (
 	WhyPlace Why = "place"
 	// WhySilence: the worker was not sure to own the shard any longer.
 	WhySilence Why = "silence"
+	// WhyPaused: an operator paused the tenant.
+	WhyPaused Why = "paused"
 )
 
 // Tried adds a request. Its texts are cut short.

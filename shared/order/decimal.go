@@ -30,6 +30,9 @@ func bounded(d decimal.Decimal) error {
 	return nil
 }
 
+// ValidDecimal says that a number is one that can be computed with and written out.
+func ValidDecimal(d decimal.Decimal) error { return bounded(d) }
+
 // parseDecimal reads a number as JSON writes it, never through a float.
 func parseDecimal(s string) (decimal.Decimal, error) {
 	if len(s) > maxNumber {

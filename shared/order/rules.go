@@ -1,6 +1,7 @@
 package order
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -92,6 +93,14 @@ func oneOf[T ~string](p *problems, field string, got T, allowed ...T) {
 		words[i] = string(a)
 	}
 	p.check(false, field, "%q is not one of %s", clipped(string(got)), strings.Join(words, ", "))
+}
+
+// ValidSymbol says that a text may be the symbol of an asset: AAPL, BTC/USD, an option's.
+func ValidSymbol(symbol string) error {
+	if !symbols.MatchString(symbol) {
+		return fmt.Errorf("%q may hold 1 to 64 letters, digits and . / _ -", clipped(symbol))
+	}
+	return nil
 }
 
 func (p *problems) symbol(symbol string) {

@@ -36,6 +36,7 @@ const placeholder = "{tenant}"
 //	on_failed: continue                        # likewise; or hold: see [Tenant.HoldOnFailed]
 //	tenants:
 //	  acme: {key_id: AK1, secret_file: acme.key}
+//	  corr: {broker: "https://broker-api.alpaca.markets", key_id: CK1, secret_file: ck.key, account: 0d18ae51-...}
 //	  beta: {broker: "https://api.alpaca.markets", oauth: "...", requests_per_minute: 1000, on_failed: hold}
 //	any: {key_id: "{tenant}", secret: "dev-{tenant}"}   # development only: every other name
 //
@@ -84,7 +85,7 @@ func (f *File) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "tenants file of %d"
 func (t Tenant) named(name string) Tenant {
 	t.Name = name
 	c := &t.Credentials
-	for _, field := range []*string{&c.KeyID, &c.Secret, &c.OAuth} {
+	for _, field := range []*string{&c.KeyID, &c.Secret, &c.OAuth, &c.Account} {
 		*field = strings.ReplaceAll(*field, placeholder, name)
 	}
 	return t
@@ -114,6 +115,7 @@ type entry struct {
 	Secret     string `yaml:"secret"`
 	SecretFile string `yaml:"secret_file"`
 	OAuth      string `yaml:"oauth"`
+	Account    string `yaml:"account"` // see [Credentials.Account]
 }
 
 type readFile func(name string) ([]byte, error)
@@ -192,13 +194,20 @@ func lineOf(text string) string {
 	return "somewhere"
 }
 
+// accountID is what may become part of a path at the broker; a template's may hold the name.
+var accountID = regexp.MustCompile(`^(?:[A-Za-z0-9_-]|` + regexp.QuoteMeta(placeholder) + `){1,64}$`)
+
 // tenant makes an entry whole.
 func (e entry) tenant(name string, defaults settings, read readFile) (Tenant, error) {
-	t := Tenant{Name: name, Credentials: Credentials{KeyID: e.KeyID, Secret: e.Secret, OAuth: e.OAuth}}
+	t := Tenant{Name: name, Credentials: Credentials{KeyID: e.KeyID, Secret: e.Secret, OAuth: e.OAuth, Account: e.Account}}
 	if err := e.or(defaults).fill(&t); err != nil {
 		return t, err
 	}
 	switch {
+	case e.Account != "" && e.OAuth != "":
+		return t, errors.New("account: stands beside an OAuth token; it takes a correspondent's key pair")
+	case e.Account != "" && !accountID.MatchString(e.Account):
+		return t, errors.New("account: is no id as brokers give them: 1 to 64 of A-Z, a-z, 0-9, _ and -")
 	case e.OAuth != "" && (e.KeyID != "" || e.Secret != "" || e.SecretFile != ""):
 		return t, errors.New("oauth: stands beside a key pair; which account is meant?")
 	case e.Secret != "" && e.SecretFile != "":

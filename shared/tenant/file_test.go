@@ -30,11 +30,12 @@ func TestLoadFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, err := load(t, fmt.Sprintf(`
-broker: %s
+broker: %[1]s
 tenants:
   acme: {key_id: AK1, secret: "1"}
-  beta: {broker: "http://127.0.0.1:8600", key_id: AK2, secret_file: %q}
+  beta: {broker: "http://127.0.0.1:8600", key_id: AK2, secret_file: %[2]q}
   auth: {oauth: token}
+  corr: {broker: "https://broker-api.alpaca.markets", key_id: CK1, secret_file: %[2]q, account: 0d18ae51-2f22}
   half: {key_id: AK3}
   none:
 any: {key_id: "{tenant}", secret: "dev-{tenant}"}
@@ -46,6 +47,7 @@ any: {key_id: "{tenant}", secret: "dev-{tenant}"}
 		"acme":  {Name: "acme", BaseURL: broker, Credentials: tenant.Credentials{KeyID: "AK1", Secret: "1"}},
 		"beta":  {Name: "beta", BaseURL: "http://127.0.0.1:8600", Credentials: tenant.Credentials{KeyID: "AK2", Secret: "s3cret"}},
 		"auth":  {Name: "auth", BaseURL: broker, Credentials: tenant.Credentials{OAuth: "token"}},
+		"corr":  {Name: "corr", BaseURL: "https://broker-api.alpaca.markets", Credentials: tenant.Credentials{KeyID: "CK1", Secret: "s3cret", Account: "0d18ae51-2f22"}},
 		"other": {Name: "other", BaseURL: broker, Credentials: tenant.Credentials{KeyID: "other", Secret: "dev-other"}},
 	} {
 		got, err := f.Lookup(t.Context(), name)
@@ -68,6 +70,18 @@ any: {key_id: "{tenant}", secret: "dev-{tenant}"}
 		if text := fmt.Sprintf(verb, f); strings.Contains(text, "s3cret") || strings.Contains(text, "AK1") {
 			t.Errorf("%s shows keys: %s", verb, text)
 		}
+	}
+}
+
+// One correspondent's keys serve every name of a template, each with an account of its own.
+func TestLoadFileAccountTemplate(t *testing.T) {
+	f, err := load(t, "broker: "+broker+"\nany: {key_id: CK1, secret: s, account: 'acct-{tenant}'}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Lookup(t.Context(), "acme")
+	if want := (tenant.Credentials{KeyID: "CK1", Secret: "s", Account: "acct-acme"}); err != nil || got.Credentials != want {
+		t.Errorf("account %q: %v", got.Credentials.Account, err)
 	}
 }
 
@@ -145,6 +159,9 @@ func TestLoadFileRefuses(t *testing.T) {
 		{"a broker of another scheme", "tenants: {acme: {broker: 'ftp://a', oauth: PRIVATE}}", "tenants.acme.broker: is no address"},
 		{"a broker with a password", "tenants: {acme: {broker: 'https://u:PRIVATE@a', oauth: x}}", "tenants.acme.broker: no user"},
 		{"both kinds of keys", top + "tenants: {acme: {oauth: PRIVATE, key_id: a}}", "tenants.acme.oauth: stands beside a key pair"},
+		{"an account by token", top + "tenants: {acme: {oauth: PRIVATE, account: a}}", "tenants.acme.account: stands beside an OAuth token"},
+		{"an account that leaves its path", top + "tenants: {acme: {key_id: a, secret: PRIVATE, account: ../x}}", "tenants.acme.account: is no id"},
+		{"an account too long", top + "tenants: {acme: {key_id: a, secret: PRIVATE, account: " + strings.Repeat("a", 65) + "}}", "tenants.acme.account: is no id"},
 		{"two secrets", top + "tenants: {acme: {key_id: a, secret: PRIVATE, secret_file: b}}", "tenants.acme.secret_file: stands beside secret"},
 		{"no requests", top + "requests_per_minute: 0\ntenants: {acme: {oauth: PRIVATE}}", "tenants.acme.requests_per_minute: 0 is not 1 to"},
 		{"too many requests", top + "any: {oauth: PRIVATE, requests_per_minute: 1000001}", "any.requests_per_minute: 1000001 is not"},

@@ -13,6 +13,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("tenants: [\n")
 	f.Add("a: &a [*a]\n---\n")
 	f.Add("any: {oauth: '{tenant}{tenant}'}\nbroker: http://[::1]:80\n")
+	f.Add("broker: https://a\ntenants: {acme: {key_id: k, secret: s, account: a}}\nany: {key_id: k, secret: s, account: 'a{tenant}'}\n")
 	f.Fuzz(func(t *testing.T, data string) {
 		file, err := parse([]byte(data), func(string) ([]byte, error) { return []byte("secret\n"), nil })
 		if err != nil {

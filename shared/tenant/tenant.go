@@ -55,20 +55,24 @@ func (m Map) Lookup(_ context.Context, name string) (Tenant, error) {
 // check says why a tenant cannot be served.
 func (t Tenant) check() error {
 	c := t.Credentials
-	if c.OAuth == "" && (c.KeyID == "" || c.Secret == "") {
+	if pair := c.KeyID != "" && c.Secret != ""; !pair && (c.OAuth == "" || c.Account != "") {
 		return fmt.Errorf("%w: tenant %q needs a key id and a secret, or an OAuth token", ErrNoCredentials, t.Name)
 	}
 	return nil
 }
 
-// Credentials are an OAuth token or a key pair. They never show themselves: printed,
-// logged or marshalled they are a placeholder. (In a field that is not exported, package
-// fmt asks no type how it wants to be shown: a struct that holds credentials so has its
-// own Format, as [File] does.)
+// Credentials are an OAuth token, a key pair, or, with an account, the key pair of a
+// correspondent who acts for it. They never show themselves: printed, logged or marshalled
+// they are a placeholder. (In a field that is not exported, package fmt asks no type how it
+// wants to be shown: a struct that holds credentials so has its own Format, as [File] does.)
 type Credentials struct {
 	KeyID  string
 	Secret string
 	OAuth  string
+	// Account is the broker's id of an account of the Broker API: KeyID and Secret are then
+	// the correspondent's, which many tenants share, and BaseURL names a Broker API. Empty:
+	// the keys or the token are of one account, and say which. It is no secret.
+	Account string
 }
 
 // redacted stands for credentials wherever they would be shown.

@@ -73,8 +73,15 @@ func TestMap(t *testing.T) {
 		"acme": acme,
 		"half": {Name: "half", BaseURL: acme.BaseURL, Credentials: tenant.Credentials{KeyID: "KEY"}},
 		"auth": {Name: "auth", BaseURL: acme.BaseURL, Credentials: tenant.Credentials{OAuth: "TOKEN"}},
+		"corr": {Name: "corr", BaseURL: acme.BaseURL, Credentials: tenant.Credentials{KeyID: "KEY", Secret: "SECRET", Account: "a"}},
+		"bare": {Name: "bare", BaseURL: acme.BaseURL, Credentials: tenant.Credentials{Account: "a"}},
+		"mix":  {Name: "mix", BaseURL: acme.BaseURL, Credentials: tenant.Credentials{OAuth: "TOKEN", Account: "a"}},
 	}
-	for name, want := range map[string]error{"acme": nil, "auth": nil, "half": tenant.ErrNoCredentials, "beta": tenant.ErrUnknown} {
+	for name, want := range map[string]error{
+		"acme": nil, "auth": nil, "corr": nil,
+		"half": tenant.ErrNoCredentials, "bare": tenant.ErrNoCredentials, "mix": tenant.ErrNoCredentials,
+		"beta": tenant.ErrUnknown,
+	} {
 		got, err := m.Lookup(t.Context(), name)
 		if !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", name, err, want)

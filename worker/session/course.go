@@ -89,7 +89,7 @@ func (c *course) goOn(wake, now time.Time) {
 		return
 	}
 	w.Until, w.Aside = now, true
-	if wake.Before(now) {
+	if !wake.IsZero() && wake.Before(now) {
 		w.Until = wake
 	}
 	c.waited(w)

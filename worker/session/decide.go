@@ -18,6 +18,7 @@ const (
 	RuleNoCredentials        = "no_credentials"
 	RuleTenantConfig         = "tenant_config"
 	RuleCloseExceedsPosition = "close_exceeds_position"
+	RuleHalted               = "halted"
 )
 
 // decide drives an intent to its outcome. It fails only where the intent has to be
@@ -42,13 +43,10 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 	case t.intent.RetryOf != "" && t.id != "":
 		t.lost(it.Intent.Time) // the order may be there since the first try
 	}
-	if !t.ambiguous && t.expired(time.Now()) {
-		return t.end(order.Expired, "its time ran out before it was taken up"), nil
+	o, err := s.attempt(ctx, t)
+	for errors.Is(err, errTerms) {
+		o, err = s.attempt(ctx, t)
 	}
-	if o, err := s.connect(ctx, t); o != nil || err != nil {
-		return o, err
-	}
-	o, err := s.carryOut(ctx, t)
 	if err != nil {
 		s.begun = t.begun(s.wake)
 		if t.ambiguous {
@@ -56,6 +54,21 @@ func (s *Session) decide(ctx context.Context, it Item) (*order.Outcome, error) {
 		}
 	}
 	return o, err
+}
+
+// attempt drives an intent to its outcome under the terms as they are; errTerms if these are
+// to be looked at again.
+func (s *Session) attempt(ctx context.Context, t *task) (*order.Outcome, error) {
+	if !t.ambiguous && t.expired(time.Now()) {
+		return t.end(order.Expired, "its time ran out before it was taken up"), nil
+	}
+	if o, err := s.permit(ctx, t); o != nil || err != nil {
+		return o, err
+	}
+	if o, err := s.connect(ctx, t); o != nil || err != nil {
+		return o, err
+	}
+	return s.carryOut(ctx, t)
 }
 
 // carryOut does at the broker what an intent asks for.
@@ -142,10 +155,11 @@ func (s *Session) connect(ctx context.Context, t *task) (*order.Outcome, error) 
 	return t.end(order.Blocked, err.Error()), nil
 }
 
-// dial makes the line to the broker that the session then owns, unless it has one. The line
-// whose keys the broker did not know goes: the tenant may have others by now.
+// dial makes the line to the broker that the session then owns, unless it has one. A line of
+// other terms goes, and one whose keys the broker did not know: the tenant may have others by
+// now.
 func (s *Session) dial(ctx context.Context) error {
-	if s.disowned && s.client != nil {
+	if s.client != nil && (s.disowned || s.line != s.terms.Line) {
 		s.hangup()
 		s.client, s.member = nil, nil
 	}
@@ -161,7 +175,7 @@ func (s *Session) dial(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.client, s.member = line.Client, member
+	s.client, s.member, s.line = line.Client, member, s.terms.Line
 	s.holds = line.HoldOnFailed
 	s.limiter.bound(line.PerMinute)
 	if down && !s.breaker.open {

@@ -80,6 +80,17 @@
 //
 // Nothing but the ledger says that a tenant is held, so it is so after a take-over, too.
 //
+// A tenant trades under terms: limits, and the switch that an operator laid on it. The shard
+// sends those that changed, and the session takes them over before its next request, in any
+// wait, or when it has nothing to do; from then on it makes no request that they do not
+// allow, and says so to the shard ([Note].Obeys). What it had at the broker it finds out all
+// the same. Under other settings or keys it dials anew.
+//
+//	          pause                            halt
+//	serving ---------> aside: intents wait     serving: what makes or changes an order ends as
+//	   ^                 |                        blocked, cancels pass
+//	   +-----------------+ other terms, or the switch is over
+//
 // Committing overlaps with the next submission: the outcome of intent n is on its
 // way while the order of n+1 is being submitted, but the outcome of n+1 is not
 // published before that of n is confirmed. After an outcome that a second try might

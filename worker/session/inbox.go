@@ -45,7 +45,7 @@ type Item struct {
 	received time.Time
 }
 
-// Ask is a session's question what to do next. Without Idle, Turn, Wake and Held it is
+// Ask is a session's question what to do next. Without Idle, Turn, Wake, Paused and Held it is
 // behind, and has nothing left of what it read. The shard answers at once.
 type Ask struct {
 	Tenant string
@@ -59,6 +59,9 @@ type Ask struct {
 	Wake  time.Time
 	Why   order.Why
 	Since time.Time
+	// Paused asks to be set aside until the tenant's terms change, or until Wake, if that is
+	// not zero.
+	Paused bool
 	// Held asks to be set aside until a control message comes behind the outcome with this
 	// sequence number: the tenant is held. Live is the answer if one came: look again.
 	Held uint64
@@ -168,6 +171,9 @@ func (s *Session) receive(ctx context.Context) (Item, error) {
 	case <-s.draining:
 		return Item{Signal: wake}, nil
 	case <-yield:
+		return Item{Signal: wake}, nil
+	case terms := <-s.changes:
+		s.adopt(ctx, terms, false)
 		return Item{Signal: wake}, nil
 	case <-ctx.Done():
 		return Item{}, context.Cause(ctx)

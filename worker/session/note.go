@@ -7,13 +7,20 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
-// Note tells the shard that a tenant's session begins to wait for its broker, and then that it
-// waits no longer, for operators who ask. Short waits are not worth one.
+// Note tells the shard, for operators who ask, that a tenant's session begins to wait for its
+// broker, and then that it waits no longer; short waits are not worth one. Or that it took
+// other terms over.
 type Note struct {
 	Tenant string
 	Why    order.Why // empty: it waits no longer
 	// Since is when the wait began, Until when it ends at the latest.
 	Since, Until time.Time
+
+	// Obeys, if it is not 0, says instead that from now on the session makes no request that the
+	// terms of this revision do not allow. Open: one from before has no answer, and may
+	// still reach the broker.
+	Obeys uint64
+	Open  bool
 }
 
 // worthANote is the least wait that the shard is told of.

@@ -17,7 +17,7 @@ var tooLate = broker.Verdict{Kind: broker.Expired, Message: "the request had to 
 
 // request makes one request of the broker, as soon as the tenant's breaker and rate limit
 // let it go, but not after until. All requests pass through here. It fails only where the
-// session is to end.
+// session is to end, or the tenant's terms are to be looked at again.
 func (s *Session) request(ctx context.Context, t *task, call order.Call, until time.Time, send func() broker.Verdict) (broker.Verdict, error) {
 	ok, err := s.cleared(ctx, t, until)
 	switch {
@@ -26,10 +26,12 @@ func (s *Session) request(ctx context.Context, t *task, call order.Call, until t
 	case closed(s.stale):
 		s.log.Warn().Uint64("intent_seq", t.outcome.IntentSeq).Msg("an earlier owner's outcome came late; looking at the ledger again")
 		s.doubt = Doubt{Suspects, math.MaxUint64, time.Now()} // it may have more at the broker
-		s.wake = time.Now()
+		s.wake, s.paused = time.Now(), false
 		return broker.Verdict{}, errAside
 	case !ok:
 		return tooLate, nil
+	case s.obey(ctx, t.open), !s.lets(call):
+		return broker.Verdict{}, errTerms
 	}
 	s.limiter.take(time.Now())
 	v := send()
@@ -113,7 +115,7 @@ func (s *Session) linger(ctx context.Context, t *task, why order.Why, until time
 	if noted {
 		s.note(ctx, Note{Why: why, Since: w.From, Until: until})
 	}
-	err := s.stay(ctx, until, turn)
+	err := s.stay(ctx, until, turn, t.open)
 	if noted {
 		s.note(ctx, Note{})
 	}
@@ -127,7 +129,7 @@ func (s *Session) linger(ctx context.Context, t *task, why order.Why, until time
 }
 
 // stay is linger's wait.
-func (s *Session) stay(ctx context.Context, until time.Time, turn <-chan time.Duration) error {
+func (s *Session) stay(ctx context.Context, until time.Time, turn <-chan time.Duration, open bool) error {
 	select {
 	case after := <-turn:
 		s.breaker.release(time.Now().Add(after))
@@ -153,8 +155,11 @@ func (s *Session) stay(ctx context.Context, until time.Time, turn <-chan time.Du
 	case <-s.draining:
 		return errEnd
 	case <-yield:
-		s.wake = until
+		s.wake, s.paused = until, false
 		return errAside
+	case terms := <-s.changes:
+		s.adopt(ctx, terms, open)
+		return errTerms
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

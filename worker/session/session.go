@@ -10,6 +10,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/plant"
@@ -55,6 +56,10 @@ type Start struct {
 	Begin uint64
 	// State is what its session before left.
 	State State
+	// Terms are what the tenant trades under; nil: without any limit. Changes brings those that
+	// hold instead: it has room for one, and what it holds is replaced while nobody took it.
+	Terms   *tenant.Terms
+	Changes <-chan *tenant.Terms
 
 	// Inbox is taken from after the backlog, which the session asks for first.
 	Inbox    <-chan Item
@@ -106,11 +111,15 @@ type Session struct {
 	until    func() time.Time
 	timer    *time.Timer
 
+	terms   *tenant.Terms // never nil
+	changes <-chan *tenant.Terms
+
 	backlog []Item    // read from the ledger, not begun
 	behind  bool      // the ledger has more than the inbox
 	passed  uint64    // up to where it was searched, what was found is begun
 	had     int       // intents taken since it last asked whether others wait
-	wake    time.Time // set aside: until when it would have waited
+	wake    time.Time // set aside: until when it would have waited; zero: for other terms
+	paused  bool      // set aside: the tenant is paused
 
 	done     uint64       // every intent up to here has its outcome
 	tip      uint64       // sequence number of the tenant's last outcome
@@ -124,6 +133,7 @@ type Session struct {
 	breaker breaker
 	client  broker.Client // nil until the first intent that needs it, and with it:
 	member  *outage.Member
+	line    uint64 // see [tenant.Terms].Line
 	// disowned: the broker does not know the client's keys.
 	disowned bool
 	holds    bool // the tenant's policy: an intent that failed holds the later ones
@@ -133,6 +143,10 @@ type Session struct {
 func New(cfg *Config, st Start) *Session {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
+	terms := st.Terms
+	if terms == nil {
+		terms = new(tenant.Terms)
+	}
 	return &Session{
 		cfg:      cfg,
 		log:      cfg.Log.With().Str("tenant", st.Tenant).Int("shard", st.Shard).Logger(),
@@ -153,6 +167,8 @@ func New(cfg *Config, st Start) *Session {
 		stale:    st.Superseded,
 		until:    st.Until,
 		timer:    timer,
+		terms:    terms,
+		changes:  st.Changes,
 		behind:   true,
 		reader:   cfg.Ledger.Reader(),
 	}
@@ -195,7 +211,7 @@ func (s *Session) serve(ctx context.Context) error {
 		case errors.Is(err, errAside):
 			w := s.begun.course.aside
 			return s.giveWay(ctx, Ask{
-				Wake: time.Now().Add(time.Until(s.wake)), Why: w.Why, Since: w.From,
+				Wake: s.wakeUp(), Paused: s.paused, Why: w.Why, Since: w.From,
 				Rest: append([]Item{it}, s.backlog...),
 			})
 		case err != nil:
@@ -221,6 +237,15 @@ func (s *Session) guarded(ctx context.Context, it Item) (o *order.Outcome, err e
 		}
 	}()
 	return s.decide(ctx, it)
+}
+
+// wakeUp is when its tenant is to have a session again, by the monotonic clock; zero if that
+// is no question of time.
+func (s *Session) wakeUp() time.Time {
+	if s.wake.IsZero() {
+		return s.wake
+	}
+	return time.Now().Add(time.Until(s.wake))
 }
 
 func (s *Session) drained() bool  { return closed(s.draining) }

@@ -7,20 +7,23 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/session"
 )
 
 // aside is why a tenant has no session although it has work: one of
 type aside struct {
-	held uint64    // it waits for a control behind this outcome
-	wake time.Time // it waits for this moment, and others wanted its place
+	held   uint64    // it waits for a control behind this outcome
+	paused bool      // it waits for other terms, or for wake, if that is not zero
+	wake   time.Time // it waits for this moment, and others wanted its place
 	// what it waits for until then, since when
 	why   order.Why
 	since time.Time
+	terms *tenant.Terms // what its session worked under
 }
 
 // takeBack takes from a session, which then ends, what it was given and did not end.
-func (s *shard) takeBack(t *tenant, q session.Ask) {
+func (s *shard) takeBack(t *served, q session.Ask) {
 	t.ending = true
 	items := q.Rest
 	for len(t.inbox) > 0 {
@@ -35,19 +38,24 @@ func (s *shard) takeBack(t *tenant, q session.Ask) {
 	if rest = append(rest, s.rest[q.Tenant]...); len(rest) > 0 {
 		s.rest[q.Tenant] = rest
 	}
-	if q.Held > 0 || !q.Wake.IsZero() {
-		s.aside[q.Tenant] = aside{q.Held, q.Wake, q.Why, q.Since}
+	if q.Held > 0 || q.Paused || !q.Wake.IsZero() {
+		s.aside[q.Tenant] = aside{q.Held, q.Paused, q.Wake, q.Why, q.Since, t.terms}
 	}
 }
 
 // stays says that a tenant whose session has ended is set aside.
-func (s *shard) stays(name string, t *tenant) bool {
+func (s *shard) stays(name string, t *served) bool {
 	a, ok := s.aside[name]
 	switch {
 	case !ok:
 		return false
+	case s.outdated(name, a): // they changed while the session ended
+		delete(s.aside, name)
+		return false
 	case !a.wake.IsZero():
 		heap.Push(&s.alarms, alarm{a.wake, name})
+		return true
+	case a.paused:
 		return true
 	case t.control > a.held: // it came while the session ended
 		delete(s.aside, name)
@@ -71,9 +79,11 @@ func (s *shard) control(ctx context.Context, e ledger.Entry) {
 // wake admits the tenants whose moment has come.
 func (s *shard) wake(ctx context.Context, now time.Time) {
 	for len(s.alarms) > 0 && !now.Before(s.alarms[0].at) {
-		name := heap.Pop(&s.alarms).(alarm).tenant
-		delete(s.aside, name)
-		s.admit(ctx, name)
+		a := heap.Pop(&s.alarms).(alarm)
+		if s.aside[a.tenant].wake.Equal(a.at) { // and not one that was given up
+			delete(s.aside, a.tenant)
+			s.admit(ctx, a.tenant)
+		}
 	}
 }
 

@@ -5,25 +5,26 @@ import (
 	"testing"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/session"
 )
 
 // heldShard is a shard with a tenant that has a session, four intents of which it read, one
 // more in its inbox, and one more in the fold.
-func heldShard(t *testing.T) (*shard, *tenant) {
+func heldShard(t *testing.T) (*shard, *served) {
 	t.Helper()
 	s := &shard{
 		cfg:      &Config{MaxSessions: 1},
 		fold:     ledger.NewFold(0, 0),
 		doubts:   make(map[string]session.Doubt),
-		live:     make(map[string]*tenant),
+		live:     make(map[string]*served),
 		aside:    make(map[string]aside),
 		rest:     make(map[string][]ledger.Due),
 		states:   make(map[string]session.State),
 		left:     make(map[string]uint64),
 		position: 20,
 	}
-	one := &tenant{inbox: make(chan session.Item, session.InboxSize), first: 11, taken: 15}
+	one := &served{terms: new(tenant.Terms), inbox: make(chan session.Item, session.InboxSize), first: 11, taken: 15}
 	s.live["acme"] = one
 	one.inbox <- item(15)
 	s.apply(ledger.Entry{Class: ledger.Intents, Tenant: "acme", Seq: 17})

@@ -42,6 +42,8 @@
 //
 // Operators ask the shard at its desk (package inquiry), which is open while it routes. The
 // desk's goroutines speak to them; the shard's answers from what it knows, and never waits.
+// It attests that every session obeys the tenants' terms of a revision ([Registry]) when they
+// have said so. A shard that was taken over brings the terms up to date before its first session.
 // For what a session is waiting it knows because sessions say so ([session.Note]).
 //
 // Beside it works the shard's clerk, which has the tenants reconciled with their brokers

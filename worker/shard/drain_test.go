@@ -20,7 +20,7 @@ func TestDrainedBeforeFolded(t *testing.T) {
 	for range 20 {
 		s, _ := heldShard(t)
 		s.cfg.Session = session.Config{Ledger: l, Log: zerolog.Nop()}
-		s.live = make(map[string]*tenant)
+		s.live = make(map[string]*served)
 		s.lease = fleet.Lease{Draining: drained}
 		s.asks, s.ended = make(chan session.Ask), make(chan ended)
 		s.entries = make(chan ledger.Entry, 1)

@@ -29,7 +29,7 @@ func (s *shard) ours(e ledger.Entry) bool {
 }
 
 // supersede tells a session, once, that an outcome of an earlier owner arrived after all.
-func (t *tenant) supersede() {
+func (t *served) supersede() {
 	if !t.stale {
 		t.stale = true
 		close(t.superseded)

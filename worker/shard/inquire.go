@@ -60,6 +60,10 @@ func (s *shard) inquire(c *inquiry.Call) {
 		c.Drop()
 		return
 	}
+	if c.Verb == inquiry.Obey {
+		s.attest(c)
+		return
+	}
 	if shard := s.cfg.Session.Ledger.ShardOf(c.Tenant); shard != s.lease.Shard {
 		c.Refuse(inquiry.WrongShard, "tenant %s is of shard %d", c.Tenant, shard)
 		return
@@ -107,8 +111,9 @@ func (s *shard) stateOf(name string) *inquiry.TenantState {
 		first(t.pending())
 	}
 	if a, ok := s.aside[name]; ok {
-		if st.HeldBy = a.held; !a.wake.IsZero() {
-			st.Why, st.Since, st.Until = a.why, utc(a.since), utc(a.wake)
+		st.HeldBy, st.Why = a.held, a.why
+		if st.Why != "" {
+			st.Since, st.Until = utc(a.since), utc(a.wake)
 		}
 	}
 	return st
@@ -134,4 +139,9 @@ func (s *shard) phase(name string) inquiry.Phase {
 }
 
 // utc is a moment of the wall clock.
-func utc(t time.Time) time.Time { return t.Round(0).UTC() }
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Round(0).UTC()
+}

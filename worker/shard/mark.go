@@ -134,7 +134,7 @@ func mark(all []undone, position uint64) fleet.Mark {
 }
 
 // given notes intents that the fold forgets because a session gets them.
-func (t *tenant) given(due []ledger.Due) []ledger.Due {
+func (t *served) given(due []ledger.Due) []ledger.Due {
 	if len(due) > 0 {
 		t.spans(due[0].Seq, due[len(due)-1].Seq)
 	}
@@ -142,7 +142,7 @@ func (t *tenant) given(due []ledger.Due) []ledger.Due {
 }
 
 // spans notes that the session has intents from first to at most last.
-func (t *tenant) spans(first, last uint64) {
+func (t *served) spans(first, last uint64) {
 	if t.first == 0 {
 		t.first = first
 	}
@@ -151,7 +151,7 @@ func (t *tenant) spans(first, last uint64) {
 
 // pending is at most the first of the intents that the session was given and that have
 // no outcome on the ledger, as far as the shard has read it; 0 if there is none.
-func (t *tenant) pending() uint64 {
+func (t *served) pending() uint64 {
 	if t.taken == 0 {
 		return 0
 	}

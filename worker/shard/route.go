@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/session"
 )
 
@@ -41,7 +42,9 @@ func (s *shard) route(ctx context.Context) error {
 		case q := <-s.asks:
 			q.Reply <- s.answer(q)
 		case n := <-s.notes:
-			s.live[n.Tenant].note = n
+			s.live[n.Tenant].noted(n)
+		case <-s.terms.changed:
+			s.renew(ctx, draining == nil)
 		case c := <-s.desk.calls:
 			s.inquire(c)
 		case e := <-s.ended:
@@ -83,6 +86,7 @@ func (s *shard) route(ctx context.Context) error {
 			}
 			done = nil // the sessions are ending
 		}
+		s.confirm()
 		s.count()
 		if draining == nil && len(s.live) == 0 {
 			return nil
@@ -159,7 +163,7 @@ func (s *shard) admit(ctx context.Context, name string) {
 }
 
 // giveWay tells a session, once, that others wait for its place.
-func (t *tenant) giveWay() {
+func (t *served) giveWay() {
 	if !t.yielded {
 		t.yielded = true
 		close(t.yield)
@@ -168,12 +172,15 @@ func (t *tenant) giveWay() {
 
 // start gives a tenant its session.
 func (s *shard) start(ctx context.Context, name string) {
-	t := &tenant{
+	t := &served{
 		inbox:      make(chan session.Item, session.InboxSize),
 		yield:      make(chan struct{}),
 		behind:     true, // it begins with the ledger
 		superseded: make(chan struct{}),
+		terms:      s.terms.of(name),
+		changes:    make(chan *tenant.Terms, 1),
 	}
+	t.obeys = t.terms.Revision
 	s.live[name] = t
 	if s.waiting.len() > 0 {
 		t.giveWay()
@@ -185,6 +192,8 @@ func (s *shard) start(ctx context.Context, name string) {
 		Doubt:      s.doubts[name],
 		Begin:      s.begin,
 		State:      s.states[name],
+		Terms:      t.terms,
+		Changes:    t.changes,
 		Inbox:      t.inbox,
 		Asks:       s.asks,
 		Notes:      s.notes,
@@ -209,7 +218,7 @@ func (s *shard) answer(q session.Ask) session.Answer {
 	case q.Held > 0 && t.control > q.Held: // it came just now
 		t.control = 0
 		return session.Answer{Verb: session.Live}
-	case q.Held > 0, !q.Wake.IsZero(), q.Turn && s.waiting.len() > 0, q.Idle && len(t.inbox) == 0:
+	case q.Held > 0, !q.Wake.IsZero(), q.Paused, q.Turn && s.waiting.len() > 0, q.Idle && len(t.inbox) == 0:
 		s.takeBack(t, q)
 		return session.Answer{Verb: session.End}
 	case q.Turn, q.Idle: // nobody waits, or something came just now

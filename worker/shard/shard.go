@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/session"
 	"github.com/orderfleet/orderfleet/worker/updates"
@@ -40,6 +41,8 @@ type Config struct {
 	// tenants at once, and with it two connections each.
 	Updates      *updates.Config
 	MaxFollowers int
+	// Registry, if set, says under which terms the tenants trade.
+	Registry Registry
 	// Load, if set, is where the worker's shards count what they have to do.
 	Load *Load
 	// Conn, if set, is where operators ask the shards' owner; see package shared/inquiry.
@@ -66,7 +69,7 @@ type shard struct {
 	// tells of it.
 	doubts map[string]session.Doubt
 
-	live map[string]*tenant
+	live map[string]*served
 	// aside are the tenants whose session ended although they have work: something else
 	// than room is to come first. alarms are for those that wait for a moment.
 	aside  map[string]aside
@@ -85,6 +88,7 @@ type shard struct {
 	left     map[string]uint64 // the first intents that drained sessions left without an outcome
 
 	following following
+	terms     terms
 
 	entries chan ledger.Entry // closed when the tail has returned
 	tailErr error             // why; to be read after entries is closed
@@ -95,8 +99,8 @@ type shard struct {
 	abandon context.CancelCauseFunc // ends the sessions
 }
 
-// tenant is one that has a session.
-type tenant struct {
+// served is a tenant that has a session.
+type served struct {
 	inbox   chan session.Item
 	behind  bool // its session reads the ledger, not the inbox
 	yield   chan struct{}
@@ -110,6 +114,11 @@ type tenant struct {
 	outcome      []byte       // the last of its outcomes on the ledger, as it stands there
 	control      uint64       // the last control that came while it had its session
 	note         session.Note // what its session waits for
+
+	terms   *tenant.Terms // what its session was given last, here:
+	changes chan *tenant.Terms
+	obeys   uint64 // the revision of those that it took over
+	open    bool   // then a request from before had no answer
 }
 
 // ended says that a session's goroutine has returned.
@@ -131,7 +140,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		log:     c.Session.Log.With().Int("shard", l.Shard).Uint64("epoch", l.Epoch).Logger(),
 		fold:    ledger.NewFold(l.Shard, c.Room),
 		doubts:  make(map[string]session.Doubt),
-		live:    make(map[string]*tenant),
+		live:    make(map[string]*served),
 		aside:   make(map[string]aside),
 		rest:    make(map[string][]ledger.Due),
 		states:  make(map[string]session.State),
@@ -141,6 +150,7 @@ func (c *Config) Serve(ctx context.Context, l fleet.Lease) (fleet.Legacy, error)
 		notes:   make(chan session.Note),
 		ended:   make(chan ended),
 	}
+	s.terms.registry = c.Registry
 	s.signature = signature(c.Session.Worker, l.Epoch)
 	s.begin = l.Mark.Low - min(l.Mark.Low, memory)
 	s.gaps = gapsOf(l.Mark, s.begin)
@@ -236,6 +246,9 @@ func (s *shard) replay(ctx context.Context) error {
 		case <-s.lease.Draining:
 			return nil
 		}
+	}
+	if ok, err := s.agree(ctx); !ok || err != nil {
+		return err
 	}
 	s.foldEnd, s.folded = end, true
 	s.suspect()
