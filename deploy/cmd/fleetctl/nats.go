@@ -200,7 +200,7 @@ func spread(m borders.Mode) string {
 	if m == borders.Signed {
 		return "tell the servers: fleetctl nats push"
 	}
-	return "copy accounts.conf to the servers and have each reload it: nats-server --signal reload"
+	return "copy accounts.conf to the servers and have each reload it, twice: nats-server --signal reload"
 }
 
 func newUserList(b *bordering) *cobra.Command {
