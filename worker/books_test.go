@@ -198,7 +198,7 @@ func (d *desk) Position(_ context.Context, symbol string) broker.Verdict {
 	})
 }
 
-func (d *desk) Hangup() {
+func (d *desk) Close() {
 	d.books.mu.Lock()
 	defer d.books.mu.Unlock()
 	d.hangups++

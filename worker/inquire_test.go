@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker"
 	"github.com/orderfleet/orderfleet/worker/broker"
 )
 
@@ -132,4 +134,37 @@ func TestStateTellsWhy(t *testing.T) {
 		r.publish(fmt.Sprintf("t%d", n), lasting("one"))
 	}
 	r.eventually(waits(true))
+}
+
+// TestReseal: the owner of a tenant's shard seals its credentials again when it is asked to,
+// and says so if it cannot.
+func TestReseal(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reseal func(context.Context, string) (inquiry.Resealed, error)
+		want   string // of the refusal
+	}{
+		"it does": {func(_ context.Context, name string) (inquiry.Resealed, error) {
+			return inquiry.Resealed{From: "digest of " + name, Blob: []byte("sealed"), Recipients: []string{"age1x"}}, nil
+		}, ""},
+		"it cannot": {func(context.Context, string) (inquiry.Resealed, error) {
+			return inquiry.Resealed{}, errors.New("no identity fits")
+		}, "no identity fits"},
+		"it has no identity": {nil, "ORDERFLEET_IDENTITY_FILE"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.work(func(c *worker.Config) { c.Reseal = tt.reseal })
+			r.awaitPhase("acme", inquiry.Idle)
+			a, err := inquiry.Ask(t.Context(), r.nc, r.ledger.ShardOf("acme"), inquiry.Question{Verb: inquiry.Reseal, Tenant: "acme", By: "ops"})
+			if tt.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("%v", err)
+				}
+				return
+			}
+			if err != nil || a.Resealed == nil || a.Resealed.From != "digest of acme" || string(a.Resealed.Blob) != "sealed" {
+				t.Errorf("%+v, %v", a.Resealed, err)
+			}
+		})
+	}
 }

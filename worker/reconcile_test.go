@@ -25,6 +25,7 @@ func (s stuck) Orders(ctx context.Context, _ broker.OrdersQuery) ([]broker.Recor
 }
 
 func (stuck) Hangup() {}
+func (stuck) Close()  {}
 
 func (r *rig) reconcile(tenant string) (inquiry.Answer, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/price"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/outage"
@@ -37,6 +39,9 @@ type Config struct {
 	// its open orders is followed. It fails as Connect does. Without it no updates reach the
 	// ledger.
 	Books func(ctx context.Context, tenant string) (broker.Books, error)
+	// Reseal, if set, opens a tenant's credentials and seals them to the recipients of now,
+	// because an operator asks; see [inquiry.Reseal].
+	Reseal func(ctx context.Context, tenant string) (inquiry.Resealed, error)
 	// MaxSessions bounds how many tenants are served at once, and with it the open
 	// connections. By default three quarters of the process's limit of open files.
 	MaxSessions int
@@ -98,6 +103,8 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the sessions
 	var watch sync.WaitGroup
 	watch.Go(func() { outages.Run(watching) })
+	prices := new(price.Board)
+	watch.Go(func() { prices.Watch(watching, l, log) })
 	watch.Go(func() { retention.Run(watching, l, cfg.Books != nil, log) })
 	defer watch.Wait()
 	defer unwatch()
@@ -128,6 +135,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 		Room:         messageRoom / l.Shards(),
 		Load:         load,
 		Registry:     cfg.Registry,
+		Reseal:       cfg.Reseal,
 		Conn:         nc,
 		Serving:      cfg.Serving,
 		Updates:      follow,
@@ -137,12 +145,16 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 			Worker:  cfg.Name,
 			Ledger:  l,
 			Connect: plant.Connect(cfg.Connect),
+			Prices:  prices,
 			Outages: outages,
 			Log:     log,
 			Idle:    cfg.Idle,
 			Settle:  cfg.Settle,
 			Grace:   cfg.Grace,
 		},
+	}
+	if cfg.Registry != nil {
+		shards.Session.Refresh = cfg.Registry.Sync
 	}
 	member := fleet.Config{
 		Ledger: l,

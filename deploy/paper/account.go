@@ -9,10 +9,12 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// account is all that one API key owns. mu guards everything below it, and the orders.
+// account is all that one API key owns, or one account of a correspondent: its key is then
+// its id, and it has no secret. mu guards everything below it, and the orders.
 type account struct {
-	key, secret, id, number string
-	opened                  time.Time
+	key, secret, id, accountNumber string
+	owner                          *correspondent // nil for one that a key of its own opens
+	opened                         time.Time
 
 	mu        sync.Mutex
 	ids       *rand.PCG
@@ -49,7 +51,7 @@ func (b *Broker) newAccount(key, secret string) *account {
 	id := stableID("account", key)
 	seed := hash("orders", key)
 	return &account{
-		key: key, secret: secret, id: id, number: "PA" + strings.ToUpper(id[24:]), opened: b.now(),
+		key: key, secret: secret, id: id, accountNumber: "PA" + strings.ToUpper(id[24:]), opened: b.now(),
 		ids: rand.NewPCG(b.seed, seed), cash: b.cash,
 		positions: make(map[*asset]*position), stock: make(map[*asset]num),
 		byID: make(map[string]*order), byClient: make(map[string]*order), standing: make(map[interest]int),

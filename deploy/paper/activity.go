@@ -59,7 +59,7 @@ func (a *account) activities(kind string, q url.Values) *answer {
 		if n++; n > 1 {
 			body = append(body, ',')
 		}
-		body = e.appendActivity(body)
+		body = e.appendActivity(body, a)
 	}
 	return &answer{status: http.StatusOK, body: append(body, ']')}
 }
@@ -105,10 +105,14 @@ func (w *timeWindow) holds(t time.Time) bool {
 	return !t.Before(w.from) && (w.to.IsZero() || t.Before(w.to))
 }
 
-// appendActivity appends a trade as the list of activities shows it.
-func (e *event) appendActivity(b []byte) []byte {
+// appendActivity appends a trade as the list of activities shows it: a correspondent's says
+// whose it is.
+func (e *event) appendActivity(b []byte, a *account) []byte {
 	o := e.then()
 	b = appendString(append(b, `{"id":`...), e.activityID())
+	if a.owner != nil {
+		b = fieldString(b, "account_id", a.id)
+	}
 	b = append(b, `,"activity_type":"FILL"`...)
 	b = fieldTime(b, "transaction_time", e.at)
 	b = fieldString(b, "type", e.kind)

@@ -10,6 +10,7 @@ import (
 func (b *Broker) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ledger", b.serveLedger)
+	mux.HandleFunc("GET /usage", b.getUsage)
 	mux.HandleFunc("GET /faults", b.getFaults)
 	mux.HandleFunc("POST /faults", b.postFault)
 	mux.HandleFunc("DELETE /faults", b.deleteFaults)
@@ -46,8 +47,12 @@ func (b *Broker) serveLedger(w http.ResponseWriter, r *http.Request) {
 		next = func(after int, buf []byte) ([]byte, int) {
 			return appendPage(buf, after, b.ledger.arrivedPage(after), (*Arrival).append)
 		}
+	case "requested":
+		next = func(after int, buf []byte) ([]byte, int) {
+			return appendPage(buf, after, b.ledger.requestedPage(after), (*Request).append)
+		}
 	default:
-		http.Error(w, "kind: want booked or arrived, not "+strconv.Quote(kind), http.StatusBadRequest)
+		http.Error(w, "kind: want booked, arrived or requested, not "+strconv.Quote(kind), http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "application/jsonl")
@@ -94,5 +99,15 @@ func (k *Booking) append(b []byte) []byte {
 	b = fieldText(b, "notional", k.Notional)
 	b = fieldText(b, "replaces", k.Replaces)
 	b = fieldTime(b, "received", stampOf(k.Received))
+	return append(b, '}')
+}
+
+func (r *Request) append(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"seq":`...), int64(r.Seq), 10)
+	b = fieldTime(b, "time", stampOf(r.Time))
+	b = fieldString(b, "correspondent", r.Correspondent)
+	b = fieldText(b, "account", r.Account)
+	b = fieldBool(b, "cancel", r.Cancel)
+	b = fieldBool(b, "refused", r.Refused)
 	return append(b, '}')
 }

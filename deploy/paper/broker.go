@@ -21,6 +21,11 @@ const Unlimited = -1
 const (
 	DefaultRateLimit = 200         // requests a minute an account
 	DefaultTick      = time.Second // between two steps of the prices
+	DefaultHeartbeat = 15 * time.Second
+
+	// Of a correspondent, over all its accounts: what Alpaca grants is not published.
+	DefaultCorrespondentLimit = 1000
+	DefaultWindow             = time.Minute
 )
 
 // DefaultCash is what an account opens with, in dollars.
@@ -33,6 +38,12 @@ type Config struct {
 	// RateLimit in requests a minute an account; 0 means [DefaultRateLimit], below 0
 	// none ([Unlimited]).
 	RateLimit int
+	// Correspondent is the limit of each correspondent of the Broker API, over all its
+	// accounts, which have none of their own.
+	Correspondent Limit
+	// Heartbeat is between two comments on a stream of server-sent events on which nothing
+	// happens; 0 means [DefaultHeartbeat].
+	Heartbeat time.Duration
 	// Seed of prices, ids and the probabilities of faults. The same requests at the
 	// same times of Clock get the same answers from a broker with the same seed.
 	Seed uint64
@@ -58,10 +69,11 @@ type Listing struct {
 
 // Broker is a paper broker. It is safe for concurrent use.
 type Broker struct {
-	seed  uint64
-	cash  num
-	tick  time.Duration
-	clock func() time.Time
+	seed      uint64
+	cash      num
+	tick      time.Duration
+	heartbeat time.Duration
+	clock     func() time.Time
 
 	market *market
 	ledger Ledger
@@ -69,12 +81,15 @@ type Broker struct {
 
 	requests  atomic.Uint64 // answered so far, for X-Request-ID
 	rateLimit atomic.Int64
-	duplicate atomic.Bool         // check for used client order ids
-	depth     atomic.Pointer[num] // liquidity; nil is all
-	session   session
+	// correspondentLimit is whole, and never nil.
+	correspondentLimit atomic.Pointer[Limit]
+	duplicate          atomic.Bool         // check for used client order ids
+	depth              atomic.Pointer[num] // liquidity; nil is all
+	session            session
 
-	mu       sync.RWMutex // guards accounts
-	accounts map[string]*account
+	mu             sync.RWMutex        // guards the two maps
+	accounts       map[string]*account // by API key, or by id if a correspondent's
+	correspondents map[string]*correspondent
 
 	closing chan struct{} // closed when Run stops: ends what hangs and streams
 	once    sync.Once
@@ -84,8 +99,13 @@ type Broker struct {
 // New makes a broker. It starts nothing.
 func New(c Config) *Broker {
 	b := &Broker{
-		seed: c.Seed, cash: c.Cash, tick: c.Tick, clock: c.Clock,
-		market: newMarket(c.Seed, c.Assets), accounts: make(map[string]*account), closing: make(chan struct{}),
+		seed: c.Seed, cash: c.Cash, tick: c.Tick, heartbeat: c.Heartbeat, clock: c.Clock,
+		market: newMarket(c.Seed, c.Assets), accounts: make(map[string]*account),
+		correspondents: make(map[string]*correspondent), closing: make(chan struct{}),
+	}
+	b.SetCorrespondentLimit(c.Correspondent)
+	if b.heartbeat <= 0 {
+		b.heartbeat = DefaultHeartbeat
 	}
 	if b.cash.IsZero() {
 		b.cash = DefaultCash

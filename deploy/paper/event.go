@@ -49,10 +49,14 @@ func (a *account) emit(kind string, o *order, f fill, at stamp) {
 		clear(a.feed.events[n:])
 		a.feed.events = a.feed.events[:n]
 	}
-	a.feed.events = append(a.feed.events, event{
+	e := event{
 		seq: a.feed.seq, kind: kind, at: at, fill: f, order: o,
 		as: snapshot{o.status, o.qty, o.hwm, o.stop, o.filledQty, o.cost},
-	})
+	}
+	a.feed.events = append(a.feed.events, e)
+	if a.owner != nil {
+		a.owner.tell(a, e)
+	}
 	if a.feed.wait != nil {
 		close(a.feed.wait)
 		a.feed.wait = nil

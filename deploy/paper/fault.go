@@ -55,16 +55,16 @@ const (
 	List      Operation = "list"      // GET /v2/orders
 	Close     Operation = "close"     // DELETE /v2/positions, all or one
 	Positions Operation = "positions" // GET /v2/positions, all or one
-	Stream    Operation = "stream"    // the websocket; see streamfault.go. Any leaves it alone
+	Stream    Operation = "stream"    // the streams of updates; see streamfault.go. Any leaves them alone
 	Other     Operation = "other"     // the rest
 )
 
 // Fault is something that goes wrong for some requests. The first fault that strikes
 // decides; those of Latency before it add up.
 type Fault struct {
-	Account   string    // API key; empty for all
+	Account   string    // API key, or the id of a correspondent's account; empty for all
 	Operation Operation // which requests
-	Path      string    // which paths begin so; empty for all
+	Path      string    // which paths, as the Trading API has them, begin so; empty for all
 	Kind      FaultKind
 	// When it strikes; empty means After for SlowBody, Empty, Garbage and Unseen, else
 	// Before. A rate limit is always before, a slow body and an unseen order always after.

@@ -248,10 +248,11 @@ func TestAdmin(t *testing.T) {
 	admin("POST", "/clock", `{"hours":"new_york","time":"2026-06-17T16:00:00Z"}`, 200, `"time":"2026-06-17T16:00:0`)
 	admin("POST", "/clock", `{"hours":"odd"}`, 422, "odd")
 	admin("POST", "/clock", `{"open":true,"ticks":3}`, 200, `"open":true`)
-	admin("POST", "/settings", `{"duplicate_check":false,"liquidity":"5"}`, 200, `{"duplicate_check":false,"rate_limit":200,"liquidity":"5"}`)
+	admin("POST", "/settings", `{"duplicate_check":false,"liquidity":"5"}`, 200, `{"duplicate_check":false,"rate_limit":200,"liquidity":"5","correspondent_limit":1000,"correspondent_window":"1m0s"}`)
+	admin("POST", "/settings", `{"correspondent_limit":70,"correspondent_window":"1.5s"}`, 200, `"correspondent_limit":70,"correspondent_window":"2s"`)
 	admin("POST", "/settings", `{"liquidity":"-5"}`, 422, "liquidity")
 	admin("GET", "/settings", "", 200, `"liquidity":"5"`)
-	admin("GET", "/ledger?kind=odd", "", 400, "booked or arrived")
+	admin("GET", "/ledger?kind=odd", "", 400, "booked, arrived or requested")
 	admin("GET", "/ledger?after=x", "", 400, "after")
 	for range 3 {
 		if status, _, body, err := b.call(t.Context(), "POST", b.api+"/v2/orders", buyOne); status != 200 || err != nil {

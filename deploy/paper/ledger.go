@@ -11,17 +11,17 @@ import (
 type Arrival struct {
 	Seq           int       // from 1, over all accounts
 	Time          time.Time // when the whole request had been read
-	Account       string    // its API key
-	Method, Path  string
-	ClientOrderID string   // empty if it bears none, or cannot be read
-	Digest        [16]byte // of the body: the first bytes of its SHA-256
-	Status        int      // of the answer that was given; 0 as long as there is none
+	Account       string    // its API key; of a correspondent's, its id
+	Method, Path  string    // the path as the Trading API has it
+	ClientOrderID string    // empty if it bears none, or cannot be read
+	Digest        [16]byte  // of the body: the first bytes of its SHA-256
+	Status        int       // of the answer that was given; 0 as long as there is none
 }
 
 // Booking is an order that was booked. Legs of a complex order count with their parent.
 type Booking struct {
 	Seq           int    // from 1, over all accounts
-	Account       string // its API key
+	Account       string // its API key; of a correspondent's, its id
 	ClientOrderID string
 	OrderID       string
 	Symbol        string // empty for a multi-leg order
@@ -29,6 +29,16 @@ type Booking struct {
 	Qty, Notional string    // one of them is empty
 	Replaces      string    // the id of the order that this one replaces
 	Received      time.Time // when the request that booked it had been read
+}
+
+// Request is any request of a correspondent's, recorded at the time that it counts at.
+type Request struct {
+	Seq           int // from 1, over all correspondents
+	Time          time.Time
+	Correspondent string // its key
+	Account       string // id; empty for the stream of events, which is of all accounts
+	Cancel        bool   // of orders, one or all
+	Refused       bool   // by 429, for being over the limit
 }
 
 // Ledger is the broker's own record of what reached it and what it booked. It only
@@ -39,6 +49,7 @@ type Ledger struct {
 	mu       sync.Mutex
 	arrivals journal[Arrival]
 	bookings journal[Booking]
+	requests journal[Request]
 }
 
 // Booked returns the bookings behind sequence number after, oldest first.
@@ -53,6 +64,20 @@ func (l *Ledger) Arrived(after int) []Arrival {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.arrivals.after(after, l.arrivals.n)
+}
+
+// Requested returns the requests of correspondents behind sequence number after, oldest first.
+func (l *Ledger) Requested(after int) []Request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.requests.after(after, l.requests.n)
+}
+
+// requestedPage returns the first requests behind after: a bounded copy.
+func (l *Ledger) requestedPage(after int) []Request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.requests.after(after, ledgerPage)
 }
 
 // bookedPage returns the first bookings behind after: a bounded copy.
@@ -75,6 +100,13 @@ func (l *Ledger) arrive(a Arrival) (seq int) {
 	a.Seq = l.arrivals.n + 1
 	l.arrivals.append(a)
 	return a.Seq
+}
+
+func (l *Ledger) request(r Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.Seq = l.requests.n + 1
+	l.requests.append(r)
 }
 
 func (l *Ledger) answer(seq, status int) {

@@ -12,14 +12,16 @@ import (
 
 // call is one request, read whole.
 type call struct {
-	method, path string
+	method, path string // the path as the Trading API has it
 	query        url.Values
 	account      *account
-	body         []byte
-	received     stamp         // by the time that the broker goes by
-	read         time.Time     // by its clock, whatever the time was set to
-	unseen       time.Duration // how long lookups do not show what it books
-	arrival      int           // its sequence number on the ledger; 0 if it cannot book
+	// correspondent is who acts for the account, by the Broker API; else nil.
+	correspondent *correspondent
+	body          []byte
+	received      stamp         // by the time that the broker goes by
+	read          time.Time     // by its clock, whatever the time was set to
+	unseen        time.Duration // how long lookups do not show what it books
+	arrival       int           // its sequence number on the ledger; 0 if it cannot book
 }
 
 // Handler serves the trading API.
@@ -32,14 +34,20 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 		b.serveStream(w, r)
 		return
 	}
-	a, refusal := b.authenticate(r)
-	if refusal != nil {
+	c := &call{method: r.Method, path: r.URL.Path}
+	if r.URL.RawQuery != "" {
+		c.query = r.URL.Query()
+	}
+	if refusal := b.identify(c, r); refusal != nil {
+		if c.correspondent != nil && !b.limit(c, h) { // what it asks in vain counts as well
+			refusal = tooMany("")
+		}
 		write(w, refusal)
 		return
 	}
-	if r.URL.Path == "/v2/events/trades" && r.Method == http.MethodGet {
-		if b.limit(a, h) {
-			b.serveEvents(w, r, a)
+	if c.follows() {
+		if b.limit(c, h) {
+			b.serveEvents(w, r, c.teller())
 		} else {
 			write(w, tooMany(""))
 		}
@@ -50,18 +58,37 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request) {
 		write(w, refuse(http.StatusBadRequest, codeBody, "request body format is invalid"))
 		return
 	}
-	read := b.clock()
-	c := &call{method: r.Method, path: r.URL.Path, account: a, body: *body, received: stampOf(b.session.now(read)), read: read}
-	if r.URL.RawQuery != "" {
-		c.query = r.URL.Query()
-	}
+	c.read = b.clock()
+	c.body, c.received = *body, stampOf(b.session.now(c.read))
 	b.arrive(c)
-	if b.limit(a, h) {
+	if b.limit(c, h) {
 		b.answerThrough(w, r, c)
 	} else {
 		write(w, b.answered(c, tooMany("")))
 	}
 	bodies.Put(body)
+}
+
+// identify finds whose call it is.
+func (b *Broker) identify(c *call, r *http.Request) (refusal *answer) {
+	if correspond(r) {
+		return b.introduce(c, r)
+	}
+	c.account, refusal = b.authenticate(r)
+	return refusal
+}
+
+// follows says whether a call asks for a stream of events.
+func (c *call) follows() bool {
+	return c.method == http.MethodGet && (c.path == eventsPath || c.path == legacyEvents)
+}
+
+// teller is where the stream that a call asks for comes from.
+func (c *call) teller() teller {
+	if c.correspondent != nil {
+		return broadcast{c.correspondent, c.path == legacyEvents}
+	}
+	return c.account
 }
 
 // books says whether a request may book an order.

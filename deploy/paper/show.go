@@ -26,7 +26,7 @@ func (a *account) show() *answer {
 	opened := stampOf(a.opened)
 
 	b := appendString(append(make([]byte, 0, 1400), `{"id":`...), a.id)
-	b = fieldString(b, "account_number", a.number)
+	b = fieldString(b, "account_number", a.accountNumber)
 	b = append(b, `,"status":"ACTIVE","crypto_status":"ACTIVE","currency":"USD"`...)
 	for _, f := range []struct {
 		name  string

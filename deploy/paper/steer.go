@@ -206,19 +206,25 @@ type settingsJSON struct {
 	DuplicateCheck bool   `json:"duplicate_check"`
 	RateLimit      int    `json:"rate_limit"` // requests a minute an account; below 0 none
 	Liquidity      number `json:"liquidity"`
+	Correspondent  int    `json:"correspondent_limit"` // requests a window; below 0 none
+	Window         span   `json:"correspondent_window"`
 }
 
 func (b *Broker) getSettings(w http.ResponseWriter, _ *http.Request) {
+	l := b.correspondentLimit.Load()
 	answerAdmin(w, struct {
 		DuplicateCheck bool            `json:"duplicate_check"`
 		RateLimit      int             `json:"rate_limit"`
 		Liquidity      decimal.Decimal `json:"liquidity"`
-	}{b.duplicate.Load(), int(b.rateLimit.Load()), b.liquidity()}, nil)
+		Correspondent  int             `json:"correspondent_limit"`
+		Window         span            `json:"correspondent_window"`
+	}{b.duplicate.Load(), int(b.rateLimit.Load()), b.liquidity(), l.Requests, span(l.Window)}, nil)
 }
 
 // postSettings changes the settings that are named.
 func (b *Broker) postSettings(w http.ResponseWriter, r *http.Request) {
-	asked := settingsJSON{b.duplicate.Load(), int(b.rateLimit.Load()), number(some(b.liquidity()))}
+	l := b.correspondentLimit.Load()
+	asked := settingsJSON{b.duplicate.Load(), int(b.rateLimit.Load()), number(some(b.liquidity())), l.Requests, span(l.Window)}
 	if !readAdmin(w, r, &asked) {
 		return
 	}
@@ -226,6 +232,7 @@ func (b *Broker) postSettings(w http.ResponseWriter, r *http.Request) {
 		answerAdmin(w, nil, err)
 		return
 	}
+	b.SetCorrespondentLimit(Limit{asked.Correspondent, time.Duration(asked.Window)})
 	b.SetDuplicateCheck(asked.DuplicateCheck)
 	b.SetRateLimit(asked.RateLimit)
 	b.getSettings(w, r)

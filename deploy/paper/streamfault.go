@@ -6,20 +6,21 @@ import (
 	"time"
 )
 
-// Faults of the operation Stream strike a websocket: RateLimit, Error and HTML when it is
-// opened, if they are for all accounts; the others an event that is to be sent on it. Latency
-// delays it and what follows; Drop leaves it out; Reset ends the connection in its place; from
-// Silence on nothing is said on the connection any more, not even an answer to a ping.
+// Faults of the operation Stream strike a websocket or a stream of server-sent events:
+// RateLimit, Error and HTML when it is opened, if they are for all accounts; the others an
+// event that is to be sent on it. Latency delays it and what follows; Drop leaves it out;
+// Reset ends the connection in its place; from Silence on nothing is said on the connection
+// any more, not even an answer to a ping, or a heartbeat.
 
-// streams says that a fault can strike a websocket.
+// streams says that a fault can strike a stream.
 func (f *Fault) streams() bool {
 	return f.opens() || f.Kind == Latency || f.Kind == Drop || f.Kind == Reset || f.Kind == Silence
 }
 
-// opens says that a fault strikes the opening of a websocket.
+// opens says that a fault strikes the opening of a stream.
 func (f *Fault) opens() bool { return f.Kind == RateLimit || f.Kind == Error || f.Kind == HTML }
 
-// refuseStream answers the opening of a websocket that a fault strikes, and says whether it
+// refuseStream answers the opening of a stream that a fault strikes, and says whether it
 // did.
 func (b *Broker) refuseStream(w http.ResponseWriter, r *http.Request) bool {
 	if !b.faults.some.Load() {
@@ -35,7 +36,7 @@ func (b *Broker) refuseStream(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// strikeEvent is what goes wrong with an event on the websocket of an account.
+// strikeEvent is what goes wrong with an event of an account on a stream.
 func (b *Broker) strikeEvent(a *account) (delay time.Duration, f *Fault) {
 	if !b.faults.some.Load() {
 		return 0, nil

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func (s *system) follow(log *lines, change ...func(*worker.Config)) *following {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &following{cancel, make(chan struct{}), make(chan error, 1)}
-	nc := ledgertest.Connect(s.T, s.nats)
+	nc := ledgertest.Connect(s, s.nats)
 	go func() {
 		defer close(w.ended)
 		w.ended <- worker.Run(ctx, w.drain, nc, cfg)
@@ -109,15 +110,27 @@ type traded struct {
 	At      time.Time       `json:"transaction_time"`
 }
 
-// ask reads a list of the paper broker's.
+// ask reads a list of the paper broker's, by a path of the Trading API's.
 func ask[T any](s *system, account, path string, query url.Values) (list []T) {
 	s.Helper()
+	a, acting := s.accounts[account]
+	switch rest, activities := strings.CutPrefix(path, "/v2/account/"); {
+	case acting && activities:
+		path = "/v1/accounts/" + rest
+		query.Set("account_id", a.id)
+	case acting:
+		path = "/v1/trading/accounts/" + a.id + strings.TrimPrefix(path, "/v2")
+	}
 	req, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.url+path+"?"+query.Encode(), nil)
 	if err != nil {
 		s.Fatal(err)
 	}
-	req.Header.Set("Apca-Api-Key-Id", account)
-	req.Header.Set("Apca-Api-Secret-Key", "parts")
+	if acting {
+		req.SetBasicAuth(a.correspondent, "parts")
+	} else {
+		req.Header.Set("Apca-Api-Key-Id", account)
+		req.Header.Set("Apca-Api-Secret-Key", "parts")
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.Fatal(err)

@@ -33,6 +33,9 @@ const (
 	// Obey asks the owner to answer once every session of the shard obeys the tenants' terms as
 	// of [Question].Revision; see [Obeyed]. It is about no tenant.
 	Obey Verb = "obey"
+	// Reseal has the owner open a tenant's credentials and seal them again to the recipients of
+	// now; see [Resealed]. It changes nothing: who asks puts them in the place of the old ones.
+	Reseal Verb = "reseal"
 )
 
 // Question is what an operator asks.
@@ -67,6 +70,8 @@ type Answer struct {
 	Reconciliation *Reconciliation `json:"reconciliation,omitzero"`
 	// Obeyed answers [Obey].
 	Obeyed *Obeyed `json:"obeyed,omitzero"`
+	// Resealed answers [Reseal].
+	Resealed *Resealed `json:"resealed,omitzero"`
 }
 
 // Obeyed is what the owner of a shard attests: no session makes a request any more that the
@@ -92,6 +97,16 @@ func (o *Obeyed) Confirms(revision uint64) bool {
 
 // MaxNames bounds each list of an [Obeyed]: the first ones, in order.
 const MaxNames = 100
+
+// Resealed is a tenant's credentials, sealed again. Only workers can open the old ones, and
+// only operators can write new ones.
+type Resealed struct {
+	// From is the digest of what was opened: the new ones take its place, and that of no other.
+	From string `json:"from"`
+	// Blob is what was sealed, to Recipients.
+	Blob       []byte   `json:"blob"`
+	Recipients []string `json:"recipients"`
+}
 
 // Refusal is why an owner does not answer.
 type Refusal struct {

@@ -30,6 +30,8 @@ const (
 	// AboutKey is the key of the bucket FLEET that says what a user behind a border has to know
 	// of the ledger.
 	AboutKey = "ledger"
+
+	aboutSubject = "$KV." + FleetBucket + "." + AboutKey
 )
 
 // ReaderName is how a user behind a border calls its nth consumer of a shard, from 0.
@@ -54,7 +56,7 @@ func openBehind(ctx context.Context, nc *nats.Conn, options []jetstream.JetStrea
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	l := &Ledger{nc: nc, js: js, api: BorderAPI, readers: newReaders()}
-	m, err := l.lastOf(ctx, "KV_"+FleetBucket, (&Bucket{l, FleetBucket}).subject(AboutKey))
+	m, err := l.lastOf(ctx, "KV_"+FleetBucket, aboutSubject)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, ErrNone):
 		return nil, fmt.Errorf("%w; or it is of an older release", ErrNotProvisioned)

@@ -2,7 +2,10 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +24,8 @@ type Bucket struct {
 
 // Bucket is the bucket with a name. It has to exist.
 func (l *Ledger) Bucket(name string) *Bucket { return &Bucket{l, name} }
+
+func (b *Bucket) stream() string { return "KV_" + b.name }
 
 func (b *Bucket) subject(key string) string { return "$KV." + b.name + "." + key }
 
@@ -52,7 +57,7 @@ func (b *Bucket) Delete(ctx context.Context, key string, after uint64) error {
 
 // Empty says that the bucket has no change to be read.
 func (b *Bucket) Empty(ctx context.Context) (bool, error) {
-	stream, err := b.ledger.js.Stream(ctx, "KV_"+b.name)
+	stream, err := b.ledger.js.Stream(ctx, b.stream())
 	if err != nil {
 		return false, fmt.Errorf("ledger: read bucket %s: %w", b.name, err)
 	}
@@ -70,6 +75,7 @@ type KeyChange struct {
 	Key      string
 	Value    []byte // nil if the key was removed
 	Revision uint64
+	Time     time.Time // when the bucket took it
 	// Current says that this was the bucket's last change when it was read: whoever has
 	// seen it has seen all.
 	Current bool
@@ -79,16 +85,126 @@ type KeyChange struct {
 // made, and then with every change. It ends as [Ledger.Tail] does. A cut from the server
 // that lasts longer than the bucket remembers removals, a minute, may hide one.
 func (b *Bucket) Watch(ctx context.Context, deliver func(KeyChange) error) error {
-	cfg := jetstream.ConsumerConfig{
-		FilterSubject: b.subject(">"),
-		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+	cfg := jetstream.ConsumerConfig{FilterSubject: b.subject(">"), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+	return b.consume(ctx, cfg, 0, deliver)
+}
+
+// Read calls deliver with every change that the bucket still has of a key, or with ">" of
+// all keys, in the order in which they were made, from a start up to the revision end. It
+// ends as [Ledger.Read] does.
+func (b *Bucket) Read(ctx context.Context, key string, from Start, end uint64, deliver func(KeyChange) error) error {
+	if end == 0 || from.Seq > end {
+		return nil
 	}
-	prefix := b.subject("")
-	return b.ledger.consume(ctx, "KV_"+b.name, cfg, 0, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
-		c := KeyChange{Key: strings.TrimPrefix(m.Subject(), prefix), Revision: meta.Sequence.Stream, Current: meta.NumPending == 0}
-		if h := m.Headers(); h.Get(operationHeader) == "" && h.Get(jetstream.MarkerReasonHeader) == "" {
-			c.Value = m.Data()
+	if from.Time.IsZero() {
+		from.Seq = max(from.Seq, 1)
+	}
+	cfg := from.config()
+	cfg.FilterSubject = b.subject(key)
+	return b.consume(ctx, cfg, end, func(c KeyChange) error {
+		if c.Revision > end {
+			return nil
 		}
 		return deliver(c)
 	})
+}
+
+func (b *Bucket) consume(ctx context.Context, cfg jetstream.ConsumerConfig, end uint64, deliver func(KeyChange) error) error {
+	err := b.ledger.consume(ctx, b.stream(), cfg, end, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
+		return deliver(b.change(m, meta))
+	})
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("%w: %w", ErrOlder, err)
+	}
+	return err
+}
+
+// change reads a change of the bucket.
+func (b *Bucket) change(m jetstream.Msg, meta *jetstream.MsgMetadata) KeyChange {
+	c := KeyChange{
+		Key:      strings.TrimPrefix(m.Subject(), b.subject("")),
+		Revision: meta.Sequence.Stream,
+		Time:     meta.Timestamp,
+		Current:  meta.NumPending == 0,
+	}
+	if h := m.Headers(); h.Get(operationHeader) == "" && h.Get(jetstream.MarkerReasonHeader) == "" {
+		c.Value = m.Data()
+	}
+	return c
+}
+
+// End is the revision of the bucket's last change, 0 if there was none: every change that was
+// acknowledged before is up to it.
+func (b *Bucket) End(ctx context.Context) (uint64, error) {
+	stream, err := b.ledger.js.Stream(ctx, b.stream())
+	if err != nil {
+		return 0, b.failed("read", err)
+	}
+	return stream.CachedInfo().State.LastSeq, nil
+}
+
+// last is a key's last change, as the bucket's leader knows it. Behind a border, where only
+// requests are permitted that name the key in their subjects, it is what some replica knows: a
+// compare-and-set on it may then have to be tried again.
+func (b *Bucket) last(ctx context.Context, key string) (*rawMessage, error) {
+	if b.ledger.readers == nil {
+		return b.ledger.leaderRaw(ctx, b.stream(), getRequest{LastBySubject: b.subject(key)})
+	}
+	m, err := b.ledger.lastOf(ctx, b.stream(), b.subject(key))
+	if err != nil {
+		return nil, err
+	}
+	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: sequence of %s: %w", m.Header.Get(jetstream.SubjectHeader), err)
+	}
+	return &rawMessage{Subject: m.Header.Get(jetstream.SubjectHeader), Seq: seq, Data: m.Data}, nil
+}
+
+// Last is the revision of a key's last change, 0 if there was none, as the bucket's leader
+// knows it: what to put a key after.
+func (b *Bucket) Last(ctx context.Context, key string) (uint64, error) {
+	m, err := b.last(ctx, key)
+	switch {
+	case errors.Is(err, ErrNone):
+		return 0, nil
+	case err != nil:
+		return 0, b.failed("read "+key+" of", err)
+	}
+	return m.Seq, nil
+}
+
+// Next is the revision of a key's first change behind another revision, 0 if there is none.
+func (b *Bucket) Next(ctx context.Context, key string, behind uint64) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	ask := getRequest{Seq: behind + 1, NextBySubject: b.subject(key)}
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return 0, fmt.Errorf("ledger: %w", err)
+	}
+	m, err := b.ledger.nc.RequestWithContext(ctx, b.ledger.api+"DIRECT.GET."+b.stream(), body)
+	if err != nil {
+		return 0, b.failed("read "+key+" of", err)
+	}
+	if m.Header.Get(statusHeader) == "" {
+		return strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	}
+	// The replica that answered may lag behind.
+	found, err := b.ledger.leaderRaw(ctx, b.stream(), ask)
+	switch {
+	case errors.Is(err, ErrNone):
+		return 0, nil
+	case err != nil:
+		return 0, b.failed("read "+key+" of", err)
+	}
+	return found.Seq, nil
+}
+
+// failed explains what could not be done with the bucket.
+func (b *Bucket) failed(what string, err error) error {
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		err = fmt.Errorf("%w: %w", ErrOlder, err)
+	}
+	return fmt.Errorf("ledger: %s bucket %s: %w", what, b.name, advised(err))
 }

@@ -8,7 +8,7 @@
 //	   outcomes.<shard>.<tenant>         what became of it, one per intent, in their order
 //	   updates.<shard>.<tenant>          what the broker said later
 //	   controls.<shard>.<tenant>         what an operator wants done to the tenant
-//	   epochs.<shard>.owner              who owns the shard from here on
+//	   epochs.<shard>.<epoch>            who owns the shard from here on
 //
 // Reading a stream, from its beginning or from where nothing before is due, and keeping what
 // is due is a fold ([Fold]). To it, an intent is in one of these states:
@@ -28,7 +28,8 @@
 //
 // Producers own intents, the owner of a shard owns its outcomes, updates and epochs, operators own
 // controls, members of the fleet own its bucket. Nobody changes a message: the streams deny
-// deletes. Of the bucket, the last change of each key is kept.
+// deletes. Of a bucket, the last change of each key is kept; of that of the tenants every one,
+// for it is the record of who changed what (package registry).
 //
 // Without a retention the streams deny purges, too, and keep everything. With one, what is older
 // leaves from the front ([Ledger.Trim]), up to the first intent that has no outcome and no

@@ -28,8 +28,8 @@ const (
 
 // Ledger is an open ledger. Safe for concurrent use.
 type Ledger struct {
-	nc     *nats.Conn
-	js     jetstream.JetStream
+	nc *nats.Conn
+	js jetstream.JetStream
 	// api is where the JetStream API is.
 	api    string
 	shards int

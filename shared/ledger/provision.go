@@ -97,7 +97,11 @@ func Plan(ctx context.Context, nc *nats.Conn, s Settings) ([]Change, error) {
 			return nil, fmt.Errorf("ledger: read stream %s: %w", name, err)
 		default:
 			info := stream.CachedInfo()
-			changes = append(changes, compare(info.Config, s.streamConfig(shard), info.State)...)
+			fullest, err := fullest(ctx, stream, s.MaxPerTenant)
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, compare(info.Config, s.streamConfig(shard), info.State, fullest)...)
 		}
 	}
 	extra, err := strayStreams(ctx, js, s.Shards)
@@ -105,10 +109,12 @@ func Plan(ctx context.Context, nc *nats.Conn, s Settings) ([]Change, error) {
 		return nil, err
 	}
 	changes = append(changes, extra...)
-	bucket, err := compareBucket(ctx, js, s.fleetConfig())
-	changes = append(changes, bucket...)
-	if err != nil || len(bucket) > 0 && bucket[0].Action == Create {
-		return changes, err
+	for _, want := range s.others() {
+		more, err := compareOther(ctx, js, want)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, more...)
 	}
 	said, err := compareAbout(ctx, js, s.about())
 	return append(changes, said...), err
@@ -116,17 +122,24 @@ func Plan(ctx context.Context, nc *nats.Conn, s Settings) ([]Change, error) {
 
 func (s Settings) about() about { return about{s.Shards, s.Retention} }
 
-// compareAbout compares what the ledger says of itself.
+// compareAbout compares what the ledger says of itself. A bucket that is to be made says it
+// then.
 func compareAbout(ctx context.Context, js jetstream.JetStream, want about) ([]Change, error) {
-	bucket, err := js.KeyValue(ctx, FleetBucket)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: read bucket %s: %w", FleetBucket, err)
+	stream, err := js.Stream(ctx, "KV_"+FleetBucket)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
 	}
 	have := "nothing"
-	switch e, err := bucket.Get(ctx, AboutKey); {
-	case err == nil:
-		have = string(e.Value())
-	case !errors.Is(err, jetstream.ErrKeyNotFound):
+	if err == nil {
+		var m *jetstream.RawStreamMsg
+		switch m, err = stream.GetLastMsgForSubject(ctx, aboutSubject); {
+		case err == nil:
+			have = string(m.Data)
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			err = nil
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("ledger: read key %s of bucket %s: %w", AboutKey, FleetBucket, err)
 	}
 	if have == want.String() {
@@ -135,30 +148,54 @@ func compareAbout(ctx context.Context, js jetstream.JetStream, want about) ([]Ch
 	return []Change{{Action: Update, Object: FleetBucket, Field: AboutKey, Have: have, Want: want.String()}}, nil
 }
 
-// compareBucket lists what differs between the fleet's bucket and its settings.
-func compareBucket(ctx context.Context, js jetstream.JetStream, want jetstream.KeyValueConfig) ([]Change, error) {
-	stream, err := js.Stream(ctx, "KV_"+want.Bucket)
+// compareOther lists what differs between a stream beside those of the shards and its settings.
+func compareOther(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) ([]Change, error) {
+	name := objectName(want)
+	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return []Change{{Action: Create, Object: want.Bucket}}, nil
+		return []Change{{Action: Create, Object: name}}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ledger: read bucket %s: %w", want.Bucket, err)
+		return nil, fmt.Errorf("ledger: read %s: %w", name, err)
 	}
 	have := stream.CachedInfo().Config
 	var changes []Change
+	const byHand = "the server does not take that back; was it made by hand? Move it away"
 	for _, f := range []struct {
 		field      string
 		have, want any
+		refused    string // why it is not changed, if it cannot be
 	}{
-		{"replicas", have.Replicas, want.Replicas},
-		{"keys with a time to live", have.AllowMsgTTL, true},
+		{"replicas", have.Replicas, want.Replicas, ""},
+		{"changes of a key that are kept", have.MaxMsgsPerSubject, want.MaxMsgsPerSubject, ""},
+		{"max message size", have.MaxMsgSize, want.MaxMsgSize, ""},
+		{"rollup", have.AllowRollup, want.AllowRollup, ""},
+		{"keys with a time to live", have.AllowMsgTTL, want.AllowMsgTTL, reasonIf(have.AllowMsgTTL, byHand)},
+		{"deny delete", have.DenyDelete, want.DenyDelete, reasonIf(have.DenyDelete, byHand)},
+		{"deny purge", have.DenyPurge, want.DenyPurge, reasonIf(have.DenyPurge, byHand)},
+		{"subjects", fmt.Sprint(have.Subjects), fmt.Sprint(want.Subjects), "others write it; move it away"},
 	} {
-		if f.have != f.want {
-			changes = append(changes, Change{Action: Update, Object: want.Bucket, Field: f.field, Have: fmt.Sprint(f.have), Want: fmt.Sprint(f.want)})
+		if f.have == f.want {
+			continue
 		}
+		c := Change{Action: Update, Object: name, Field: f.field, Have: fmt.Sprint(f.have), Want: fmt.Sprint(f.want)}
+		if f.refused != "" {
+			c.Action, c.Why = Refuse, f.refused
+		}
+		changes = append(changes, c)
 	}
 	return changes, nil
 }
+
+func reasonIf(so bool, why string) string {
+	if so {
+		return why
+	}
+	return ""
+}
+
+// objectName is how a plan names a stream: one of a bucket as its bucket.
+func objectName(c jetstream.StreamConfig) string { return strings.TrimPrefix(c.Name, "KV_") }
 
 // strayStreams finds the streams of a ledger with more shards than are wanted.
 func strayStreams(ctx context.Context, js jetstream.JetStream, shards int) ([]Change, error) {
@@ -179,8 +216,25 @@ func strayStreams(ctx context.Context, js jetstream.JetStream, shards int) ([]Ch
 	return stray, nil
 }
 
-// compare lists what differs between a stream and its settings.
-func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []Change {
+// fullest is how many messages a stream holds of that subject of which it holds the most. It
+// asks only if there is to be a bound on it that is not there yet, or a lower one.
+func fullest(ctx context.Context, stream jetstream.Stream, bound int64) (most uint64, err error) {
+	if have := stream.CachedInfo().Config.MaxMsgsPerSubject; bound == 0 || have > 0 && have <= bound {
+		return 0, nil
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return 0, fmt.Errorf("ledger: count what %s holds of each tenant: %w", stream.CachedInfo().Config.Name, err)
+	}
+	for _, n := range info.State.Subjects {
+		most = max(most, n)
+	}
+	return most, nil
+}
+
+// compare lists what differs between a stream and its settings. fullest is how many messages
+// it holds of one subject at most.
+func compare(have, want jetstream.StreamConfig, state jetstream.StreamState, fullest uint64) []Change {
 	var changes []Change
 	differ := func(field string, h, w any, why string) {
 		hs, ws := fmt.Sprint(h), fmt.Sprint(w)
@@ -193,12 +247,7 @@ func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []C
 		}
 		changes = append(changes, Change{action, want.Name, field, hs, ws, why})
 	}
-	unless := func(safe bool, why string) string {
-		if safe {
-			return ""
-		}
-		return why
-	}
+	unless := func(safe bool, why string) string { return reasonIf(!safe, why) }
 
 	shards := have.Metadata[metaShards]
 	if shards == "" {
@@ -226,7 +275,9 @@ func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []C
 		unless(want.MaxBytes < 0 || uint64(want.MaxBytes) >= state.Bytes, "the stream already holds more"))
 	differ("max message size", have.MaxMsgSize, want.MaxMsgSize, "")
 	differ("max messages", have.MaxMsgs, int64(-1), "")
-	differ("max messages per subject", have.MaxMsgsPerSubject, int64(-1), "")
+	differ("max messages per tenant and kind", have.MaxMsgsPerSubject, want.MaxMsgsPerSubject,
+		unless(want.MaxMsgsPerSubject < 0 || uint64(want.MaxMsgsPerSubject) >= fullest, "the stream already holds more, and the server would drop the oldest"))
+	differ("refusing what is beyond that", have.DiscardNewPerSubject, want.DiscardNewPerSubject, "")
 	differ("dedup window", have.Duplicates, want.Duplicates, "")
 	differ("direct get", have.AllowDirect, want.AllowDirect, "")
 	differ("deny delete", have.DenyDelete, want.DenyDelete, "")
@@ -246,28 +297,27 @@ func apply(ctx context.Context, nc *nats.Conn, s Settings, changes []Change) err
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	done := map[string]bool{}
+	wanted := make(map[string]jetstream.StreamConfig)
+	for shard := range s.Shards {
+		wanted[StreamName(shard)] = s.streamConfig(shard)
+	}
+	for _, c := range s.others() {
+		wanted[objectName(c)] = c
+	}
 	for _, c := range changes {
-		if done[c.Object] {
-			continue
+		want, left := wanted[c.Object]
+		if !left {
+			continue // several fields of an object are changed at once
 		}
-		done[c.Object] = true
-		if c.Object == FleetBucket {
-			bucket, err := js.CreateOrUpdateKeyValue(ctx, s.fleetConfig())
-			if err == nil {
-				_, err = bucket.PutString(ctx, AboutKey, s.about().String())
-			}
-			if err != nil {
-				return fmt.Errorf("ledger: %s bucket %s: %w", c.Action, FleetBucket, err)
-			}
-			continue
-		}
-		shard, err := strconv.Atoi(strings.TrimPrefix(c.Object, "ORDERS_"))
-		if err != nil {
-			return fmt.Errorf("ledger: %s is no stream of a shard: %w", c.Object, err)
-		}
-		if _, err := js.CreateOrUpdateStream(ctx, s.streamConfig(shard)); err != nil {
+		delete(wanted, c.Object)
+		if _, err := js.CreateOrUpdateStream(ctx, want); err != nil {
 			return fmt.Errorf("ledger: %s %s: %w", c.Action, c.Object, err)
+		}
+		if c.Object != FleetBucket {
+			continue
+		}
+		if _, err := js.Publish(ctx, aboutSubject, []byte(s.about().String())); err != nil {
+			return fmt.Errorf("ledger: write key %s of bucket %s: %w", AboutKey, FleetBucket, err)
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ func TestProvisionIsIdempotent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(first) != 5 { // four streams and a bucket
+	if len(first) != 8 { // four streams and four buckets
 		t.Errorf("first run: %v", first)
 	}
 	second, err := ledger.Provision(t.Context(), nc, s)
@@ -221,7 +221,7 @@ func TestProvisionMendsTheBucket(t *testing.T) {
 	s := ledger.DefaultSettings()
 	s.Shards = 2
 	changes, err := ledger.Provision(t.Context(), nc, s)
-	if err != nil || len(changes) != 4 || changes[2].Action != ledger.Update || changes[2].Object != ledger.FleetBucket {
+	if err != nil || len(changes) != 7 || changes[2].Action != ledger.Update || changes[2].Object != ledger.FleetBucket {
 		t.Fatalf("%+v: %v", changes, err)
 	}
 	if again, err := ledger.Plan(t.Context(), nc, s); err != nil || len(again) != 0 {

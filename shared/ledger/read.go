@@ -97,43 +97,53 @@ func (l *Ledger) leaderGet(ctx context.Context, shard int, r getRequest) (Entry,
 }
 
 func (l *Ledger) leaderMsg(ctx context.Context, stream string, r getRequest) (Entry, error) {
-	body, err := json.Marshal(r)
+	m, err := l.leaderRaw(ctx, stream, r)
 	if err != nil {
-		return Entry{}, fmt.Errorf("ledger: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
-	defer cancel()
-	msg, err := l.nc.RequestWithContext(ctx, l.api+"STREAM.MSG.GET."+stream, body)
-	if err != nil {
-		return Entry{}, fmt.Errorf("ledger: read %s: %w", stream, err)
-	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message *struct {
-			Subject string    `json:"subject"`
-			Seq     uint64    `json:"seq"`
-			Data    []byte    `json:"data"`
-			Time    time.Time `json:"time"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return Entry{}, fmt.Errorf("ledger: read %s: %w", stream, err)
-	}
-	if e := answer.Error; e != nil {
-		if e.ErrorCode == jetstream.JSErrCodeMessageNotFound {
-			return Entry{}, ErrNone
-		}
-		return Entry{}, fmt.Errorf("ledger: read %s: %w", stream, e)
-	}
-	m := answer.Message
-	if m == nil {
-		return Entry{}, fmt.Errorf("ledger: read %s: the server's answer has no message in it", stream)
+		return Entry{}, err
 	}
 	e, ok := entry(m.Subject, m.Seq, m.Time, m.Data)
 	if !ok {
 		return Entry{}, fmt.Errorf("ledger: read %s: sequence %d has the foreign subject %q", stream, m.Seq, m.Subject)
 	}
 	return e, nil
+}
+
+// rawMessage is a message of any stream, as the JetStream API shows it.
+type rawMessage struct {
+	Subject string    `json:"subject"`
+	Seq     uint64    `json:"seq"`
+	Data    []byte    `json:"data"`
+	Time    time.Time `json:"time"`
+}
+
+func (l *Ledger) leaderRaw(ctx context.Context, stream string, r getRequest) (*rawMessage, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
+	defer cancel()
+	msg, err := l.nc.RequestWithContext(ctx, l.api+"STREAM.MSG.GET."+stream, body)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read %s: %w", stream, err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *rawMessage         `json:"message"`
+	}
+	if err := json.Unmarshal(msg.Data, &answer); err != nil {
+		return nil, fmt.Errorf("ledger: read %s: %w", stream, err)
+	}
+	if e := answer.Error; e != nil {
+		if e.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+			return nil, ErrNone
+		}
+		return nil, fmt.Errorf("ledger: read %s: %w", stream, e)
+	}
+	if answer.Message == nil {
+		return nil, fmt.Errorf("ledger: read %s: the server's answer has no message in it", stream)
+	}
+	return answer.Message, nil
 }
 
 func entry(subject string, seq uint64, at time.Time, data []byte) (Entry, bool) {

@@ -99,7 +99,7 @@ func (l *Ledger) Read(ctx context.Context, shard int, start Start, end uint64, d
 // finds those of one ten times as fast as all of them are read.
 func (l *Ledger) ReadAbout(ctx context.Context, tenant string, start Start, end uint64, deliver func(Entry) error) error {
 	shard := l.ShardOf(tenant)
-	about := []string{epochSubject(shard), olderEpochSubject(shard)}
+	about := []string{Epochs.Subject(shard, "*"), olderEpochSubject(shard)}
 	for _, c := range []Class{Intents, Outcomes, Updates, Controls} {
 		about = append(about, c.Subject(shard, tenant))
 	}

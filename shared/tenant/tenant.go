@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Why a tenant cannot be served.
@@ -22,6 +23,9 @@ type Tenant struct {
 	// a cluster or on this machine may speak, keys cross the network in clear.
 	BaseURL     string
 	Credentials Credentials
+	// Keys names the credentials, so that others can be told from them; empty if they do not
+	// change.
+	Keys string
 	// RequestsPerMinute bounds what is asked of the broker in the tenant's name; 0 is no
 	// bound but the one that the broker states.
 	RequestsPerMinute int
@@ -73,7 +77,55 @@ type Credentials struct {
 	// the correspondent's, which many tenants share, and BaseURL names a Broker API. Empty:
 	// the keys or the token are of one account, and say which. It is no secret.
 	Account string
+
+	buffer *Buffer // that the strings lie in; nil if they are the garbage collector's
 }
+
+// maxValue bounds each part of credentials, in bytes.
+const maxValue = 1024
+
+// Validate says what is wrong with credentials, without quoting them. Those that are not whole
+// are [ErrNoCredentials].
+func (c *Credentials) Validate() error {
+	pair := c.KeyID != "" && c.Secret != ""
+	switch {
+	case c.OAuth != "" && (c.KeyID != "" || c.Secret != ""):
+		return errors.New("tenant: an OAuth token and a key pair: which account is meant?")
+	case !pair && (c.OAuth == "" || c.Account != ""):
+		return fmt.Errorf("%w: they are a key id and a secret (an account needs these), or an OAuth token", ErrNoCredentials)
+	case c.Account != "" && !accountID.MatchString(c.Account):
+		return errors.New("tenant: the account is no id as brokers give them: 1 to 64 of A-Z, a-z, 0-9, _ and -")
+	}
+	for _, part := range []struct{ name, value string }{{"key id", c.KeyID}, {"secret", c.Secret}, {"OAuth token", c.OAuth}} {
+		if len(part.value) > maxValue || strings.ContainsFunc(part.value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("tenant: the %s is longer than %d bytes, or not visible ASCII", part.name, maxValue)
+		}
+	}
+	return nil
+}
+
+// Kind says what kind they are: oauth, key_pair or broker_api; empty if there are none.
+func (c *Credentials) Kind() Kind {
+	switch {
+	case c.OAuth != "":
+		return OAuth
+	case c.Account != "":
+		return BrokerAPI
+	case c.KeyID != "":
+		return KeyPair
+	}
+	return ""
+}
+
+// Kind is the kind of credentials.
+type Kind string
+
+// The kinds.
+const (
+	KeyPair   Kind = "key_pair"   // an account's own
+	OAuth     Kind = "oauth"      // a token
+	BrokerAPI Kind = "broker_api" // a correspondent's, acting for an account
+)
 
 // redacted stands for credentials wherever they would be shown.
 const redacted = "[redacted]"

@@ -100,5 +100,5 @@ func ExampleMap() {
 	}}
 	t, err := directory.Lookup(context.Background(), "acme")
 	fmt.Println(t, err)
-	// Output: {acme https://paper-api.alpaca.markets [redacted] 0 false} <nil>
+	// Output: {acme https://paper-api.alpaca.markets [redacted]  0 false} <nil>
 }

@@ -31,7 +31,7 @@ func connect(t testing.TB, baseURL string, change ...func(*alpaca.Config)) *alpa
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Hangup)
+	t.Cleanup(c.Close)
 	return c
 }
 
@@ -53,18 +53,43 @@ func transports() map[string]func(testing.TB) func(*alpaca.Config) {
 	}
 }
 
+// modes are all kinds of credentials.
+var modes = map[string]tenant.Credentials{
+	"key pair": keys,
+	"OAuth":    {OAuth: "token-of-acme"},
+	"account":  acting,
+}
+
+// acting are a correspondent's keys, with the account that a [brokertest.Server] knows.
+var acting = tenant.Credentials{KeyID: "CKTEST0000", Secret: "s3cret-of-the-correspondent", Account: brokertest.Account}
+
+// as makes the configuration of credentials.
+func as(c tenant.Credentials) func(*alpaca.Config) {
+	return func(cfg *alpaca.Config) { cfg.Credentials = c }
+}
+
 func TestContract(t *testing.T) {
-	for name, transport := range transports() {
-		t.Run(name, func(t *testing.T) {
-			brokertest.Run(t, func(t *testing.T, baseURL string) broker.Client {
-				return connect(t, baseURL, transport(t))
+	for mode, creds := range modes {
+		for name, transport := range transports() {
+			t.Run(mode+", "+name, func(t *testing.T) {
+				brokertest.Run(t, func(t *testing.T, baseURL string) broker.Client {
+					return connect(t, baseURL, transport(t), as(creds))
+				})
 			})
-		})
+		}
 	}
 }
 
 func TestBooksContract(t *testing.T) {
-	brokertest.RunBooks(t, func(t *testing.T, baseURL string, ping time.Duration) broker.Books {
-		return connect(t, baseURL, func(cfg *alpaca.Config) { cfg.Timeouts.Ping = ping })
-	})
+	for mode, creds := range modes {
+		stream := brokertest.Websocket
+		if creds.Account != "" {
+			stream = brokertest.ServerSent
+		}
+		t.Run(mode, func(t *testing.T) {
+			brokertest.RunBooks(t, stream, func(t *testing.T, baseURL string, ping time.Duration) broker.Books {
+				return connect(t, baseURL, as(creds), func(cfg *alpaca.Config) { cfg.Timeouts.Ping = ping })
+			})
+		})
+	}
 }

@@ -61,7 +61,7 @@ func (c *Client) Record(ctx context.Context, brokerOrderID string) (broker.Recor
 		return broker.Record{}, refused(err)
 	}
 	defer c.done()
-	v := absent(c.get(ctx, "/v2/orders/"+brokerOrderID, url.Values{"nested": {"true"}}))
+	v := c.line.account.absent(c.get(ctx, "/v2/orders/"+brokerOrderID, url.Values{"nested": {"true"}}))
 	if v.HTTPStatus/100 != 2 || c.line.x.err != nil {
 		return broker.Record{}, v
 	}
@@ -93,6 +93,9 @@ func (c *Client) Fills(ctx context.Context, q broker.FillsQuery) ([]broker.Fill,
 	}
 	setTimes(query, q.Since, q.Until)
 	return list(ctx, c, "/v2/account/activities/FILL", query, func(raw json.RawMessage) (broker.Fill, error) {
+		if err := c.line.account.check(raw); err != nil {
+			return broker.Fill{}, err
+		}
 		var a sdk.AccountActivity
 		if err := a.UnmarshalJSON(raw); err != nil {
 			return broker.Fill{}, err

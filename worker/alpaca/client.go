@@ -18,7 +18,7 @@ import (
 )
 
 // Client is one tenant's line to Alpaca: the official SDK over a connection of its
-// own. It implements [broker.Client] and [broker.Books] and, like every one of those,
+// own, with the tenant's own keys or, by the Broker API, a correspondent's. It implements [broker.Client] and [broker.Books] and, like every one of those,
 // belongs to one goroutine: no method may be called while another runs.
 type Client struct {
 	sdk  *sdk.Client
@@ -39,9 +39,12 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	creds := cfg.Credentials.Own()
 	l := &line{
-		creds:    cfg.Credentials,
-		headers:  newHeaders(cfg.Credentials),
+		account:  account(strings.Clone(creds.Account)),
+		root:     base.Path,
+		creds:    creds,
+		headers:  newHeaders(creds),
 		timeouts: cfg.Timeouts.withDefaults(),
 		log:      cfg.Logger.With().Str("tenant", cfg.Tenant).Logger(),
 	}
@@ -83,10 +86,21 @@ func (c *Client) Stats() Stats {
 	return s
 }
 
-// Hangup implements [broker.Client]: it closes the connection and frees the buffers.
+// Hangup implements [broker.Books]: it closes the connection, and wipes and frees the buffers.
+// The next call dials again.
 func (c *Client) Hangup() {
 	c.line.wire.hangup()
-	c.line.x, c.line.request = exchange{}, nil
+	wipe(&c.line.request)
+	c.line.x = exchange{}
+}
+
+// Close implements [broker.Client]: it hangs up, and wipes the client's copy of the keys.
+// Later calls are Unsent.
+func (c *Client) Close() {
+	c.Hangup()
+	c.line.closed = true
+	c.line.headers.buffer.Wipe()
+	c.line.creds.Wipe()
 }
 
 // Place implements [broker.Client]. Accepted says that the broker booked an order
@@ -127,7 +141,7 @@ func (c *Client) Cancel(ctx context.Context, brokerOrderID string, notAfter time
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx, notAfter: notAfter})
 	err := c.sdk.CancelOrder(brokerOrderID)
-	v := absent(c.verdict(err))
+	v := c.line.account.absent(c.verdict(err))
 	switch {
 	case v.HTTPStatus/100 != 2 || c.line.x.err != nil:
 	case v.HTTPStatus == http.StatusNoContent:
@@ -173,7 +187,7 @@ func (c *Client) ByClientID(ctx context.Context, clientOrderID string) broker.Ve
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx})
 	found, err := c.sdk.GetOrderByClientOrderID(clientOrderID)
-	return absent(c.ordered(broker.Found, found, err, clientOrderID))
+	return c.line.account.absent(c.ordered(broker.Found, found, err, clientOrderID))
 }
 
 // ByID implements [broker.Client].
@@ -184,7 +198,7 @@ func (c *Client) ByID(ctx context.Context, brokerOrderID string) broker.Verdict 
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx})
 	found, err := c.sdk.GetOrder(brokerOrderID)
-	v := absent(c.ordered(broker.Found, found, err, ""))
+	v := c.line.account.absent(c.ordered(broker.Found, found, err, ""))
 	if v.Kind == broker.Found && !strings.EqualFold(v.Order.ID, brokerOrderID) {
 		return unproven(v, "the order is another: %s", c.line.clean(v.Order.ID, 64))
 	}
@@ -201,7 +215,7 @@ func (c *Client) Position(ctx context.Context, symbol string) broker.Verdict {
 	defer c.done()
 	c.line.begin(exchange{ctx: ctx})
 	position, err := c.sdk.GetPosition(path)
-	v := absent(c.verdict(err))
+	v := c.line.account.absent(c.verdict(err))
 	switch {
 	case v.HTTPStatus/100 != 2 || c.line.x.err != nil:
 		return v
@@ -260,7 +274,7 @@ func isJSON(body []byte) bool {
 func (c *Client) done() {
 	c.line.wire.release()
 	if cap(c.line.request) > keepBuffer {
-		c.line.request = nil
+		wipe(&c.line.request)
 	}
 	c.line.x = exchange{}
 	c.line.answer.Reset(nil)

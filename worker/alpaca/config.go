@@ -18,7 +18,7 @@ import (
 
 // What [New] refuses, beside [tenant.ErrNoCredentials].
 var (
-	// ErrCredentials: both kinds at once, or characters that no header may hold.
+	// ErrCredentials: two kinds at once, or characters that no header or path may hold.
 	ErrCredentials = errors.New("alpaca: bad credentials")
 	// ErrBaseURL: empty, relative, or not what a broker's address looks like.
 	ErrBaseURL = errors.New("alpaca: bad base URL")
@@ -33,11 +33,13 @@ var (
 type Config struct {
 	// Tenant is written to the request log. Required.
 	Tenant string
-	// BaseURL is the broker's address without /v2, as https://paper-api.alpaca.markets.
-	// Required: there is no default, because the obvious one is the live market.
+	// BaseURL is the broker's address without /v2, as https://paper-api.alpaca.markets, or
+	// https://broker-api.alpaca.markets with an account. Required: there is no default,
+	// because the obvious one is the live market.
 	BaseURL string
-	// Credentials are either an OAuth token or a key pair. Required: there is no
-	// fall-back, lest a tenant without keys trade with somebody else's.
+	// Credentials are either an OAuth token or a key pair, or a correspondent's key pair
+	// with an account. Required: there is no fall-back, lest a tenant without keys trade
+	// with somebody else's.
 	Credentials tenant.Credentials
 	// Timeouts of each call; zero fields take the defaults.
 	Timeouts Timeouts
@@ -57,6 +59,7 @@ type Timeouts struct {
 	FirstByte time.Duration // from the first byte written to the first byte read; 10 s
 	Call      time.Duration // all of it; 15 s
 	// Ping is between two signs of life that a feed asks for, and how long one may take; 10 s.
+	// The Broker API's feed cannot ask, and waits twelve times as long for one.
 	Ping time.Duration
 }
 
@@ -88,12 +91,22 @@ func (cfg *Config) validate() (*url.URL, error) {
 	if decimal.MarshalJSONWithoutQuotes || decimal.UseScientificNotation {
 		return nil, ErrDecimalSettings
 	}
-	return parseBaseURL(cfg.BaseURL)
+	base, err := parseBaseURL(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if host := strings.ToLower(base.Hostname()); strings.HasSuffix(host, ".alpaca.markets") &&
+		strings.HasPrefix(host, "broker-api.") != (cfg.Credentials.Account != "") {
+		return nil, fmt.Errorf("%w: an account goes with a host as broker-api.alpaca.markets, and only that with an account", ErrBaseURL)
+	}
+	return base, nil
 }
 
 func checkCredentials(c tenant.Credentials) error {
 	pair := c.KeyID != "" || c.Secret != ""
 	switch {
+	case c.OAuth != "" && c.Account != "":
+		return fmt.Errorf("%w: an OAuth token and an account, which takes a correspondent's key pair", ErrCredentials)
 	case c.OAuth != "" && pair:
 		return fmt.Errorf("%w: an OAuth token and a key pair: which account is meant?", ErrCredentials)
 	case c.OAuth == "" && (c.KeyID == "" || c.Secret == ""):
@@ -103,6 +116,15 @@ func checkCredentials(c tenant.Credentials) error {
 		if len(value) > 1024 || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return fmt.Errorf("%w: longer than 1024 bytes, or not visible ASCII", ErrCredentials)
 		}
+	}
+	if c.Account == "" {
+		return nil
+	}
+	if err := checkName("account", c.Account, 64, ""); err != nil {
+		return fmt.Errorf("%w: %w", ErrCredentials, err)
+	}
+	if strings.Contains(c.KeyID, ":") {
+		return fmt.Errorf("%w: a colon in a correspondent's key id, where it ends", ErrCredentials)
 	}
 	return nil
 }
@@ -120,8 +142,8 @@ func parseBaseURL(s string) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: it must start with https:// (or http:// for a broker on this machine) and name a host", ErrBaseURL)
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
 		return nil, fmt.Errorf("%w: no user, query or fragment may be part of it", ErrBaseURL)
-	case strings.HasSuffix(u.Path, "/v2"):
-		return nil, fmt.Errorf("%w: leave out /v2", ErrBaseURL)
+	case strings.HasSuffix(u.Path, "/v1"), strings.HasSuffix(u.Path, "/v2"):
+		return nil, fmt.Errorf("%w: leave out its %s", ErrBaseURL, u.Path[len(u.Path)-3:])
 	case u.Scheme == "http" && strings.HasSuffix(strings.ToLower(u.Hostname()), "alpaca.markets"):
 		return nil, fmt.Errorf("%w: keys would cross the internet in clear; use https", ErrBaseURL)
 	}

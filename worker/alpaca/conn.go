@@ -185,10 +185,11 @@ func (c *conn) turn(x *exchange) (keep bool, err error) {
 
 // encode lays the request out in c.out.
 func (c *conn) encode(req *http.Request, body []byte) {
-	b := c.out[:0]
+	uri := req.URL.RequestURI()
+	b := c.room(len(req.Method) + len(uri) + len(c.host) + headerSize(req.Header) + len(body) + 64)
 	b = append(b, req.Method...)
 	b = append(b, ' ')
-	b = append(b, req.URL.RequestURI()...)
+	b = append(b, uri...)
 	b = append(b, " HTTP/1.1\r\nHost: "...)
 	b = append(b, c.host...)
 	for name, values := range req.Header {
@@ -206,6 +207,29 @@ func (c *conn) encode(req *http.Request, body []byte) {
 	b = append(b, "\r\n\r\n"...)
 	b = append(b, body...)
 	c.out = b
+}
+
+// room empties c.out for a request of so many bytes at most. It holds keys: if it grew by
+// itself, a copy of them would stay behind.
+func (c *conn) room(size int) []byte {
+	if cap(c.out) < size {
+		wipe(&c.out)
+		c.out = make([]byte, 0, max(size, firstOut))
+	}
+	return c.out[:0]
+}
+
+// firstOut is room for most requests.
+const firstOut = 1 << 10
+
+// headerSize is how many bytes a request's headers take.
+func headerSize(h http.Header) (n int) {
+	for name, values := range h {
+		for _, value := range values {
+			n += len("\r\n: ") + len(name) + len(value)
+		}
+	}
+	return n
 }
 
 // read takes one whole answer off the connection.
@@ -284,13 +308,15 @@ func (c *conn) release() {
 		c.body = nil
 	}
 	if cap(c.out) > keepBuffer {
-		c.out = nil
+		wipe(&c.out)
 	}
 }
 
 func (c *conn) hangup() {
 	c.close()
-	c.in, c.out, c.body = nil, nil, nil
+	wipe(&c.out)
+	wipe(&c.body) // should the broker have shown us our keys
+	c.in = nil
 }
 
 // source is a connection's read side with a budget, and remembers its end.

@@ -12,9 +12,19 @@
 // The call in progress lives in plain fields of the line, which is how a context,
 // a deadline and notAfter get past an SDK that knows none of them, and how status,
 // headers and body get back past one that drops them. Between calls a client holds
-// a socket, a 2 KiB reader and the last request and answer; after Hangup nothing.
+// a socket, a 2 KiB reader and the last request and answer; after Hangup nothing but
+// the keys.
 // The one thing that runs elsewhere is a cancelled context's last word: it moves
 // the socket's deadline into the past, and that socket is never used again.
+//
+// # The keys
+//
+// A client copies its tenant's keys once, into memory of its own, of which everything
+// that it sends is made: headers, the first message of a feed. What it sent lies in one
+// buffer, which does not grow (that would leave copies). Hangup overwrites that buffer,
+// Close the keys as well; then nothing of this package holds them. TLS's buffers hold
+// what was sent encrypted, those of websockets masked; with an injected transport, what
+// net/http copied is beyond our reach.
 //
 // # The connection
 //
@@ -34,14 +44,44 @@
 // # The second line
 //
 // A client that serves as [broker.Books] reads lists over the same kind of connection. Its
-// feed is a websocket, dialled anew for each; whoever follows it owns it. The feed's one
-// goroutine asks for signs of life and closes a connection that gives none; what was missed
-// then, the lists tell:
+// feed is dialled anew for each; whoever follows it owns it. With a tenant's own keys it is a
+// websocket. The feed's one goroutine asks for signs of life and closes a connection that
+// gives none; what was missed then, the lists tell:
 //
 //	       authenticate, listen          every Ping          no answer, nothing read
 //	dialled ───────────────────▶ open ─────────────▶ asked ───────────────────────▶ closed
 //	                              ▲                    │                               ▲
 //	                              └──── answered ──────┘      cut, nonsense, Close ────┘
+//
+// # The Broker API
+//
+// With an account, the keys are a correspondent's, who acts for many. The SDK still makes
+// addresses of the Trading API; the line turns each into the account's own, and sends none
+// that it cannot:
+//
+//	/v2/…                         /v1/trading/accounts/{account}/…
+//	/v2/account/activities/FILL   /v1/accounts/activities/FILL?account_id={account}
+//	the websocket                 /v2/events/trades, server-sent events of all accounts
+//
+// The last two show what is others' as well if the broker does not sort it out. So a fill or
+// an event that does not say whose it is ends the list or the feed, another account's fill
+// likewise, and of another account's events nothing but the account is read.
+//
+//	       200               12 pings long not a line, cut, nonsense, a comment
+//	GET ────────▶ open ───── other than welcome and heartbeat, no account ──▶ ended
+//	              │  ▲                                                        ▲
+//	        event └──┘ ours: told; another's: skipped         Close ──────────┘
+//
+// A comment may say that messages were dropped; one that is not known may say so in other
+// words.
+//
+// Not confirmed at the real Broker API, and so either right under both readings or a question
+// for a sandbox: that the stream leaves nothing out from its 200 on (what it did, the lists
+// tell at the next look); the status for an account that is another correspondent's (403, or 404 that
+// speaks of the account, which is no proof that it has no such order); before_order_id and
+// after_order_id in its list of orders; how often its stream sends heartbeats (if less often
+// than every 12 pings, the feed ends and opens again); how many streams a correspondent may
+// have open; Retry-After. Every follower reads the whole stream of its correspondent.
 //
 // # What a fault proves
 //
@@ -51,7 +91,8 @@
 //	2xx whose JSON body shows what it should            Accepted, Found
 //	2xx that does not; 3xx; 408, 425, 5xx, the rest     Unknown
 //	400 401 403 404 405 409 410 413 415 422             Rejected
-//	404 in Alpaca's own JSON, of a lookup or a cancel   NotFound (another 404: Unknown)
+//	404 in Alpaca's own JSON, of a lookup or a cancel   NotFound (another 404, or one that
+//	                                                    speaks of the account: Unknown)
 //	429                                                 RetryAfter
 //
 // An order proves acceptance if it is valid JSON with a broker's id and the client

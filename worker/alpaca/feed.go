@@ -15,14 +15,16 @@ import (
 
 	sdk "github.com/alpacahq/alpaca-trade-api-go/v3/alpaca"
 	"github.com/coder/websocket"
+	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/broker"
 )
 
 // tradeUpdates is the only stream that is listened to.
 const tradeUpdates = "trade_updates"
 
-// feed is an open websocket of trade updates. Its owner calls Next and Close; a goroutine
+// feed is an open websocket of trade updates, of the Trading API. Its owner calls Next and Close; a goroutine
 // of its own asks for signs of life.
 type feed struct {
 	conn  *websocket.Conn
@@ -38,9 +40,20 @@ type feed struct {
 	pinging sync.WaitGroup
 }
 
-// Follow implements [broker.Books]. The websocket is a connection of its own, whatever the
+// Follow implements [broker.Books]. The feed is a connection of its own, whatever the
 // client's transport is.
 func (c *Client) Follow(ctx context.Context) (broker.Feed, broker.Verdict) {
+	if c.line.closed {
+		return nil, broker.Verdict{Kind: broker.Unsent, Message: errGone.Error()}
+	}
+	if c.line.account != "" {
+		return c.followEvents(ctx)
+	}
+	return c.followStream(ctx)
+}
+
+// followStream opens a feed of the Trading API.
+func (c *Client) followStream(ctx context.Context) (broker.Feed, broker.Verdict) {
 	opening, cancel := context.WithTimeout(ctx, c.line.timeouts.Call)
 	defer cancel()
 	conn, v := c.dialStream(opening)
@@ -48,7 +61,7 @@ func (c *Client) Follow(ctx context.Context) (broker.Feed, broker.Verdict) {
 		return nil, v
 	}
 	f := &feed{conn: conn, clean: c.line.clean}
-	if v := f.open(opening, c.credentials()); v.Kind != broker.Found {
+	if v := f.open(opening, &c.line.creds); v.Kind != broker.Found {
 		_ = conn.CloseNow()
 		return nil, v
 	}
@@ -57,24 +70,29 @@ func (c *Client) Follow(ctx context.Context) (broker.Feed, broker.Verdict) {
 	return f, broker.Verdict{Kind: broker.Found, HTTPStatus: v.HTTPStatus, Answered: time.Now()}
 }
 
+// feedTransport dials for feeds.
+func (c *Client) feedTransport() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{ // no proxy: nothing is read from the environment
+			DialContext:            (&net.Dialer{Timeout: c.line.timeouts.Dial}).DialContext,
+			TLSClientConfig:        c.tls,
+			TLSHandshakeTimeout:    c.line.timeouts.TLS,
+			ResponseHeaderTimeout:  c.line.timeouts.FirstByte,
+			MaxResponseHeaderBytes: maxHeader,
+			DisableKeepAlives:      true,
+			DisableCompression:     true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
 // dialStream opens the websocket.
 func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, broker.Verdict) {
-	transport := &http.Transport{ // no proxy: nothing is read from the environment
-		DialContext:            (&net.Dialer{Timeout: c.line.timeouts.Dial}).DialContext,
-		TLSClientConfig:        c.tls,
-		TLSHandshakeTimeout:    c.line.timeouts.TLS,
-		ResponseHeaderTimeout:  c.line.timeouts.FirstByte,
-		MaxResponseHeaderBytes: maxHeader,
-		DisableKeepAlives:      true,
-	}
 	begun := time.Now()
 	address := *c.base
 	address.Path += "/stream"
 	conn, resp, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{ //nolint:bodyclose // Dial has
-		HTTPClient: &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		HTTPClient: c.feedTransport(),
 	})
 	v := broker.Verdict{Submitted: begun}
 	if resp != nil {
@@ -85,24 +103,45 @@ func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, broker.Verdic
 		return conn, v
 	}
 	v.Message = "no websocket: " + c.line.clean(err.Error(), maxMessage)
-	switch v.HTTPStatus {
-	case http.StatusTooManyRequests:
-		v.Kind, v.Wait = broker.RetryAfter, wait(resp.Header, v.Answered)
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		v.Kind = broker.Rejected
+	if resp != nil {
+		refusal(&v, resp.Header)
 	}
 	return nil, v
 }
 
-// authentication is what the stream wants to know first.
-type authentication struct {
-	KeyID  string `json:"key_id,omitempty"`
-	Secret string `json:"secret_key,omitempty"`
-	OAuth  string `json:"oauth_token,omitempty"`
+// refusal says what the status of an answer proves that opens no feed.
+func refusal(v *broker.Verdict, h http.Header) {
+	switch v.HTTPStatus {
+	case http.StatusTooManyRequests:
+		v.Kind, v.Wait = broker.RetryAfter, wait(h, v.Answered)
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		v.Kind = broker.Rejected
+	}
 }
 
-func (c *Client) credentials() authentication {
-	return authentication{c.line.creds.KeyID, c.line.creds.Secret, c.line.creds.OAuth}
+// authentication is what the stream wants to know first, in memory that the caller wipes: an
+// encoder would leave copies behind. (The websocket's own buffer holds it masked, and TLS's
+// encrypted.)
+func authentication(c *tenant.Credentials) ([]byte, error) {
+	const most = 6 // bytes that a character takes at most, quoted
+	b := make([]byte, 0, 128+most*(len(c.KeyID)+len(c.Secret)+len(c.OAuth)))
+	b = append(b, `{"action":"authenticate","data":{`...)
+	first := true
+	for _, m := range []struct{ name, value string }{{"key_id", c.KeyID}, {"secret_key", c.Secret}, {"oauth_token", c.OAuth}} {
+		if m.value == "" {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(append(append(b, '"'), m.name...), `":`...)
+		var err error
+		if b, err = jsontext.AppendQuote(b, m.value); err != nil {
+			return b, errors.New("the keys are no text") // without quoting them
+		}
+	}
+	return append(b, "}}"...), nil
 }
 
 // said is a message of the stream.
@@ -112,21 +151,25 @@ type said struct {
 }
 
 // open authenticates and listens.
-func (f *feed) open(ctx context.Context, keys authentication) broker.Verdict {
+func (f *feed) open(ctx context.Context, creds *tenant.Credentials) broker.Verdict {
 	var granted struct {
 		Status string `json:"status"`
 	}
-	if err := f.ask(ctx, "authenticate", keys, "authorization", &granted); err != nil {
+	keys, err := authentication(creds)
+	if err == nil {
+		err = f.ask(ctx, keys, "authorization", &granted)
+	}
+	wipe(&keys)
+	if err != nil {
 		return f.unopened(err)
 	}
 	if granted.Status != "authorized" {
 		return broker.Verdict{Kind: broker.Rejected, HTTPStatus: http.StatusUnauthorized, Message: "the stream says " + f.clean(granted.Status, maxExcerpt)}
 	}
-	type streams struct {
+	var listening struct {
 		Streams []string `json:"streams"`
 	}
-	var listening streams
-	if err := f.ask(ctx, "listen", streams{[]string{tradeUpdates}}, "listening", &listening); err != nil {
+	if err := f.ask(ctx, []byte(`{"action":"listen","data":{"streams":["`+tradeUpdates+`"]}}`), "listening", &listening); err != nil {
 		return f.unopened(err)
 	}
 	if !slices.Contains(listening.Streams, tradeUpdates) {
@@ -140,14 +183,7 @@ func (f *feed) unopened(err error) broker.Verdict {
 }
 
 // ask says something to the stream and waits for the answer.
-func (f *feed) ask(ctx context.Context, action string, data any, stream string, answer any) error {
-	message, err := json.Marshal(struct {
-		Action string `json:"action"`
-		Data   any    `json:"data"`
-	}{action, data})
-	if err != nil {
-		return err
-	}
+func (f *feed) ask(ctx context.Context, message []byte, stream string, answer any) error {
 	if err := f.conn.Write(ctx, websocket.MessageText, message); err != nil {
 		return err
 	}

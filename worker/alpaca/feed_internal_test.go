@@ -1,6 +1,10 @@
 package alpaca
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -22,6 +26,51 @@ func FuzzEvent(f *testing.F) {
 		}
 		if err == nil && e.Order.Status == order.EventCanceled && e.Order.Over() != true {
 			t.Errorf("%q is not over", data)
+		}
+	})
+}
+
+// FuzzServerSent: whatever a stream of all accounts says, nothing panics, reading comes to an
+// end, and what is taken for this account's is by a slower reading, too.
+func FuzzServerSent(f *testing.F) {
+	const ours = account("acct-1")
+	for _, seed := range []string{
+		": welcome to the Alpaca events\n\ndata: {\"account_id\":\"acct-1\",\"event\":\"fill\",\"order\":{\"id\":\"o\"}}\n\n:heartbeat\n\n",
+		"data: {\"event\":\"new\",\ndata: \"account_id\":\"acct-2\"}\r\n\r\n",
+		"data: {\"order\":{\"account_id\":\"acct-1\"},\"account_id\":\"x\"}\n\n", "data:\n\n", "data\n\n", ": dropped\n", "id: 1\n\n", "data: {",
+		"data: {\"account_id\":\"\\u0061cct-1\"}\n\n", "data: [\"account_id\",\"acct-1\"]\n\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		in := serverSent{in: bufio.NewReaderSize(bytes.NewReader(stream), 16)}
+		for n := 0; ; n++ {
+			data, err := in.next(func() {})
+			if err != nil {
+				return
+			}
+			if n > len(stream) {
+				t.Fatal("it does not end")
+			}
+			mine, err := ours.owns(data)
+			if err != nil || !mine || !json.Valid(data) {
+				continue
+			}
+			dec := json.NewDecoder(bytes.NewReader(data))
+			_, _ = dec.Token()
+			for dec.More() { // the first member of that name
+				name, _ := dec.Token()
+				var value json.RawMessage
+				_ = dec.Decode(&value)
+				if name != "account_id" {
+					continue
+				}
+				var id string
+				if json.Unmarshal(value, &id) != nil || !strings.EqualFold(id, string(ours)) {
+					t.Errorf("%q is taken for ours", data)
+				}
+				break
+			}
 		}
 	})
 }

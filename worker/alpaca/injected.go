@@ -126,7 +126,7 @@ func (b *borrowed) release() {
 	}
 }
 
-func (b *borrowed) hangup() { b.body = nil }
+func (b *borrowed) hangup() { wipe(&b.body) }
 
 // due is a request's body that refuses to be read too late. The transport has
 // written nothing yet when it first reads: the header waits in its 4 KiB buffer.

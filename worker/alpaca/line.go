@@ -2,9 +2,11 @@ package alpaca
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,11 +20,14 @@ import (
 // goroutine owns it, so the current call lives in plain fields.
 type line struct {
 	wire     wire
-	creds    tenant.Credentials // for clean
+	account  account
+	root     string             // the base URL's path
+	creds    tenant.Credentials // the line's own, for clean and for feeds
 	headers  headers
 	timeouts Timeouts
 	log      zerolog.Logger
 	requests uint64
+	closed   bool // the keys are wiped
 
 	x       exchange
 	request []byte   // the body that goes out
@@ -55,7 +60,11 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	if x.started {
 		return nil, errSecondRequest
 	}
-	x.started, x.method, x.path = true, req.Method, req.URL.Path
+	x.started, x.method = true, req.Method
+	if x.err = l.account.route(req.URL, l.root); x.err != nil {
+		return nil, x.err
+	}
+	x.path = req.URL.Path
 	l.requests++
 	x.seq = l.requests
 	begun := time.Now()
@@ -67,7 +76,13 @@ func (l *line) RoundTrip(req *http.Request) (*http.Response, error) {
 	return l.deliver(), nil
 }
 
+// errGone says that a call was made after the line's end.
+var errGone = errors.New("the line was closed, and its keys are gone")
+
 func (l *line) send(req *http.Request) (err error) {
+	if l.closed {
+		return errGone
+	}
 	if l.request, err = readRequest(l.request[:0], req); err != nil {
 		return err
 	}
@@ -80,16 +95,50 @@ func (l *line) send(req *http.Request) (err error) {
 	return l.wire.exchange(&l.x, req, l.request)
 }
 
-// headers are what this client adds to each request, made once.
+// headers are what this client adds to each request, made once. They lie in the line's own
+// credentials, or in a buffer of theirs.
 type headers struct {
 	authorization, keyID, secret []string
+	buffer                       *tenant.Buffer
 }
 
 func newHeaders(c tenant.Credentials) headers {
-	if c.OAuth != "" {
-		return headers{authorization: []string{"Bearer " + c.OAuth}}
+	var scheme string
+	var value []byte
+	switch {
+	case c.OAuth != "":
+		scheme, value = "Bearer ", []byte(c.OAuth)
+	case c.Account != "":
+		scheme, value = "Basic ", basic(c)
+	default:
+		return headers{keyID: []string{c.KeyID}, secret: []string{c.Secret}}
 	}
-	return headers{keyID: []string{c.KeyID}, secret: []string{c.Secret}}
+	defer clear(value)
+	b := tenant.NewBuffer(len(scheme) + len(value))
+	whole := b.Add(func(to []byte) []byte { return append(append(to, scheme...), value...) })
+	return headers{authorization: []string{whole}, buffer: b}
+}
+
+// basic is how a correspondent's keys go in a header, in memory that the caller wipes.
+func basic(c tenant.Credentials) []byte {
+	pair := append(append(append(make([]byte, 0, len(c.KeyID)+1+len(c.Secret)), c.KeyID...), ':'), c.Secret...)
+	defer clear(pair)
+	return base64.StdEncoding.AppendEncode(make([]byte, 0, base64.StdEncoding.EncodedLen(len(pair))), pair)
+}
+
+// secrets are all the ways in which the credentials may come back.
+func (l *line) secrets() []string {
+	all := []string{l.creds.OAuth, l.creds.Secret, l.creds.KeyID}
+	if l.account != "" {
+		all = append(all, strings.TrimPrefix(l.headers.authorization[0], "Basic "))
+	}
+	return all
+}
+
+// wipe overwrites a buffer and lets go of it.
+func wipe(b *[]byte) {
+	clear((*b)[:cap(*b)])
+	*b = nil
 }
 
 var jsonType = []string{"application/json"}

@@ -2,6 +2,7 @@ package alpaca_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -69,11 +70,14 @@ func TestLogLines(t *testing.T) {
 // A server that echoes the keys makes them known to nobody: not to the log, not to
 // the verdict, which ends in the ledger.
 func TestSecretsStayHere(t *testing.T) {
-	for name, creds := range map[string]tenant.Credentials{"key pair": keys, "OAuth": {OAuth: "token-of-acme"}} {
+	for name, creds := range modes {
 		t.Run(name, func(t *testing.T) {
 			s := brokertest.NewServer(t)
 			c, log := logged(t, s.URL, zerolog.TraceLevel, creds)
 			echo := strings.Join([]string{creds.KeyID, creds.Secret, creds.OAuth}, " ")
+			if creds.Account != "" {
+				echo += " " + base64.StdEncoding.EncodeToString([]byte(creds.KeyID+":"+creds.Secret))
+			}
 			booked := `{"id":"` + echo + `","client_order_id":"` + echo + `","qty":"` + echo + `"}`
 			for _, reply := range []brokertest.Reply{
 				brokertest.Error(403, 40310000, echo),

@@ -67,6 +67,7 @@ func TestTrapEnvironmentFallback(t *testing.T) {
 	}{
 		"key pair": {keys, http.Header{"Apca-Api-Key-Id": {keys.KeyID}, "Apca-Api-Secret-Key": {keys.Secret}}},
 		"OAuth":    {tenant.Credentials{OAuth: "token"}, http.Header{"Authorization": {"Bearer token"}}},
+		"account":  {acting, http.Header{"Authorization": {"Basic Q0tURVNUMDAwMDpzM2NyZXQtb2YtdGhlLWNvcnJlc3BvbmRlbnQ="}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := connect(t, s.URL, func(cfg *alpaca.Config) { cfg.Credentials = test.creds })

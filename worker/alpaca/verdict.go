@@ -37,7 +37,7 @@ func (l *line) verdict() broker.Verdict {
 	if x.status/100 == 2 {
 		return v
 	}
-	v.Code, v.Message = l.words()
+	v.Code, v.Message = l.words(x.body)
 	switch x.status {
 	case http.StatusTooManyRequests:
 		v.Kind = broker.RetryAfter
@@ -66,39 +66,26 @@ func (l *line) unanswered() (broker.VerdictKind, string) {
 	}
 }
 
-// absent makes of a 404 the proof of absence that it is when Alpaca itself says
-// so, in JSON with a 404 code of its own; a gateway's 404 proves nothing.
-func absent(v broker.Verdict) broker.Verdict {
-	switch {
-	case v.HTTPStatus != http.StatusNotFound || v.Kind != broker.Rejected:
-	case v.Code/100_000 == http.StatusNotFound:
-		v.Kind = broker.NotFound
-	default:
-		v.Kind = broker.Unknown
-	}
-	return v
-}
-
 // words reads the code and the message of an error body. The code may be missing
 // or, against the description, a string.
-func (l *line) words() (code int, message string) {
-	var body struct {
+func (l *line) words(body []byte) (code int, message string) {
+	var said struct {
 		Code    json.RawMessage `json:"code"`
 		Message json.RawMessage `json:"message"`
 	}
-	if json.Unmarshal(l.x.body, &body) == nil {
-		code, _ = strconv.Atoi(strings.Trim(string(body.Code), `"`))
-		if json.Unmarshal(body.Message, &message) == nil && message != "" {
+	if json.Unmarshal(body, &said) == nil {
+		code, _ = strconv.Atoi(strings.Trim(string(said.Code), `"`))
+		if json.Unmarshal(said.Message, &message) == nil && message != "" {
 			return code, l.clean(message, maxMessage)
 		}
 	}
-	return code, l.clean(string(l.x.body[:min(len(l.x.body), 4*maxExcerpt)]), maxExcerpt)
+	return code, l.clean(string(body[:min(len(body), 4*maxExcerpt)]), maxExcerpt)
 }
 
 // clean makes foreign text fit to be kept: printable, bounded, and without our
 // credentials, should a server echo them.
 func (l *line) clean(s string, limit int) string {
-	for _, secret := range []string{l.creds.OAuth, l.creds.Secret, l.creds.KeyID} {
+	for _, secret := range l.secrets() {
 		if secret != "" {
 			s = strings.ReplaceAll(s, secret, "[redacted]")
 		}

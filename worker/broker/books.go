@@ -35,6 +35,8 @@ type Books interface {
 	// Hangup closes the connection of the lists; the next call dials again. It leaves an
 	// open feed alone.
 	Hangup()
+	// Close ends the line for good, as a [Client]'s; its feeds were closed before.
+	Close()
 }
 
 // The most that a page lists. A page that is shorter than its limit is the last one.

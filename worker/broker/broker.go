@@ -37,8 +37,9 @@ type Client interface {
 	// Position looks up what the account holds: Found with Verdict.Position, or NotFound.
 	Position(ctx context.Context, symbol string) Verdict
 
-	// Hangup closes the connection; the next call dials again. For idle sessions.
-	Hangup()
+	// Close ends the line for good: its connection is closed, and its copy of the tenant's
+	// keys is overwritten. A later call sends nothing. Closing twice is harmless.
+	Close()
 }
 
 // VerdictKind is what an answer, or the lack of one, proves.

@@ -79,7 +79,7 @@ func (r *Runner) Run(ctx context.Context, q Request) (inquiry.Reconciliation, er
 	if err != nil {
 		return inquiry.Reconciliation{}, fmt.Errorf("reconcile: tenant %s: %w", q.Tenant, err)
 	}
-	defer books.Hangup()
+	defer books.Close()
 	limit := 0
 	if r.cfg.PerMinute != nil {
 		limit = r.cfg.PerMinute(ctx, q.Tenant)

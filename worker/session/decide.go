@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
@@ -63,6 +65,9 @@ func (s *Session) attempt(ctx context.Context, t *task) (*order.Outcome, error) 
 		return t.end(order.Expired, "its time ran out before it was taken up"), nil
 	}
 	if o, err := s.permit(ctx, t); o != nil || err != nil {
+		return o, err
+	}
+	if o, err := s.admit(ctx, t); o != nil || err != nil {
 		return o, err
 	}
 	if o, err := s.connect(ctx, t); o != nil || err != nil {
@@ -138,8 +143,11 @@ func (s *Session) connect(ctx context.Context, t *task) (*order.Outcome, error) 
 	if err == nil {
 		return nil, nil
 	}
-	if ctx.Err() != nil { // which says nothing of the tenant
+	switch { // which says nothing of the tenant
+	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case errors.Is(err, errEnd):
+		return nil, err
 	}
 	if t.ambiguous {
 		return s.failed(t, fmt.Sprintf("an earlier worker may have submitted it, and the broker cannot be asked: %v", err)), nil
@@ -167,7 +175,7 @@ func (s *Session) dial(ctx context.Context) error {
 	if s.client != nil {
 		return nil
 	}
-	line, err := s.cfg.Connect(ctx, s.tenant)
+	line, err := s.way(ctx)
 	if err != nil {
 		return err
 	}
@@ -175,7 +183,7 @@ func (s *Session) dial(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.client, s.member, s.line = line.Client, member, s.terms.Line
+	s.client, s.member, s.line, s.keys = line.Client, member, s.terms.Line, line.Keys
 	s.holds = line.HoldOnFailed
 	s.limiter.bound(line.PerMinute)
 	if down && !s.breaker.open {
@@ -186,6 +194,21 @@ func (s *Session) dial(ctx context.Context) error {
 		s.member.Failing(ctx)
 	}
 	return nil
+}
+
+// way asks for the tenant's line to its broker. Trouble with the server where the keys are kept
+// says nothing of the tenant: it is waited for, as for the ledger.
+func (s *Session) way(ctx context.Context) (line broker.Line, err error) {
+	var final error
+	line, err = persist(ctx, s, "read the tenant's keys", s.pause, func() (broker.Line, error) {
+		line, err := s.cfg.Connect(ctx, s.tenant)
+		if ledger.Transient(err) {
+			return line, err
+		}
+		final = err
+		return line, nil
+	})
+	return line, cmp.Or(err, final)
 }
 
 // notAfter is the last moment at which a request for the intent may be written: before it

@@ -19,6 +19,7 @@ var tooLate = broker.Verdict{Kind: broker.Expired, Message: "the request had to 
 // let it go, but not after until. All requests pass through here. It fails only where the
 // session is to end, or the tenant's terms are to be looked at again.
 func (s *Session) request(ctx context.Context, t *task, call order.Call, until time.Time, send func() broker.Verdict) (broker.Verdict, error) {
+	waits := s.breaker.open || s.limiter.wait(time.Now()) > 0
 	ok, err := s.cleared(ctx, t, until)
 	switch {
 	case err != nil:
@@ -33,12 +34,28 @@ func (s *Session) request(ctx context.Context, t *task, call order.Call, until t
 	case s.obey(ctx, t.open), !s.lets(call):
 		return broker.Verdict{}, errTerms
 	}
+	if gate := t.gate; gate != nil && waits && changes(call) {
+		if err := gate(); err != nil {
+			return broker.Verdict{}, err
+		}
+	}
 	s.limiter.take(time.Now())
 	v := send()
 	t.note(call, v)
 	s.learn(ctx, v)
+	if disowned(v) {
+		if renewed, err := s.renew(ctx); renewed || err != nil {
+			if call != order.CallLookup && call != order.CallPosition {
+				t.wrote(v)
+			}
+			return broker.Verdict{}, err
+		}
+	}
 	return v, nil
 }
+
+// changes says that a request makes an order, or another one of it.
+func changes(call order.Call) bool { return call == order.CallPlace || call == order.CallReplace }
 
 // cleared waits until a request may be made; false if until came first.
 func (s *Session) cleared(ctx context.Context, t *task, until time.Time) (bool, error) {
@@ -192,6 +209,26 @@ func (s *Session) learn(ctx context.Context, v broker.Verdict) {
 // disowned says that the broker does not know the keys of a request.
 func disowned(v broker.Verdict) bool {
 	return v.Kind == broker.Rejected && (v.HTTPStatus == http.StatusUnauthorized || v.HTTPStatus == http.StatusForbidden && v.Code == 0)
+}
+
+// renew says whether the tenant got other keys than those that the broker did not know; then
+// it returns errTerms, too: the broker booked nothing, and is asked again. Whoever revokes keys
+// after they were replaced loses no intent, however soon: what is asked for here is what was
+// recorded before now.
+func (s *Session) renew(ctx context.Context) (bool, error) {
+	if s.cfg.Refresh == nil || s.keys == "" {
+		return false, nil
+	}
+	_, err := persist(ctx, s, "read the tenant's keys", s.pause, func() (struct{}, error) { return struct{}{}, s.cfg.Refresh(ctx) })
+	if err != nil {
+		return false, err
+	}
+	refused := s.keys
+	if err := s.dial(ctx); err == nil && s.keys == refused {
+		return false, nil
+	}
+	s.log.Info().Msg("the broker does not know the keys any more, and the tenant has others: using those")
+	return true, errTerms
 }
 
 // rest waits before a request is made again, at most until a moment. After many failures

@@ -14,6 +14,7 @@ import (
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/plant"
+	"github.com/orderfleet/orderfleet/worker/risk"
 	"github.com/rs/zerolog"
 )
 
@@ -24,6 +25,11 @@ type Config struct {
 	// Connect makes a tenant's line to its broker. It fails with [tenant.ErrUnknown] or
 	// [tenant.ErrNoCredentials] (package shared/tenant), which block an intent.
 	Connect func(ctx context.Context, tenant string) (broker.Line, error)
+	// Prices are the reference prices of the pre-trade checks; nil: there are none.
+	Prices risk.Prices
+	// Refresh waits until what was made of tenants' keys before it was called is what Connect
+	// makes lines from; nil: keys do not change.
+	Refresh func(ctx context.Context) error
 	// Outages sees when all tenants of a broker fail.
 	Outages *outage.Watch
 	Log     zerolog.Logger
@@ -129,11 +135,13 @@ type Session struct {
 	troubled bool         // something at the ledger failed, and nothing worked since
 	reader   *ledger.Reader
 
+	checks  checks
 	limiter limiter
 	breaker breaker
 	client  broker.Client // nil until the first intent that needs it, and with it:
 	member  *outage.Member
 	line    uint64 // see [tenant.Terms].Line
+	keys    string // see [broker.Line].Keys
 	// disowned: the broker does not know the client's keys.
 	disowned bool
 	holds    bool // the tenant's policy: an intent that failed holds the later ones
@@ -147,7 +155,7 @@ func New(cfg *Config, st Start) *Session {
 	if terms == nil {
 		terms = new(tenant.Terms)
 	}
-	return &Session{
+	s := &Session{
 		cfg:      cfg,
 		log:      cfg.Log.With().Str("tenant", st.Tenant).Int("shard", st.Shard).Logger(),
 		tenant:   st.Tenant,
@@ -156,6 +164,7 @@ func New(cfg *Config, st Start) *Session {
 		doubt:    st.Doubt,
 		begin:    st.Begin,
 		begun:    st.State.begun,
+		checks:   st.State.checks,
 		limiter:  st.State.limiter,
 		breaker:  st.State.breaker,
 		inbox:    st.Inbox,
@@ -172,6 +181,8 @@ func New(cfg *Config, st Start) *Session {
 		behind:   true,
 		reader:   cfg.Ledger.Reader(),
 	}
+	s.checks.adopt(terms)
+	return s
 }
 
 // Run serves the tenant until the shard lets it end or draining is closed (nil),
@@ -201,6 +212,7 @@ func (s *Session) serve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.checks.published(it)
 		if it.Intent.Seq <= s.done || plant.Is(plant.Skip) && it.Intent.Seq%50 == 0 {
 			continue // an earlier owner's outcome stands
 		}
@@ -291,7 +303,7 @@ const silenceStep = 10 * time.Millisecond
 
 func (s *Session) hangup() {
 	if s.client != nil {
-		s.client.Hangup()
+		s.client.Close()
 		s.member.Leave()
 	}
 }

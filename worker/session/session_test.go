@@ -99,7 +99,7 @@ func (yes) Place(_ context.Context, id string, _ *order.Order, _ time.Time) brok
 	now := time.Now()
 	return broker.Verdict{Kind: broker.Accepted, HTTPStatus: 200, Submitted: now, Answered: now, Order: &broker.Order{ID: "b", ClientOrderID: id}}
 }
-func (yes) Hangup() {}
+func (yes) Close() {}
 
 // used says that every id was used before.
 type used struct{ broker.Client }
@@ -111,7 +111,7 @@ func (used) Place(context.Context, string, *order.Order, time.Time) broker.Verdi
 func (used) ByClientID(_ context.Context, id string) broker.Verdict {
 	return broker.Verdict{Kind: broker.Found, HTTPStatus: 200, Order: &broker.Order{ID: "b", ClientOrderID: id, Order: one()}}
 }
-func (used) Hangup() {}
+func (used) Close() {}
 
 // lossy loses every answer to an order, and has one for every id.
 type lossy struct{ used }

@@ -57,7 +57,9 @@ type followed struct {
 	inbox   chan ledger.Entry
 	behind  bool // inbox was full, and is closed; its follower asks for another one
 	yield   chan struct{}
-	yielded bool // yield is closed: others wait for the place
+	yielded bool          // yield is closed: others wait for the place
+	line    uint64        // see [tenant.Terms].Line
+	renewed chan struct{} // has room for one: the line is another one
 }
 
 // unfollowed says that a follower's goroutine has returned.
@@ -201,7 +203,10 @@ func (t *followed) giveWay() {
 // start gives a tenant its follower.
 func (f *following) start(s *shard, name string) {
 	f.begun++
-	t := &followed{begun: f.begun, inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{})}
+	t := &followed{
+		begun: f.begun, inbox: make(chan ledger.Entry, followerInbox), yield: make(chan struct{}),
+		line: s.terms.of(name).Line, renewed: make(chan struct{}, 1),
+	}
 	f.live[name] = t
 	now := time.Now()
 	f.makeRoom(now)
@@ -209,21 +214,37 @@ func (f *following) start(s *shard, name string) {
 		f.free = now
 	}
 	one := updates.New(f.cfg, updates.Start{
-		Delay:  f.free.Sub(now),
-		Tenant: name,
-		Shard:  s.lease.Shard,
-		Epoch:  s.lease.Epoch,
-		Inbox:  updates.Inbox{Position: s.position, Outcomes: t.inbox},
-		Asks:   f.asks,
-		Yield:  t.yield,
-		Pace:   f.paces[name],
-		Until:  s.lease.Until,
+		Delay:   f.free.Sub(now),
+		Tenant:  name,
+		Shard:   s.lease.Shard,
+		Epoch:   s.lease.Epoch,
+		Inbox:   updates.Inbox{Position: s.position, Outcomes: t.inbox},
+		Asks:    f.asks,
+		Yield:   t.yield,
+		Renewed: t.renewed,
+		Pace:    f.paces[name],
+		Until:   s.lease.Until,
 	})
 	delete(f.paces, name)
 	go func() {
 		err := guarded(f.ctx, one)
 		f.ended <- unfollowed{name, one.Open(), one.Pace(), err}
 	}()
+}
+
+// renew tells followers whose lines to the broker are made of other settings or keys now.
+func (f *following) renew(x *terms) {
+	for name, t := range f.live {
+		line := x.of(name).Line
+		if line == t.line {
+			continue
+		}
+		t.line = line
+		select {
+		case t.renewed <- struct{}{}:
+		default: // it was told, and has not looked yet
+		}
+	}
 }
 
 // guarded keeps a bug of ours in one tenant's follower from becoming every tenant's outage.

@@ -236,6 +236,7 @@ func (busy) Follow(context.Context) (broker.Feed, broker.Verdict) {
 }
 
 func (busy) Hangup() {}
+func (busy) Close()  {}
 
 // TestShutOut: a tenant whose broker does not answer gives its place up at once if others
 // wait, and is not asked for more because it has it again.

@@ -13,6 +13,7 @@ import (
 type desk struct {
 	calls  chan *inquiry.Call // nil: nobody can ask
 	clerk  *clerk             // nil: there is none
+	ctx    context.Context    // ends what it has done for askers
 	closes context.CancelFunc
 	closed sync.WaitGroup
 }
@@ -25,6 +26,7 @@ func (s *shard) open(ctx context.Context) {
 	}
 	d := &s.desk
 	ctx, d.closes = context.WithCancel(ctx)
+	d.ctx = ctx
 	d.clerk = s.hire(ctx)
 	if s.cfg.Conn == nil {
 		return
@@ -77,6 +79,8 @@ func (s *shard) inquire(c *inquiry.Call) {
 			return
 		}
 		s.desk.clerk.attend(c)
+	case inquiry.Reseal:
+		s.reseal(c)
 	default:
 		c.Refuse(inquiry.UnknownVerb, "this release does not know what %.32q asks", c.Verb)
 	}

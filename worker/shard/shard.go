@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/fleet"
@@ -49,6 +50,8 @@ type Config struct {
 	Conn *nats.Conn
 	// Reconcile, if set, is how the shards' tenants are reconciled with their brokers.
 	Reconcile *Reconcile
+	// Reseal, if set, opens a tenant's credentials and seals them to the recipients of now.
+	Reseal func(ctx context.Context, tenant string) (inquiry.Resealed, error)
 	// Serving, if set, is called when a shard is folded and its tenants are served.
 	Serving func(shard int)
 }

@@ -121,6 +121,7 @@ var (
 	refused  = step{"an order is refused", func(d *trader) { d.outcomes(); d.outcome(order.Outcome{Kind: order.KindOrder, Status: order.Rejected}) }}
 	written  = step{"outcomes are written", func(d *trader) { d.outcomes() }}
 	cut      = step{"cut", func(d *trader) { d.exchange.cut() }}
+	renew    = step{"other keys", func(d *trader) { d.renew() }}
 	takeOver = step{"take-over", func(d *trader) { d.takeOver() }}
 	drop     = step{"an event is dropped", func(d *trader) {
 		d.exchange.mu.Lock()
@@ -217,12 +218,12 @@ func TestADay(t *testing.T) {
 	}
 }
 
-// TestCutAtEveryPoint cuts the feed at every point of a day, for no time and for long, and
-// takes the tenant over there.
+// TestCutAtEveryPoint cuts the feed at every point of a day, for no time and for long,
+// changes the tenant's keys, and takes the tenant over there.
 func TestCutAtEveryPoint(t *testing.T) {
 	day := theDay()
 	for name, broker := range kinds() {
-		for _, what := range []step{cut, takeOver} {
+		for _, what := range []step{cut, renew, takeOver} {
 			for i := range day {
 				for _, pause := range []time.Duration{0, 3 * time.Second} {
 					cutDay := append(append(append([]step{}, day[:i]...), what, later(pause)), day[i:]...)
@@ -262,7 +263,7 @@ func drawDay(rt *rapid.T) []step {
 	var day []step
 	for range rapid.IntRange(1, 60).Draw(rt, "steps") {
 		var s step
-		switch rapid.SampledFrom([]string{"place", "place", "bracket", "fill", "fill", "fill", "leg", "end", "replace", "hand", "foreign", "refused", "written", "later", "later", "later", "cut", "cut", "take-over", "drop"}).Draw(rt, "step") {
+		switch rapid.SampledFrom([]string{"place", "place", "bracket", "fill", "fill", "fill", "leg", "end", "replace", "hand", "foreign", "refused", "written", "later", "later", "later", "cut", "cut", "keys", "take-over", "drop"}).Draw(rt, "step") {
 		case "place":
 			s = place(2*qty.Draw(rt, "qty"), order.Simple, late.Draw(rt, "late"))
 		case "bracket":
@@ -287,6 +288,8 @@ func drawDay(rt *rapid.T) []step {
 			s = later(time.Duration(rapid.SampledFrom([]int{1, 2, 10, 100, 1000, 20_000}).Draw(rt, "ms")) * time.Millisecond)
 		case "cut":
 			s = cut
+		case "keys":
+			s = renew
 		case "take-over":
 			s = takeOver
 		case "drop":

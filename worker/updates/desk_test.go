@@ -39,9 +39,10 @@ type desk struct {
 
 // staffed is a follower at work.
 type staffed struct {
-	inbox  chan ledger.Entry
-	behind bool
-	stop   context.CancelFunc
+	inbox   chan ledger.Entry
+	behind  bool
+	renewed chan struct{}
+	stop    context.CancelFunc
 }
 
 func newDesk(x *exchange) *desk {
@@ -91,7 +92,7 @@ func (d *desk) start() {
 		Books: func(context.Context, string) (broker.Books, error) { return d.books(), nil },
 	}.WithDefaults()
 	ctx, stop := context.WithCancel(context.Background())
-	t := &staffed{inbox: make(chan ledger.Entry, 2), stop: stop}
+	t := &staffed{inbox: make(chan ledger.Entry, 2), renewed: make(chan struct{}, 1), stop: stop}
 	d.live = t
 	epoch := d.epoch
 	asks := make(chan updates.Ask)
@@ -99,7 +100,7 @@ func (d *desk) start() {
 	position := uint64(len(d.sheet.entries))
 	d.sheet.mu.Unlock()
 	f := updates.New(&cfg, updates.Start{
-		Tenant: "acme", Epoch: d.epoch, Asks: asks, Yield: make(chan struct{}),
+		Tenant: "acme", Epoch: d.epoch, Asks: asks, Yield: make(chan struct{}), Renewed: t.renewed,
 		Inbox: updates.Inbox{Position: position, Outcomes: t.inbox},
 		Until: func() time.Time { return time.Time{} },
 	})
@@ -134,6 +135,19 @@ func (d *desk) start() {
 			}
 		}
 	})
+}
+
+// renew tells the follower that its line to the broker is another one.
+func (d *desk) renew() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.live == nil {
+		return
+	}
+	select {
+	case d.live.renewed <- struct{}{}:
+	default:
+	}
 }
 
 // takeOver ends the follower and starts one of the next owner, before the old one is gone.

@@ -319,6 +319,7 @@ func (x *exchange) Positions(ctx context.Context) (all []broker.Position, _ brok
 }
 
 func (x *exchange) Hangup() {}
+func (x *exchange) Close()  {}
 
 func (x *exchange) Follow(ctx context.Context) (broker.Feed, broker.Verdict) {
 	defer x.call(ctx, "follow")()

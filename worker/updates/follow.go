@@ -19,6 +19,7 @@ func (f *Follower) follow(ctx context.Context) error {
 	if err := f.line(ctx); err != nil {
 		return err
 	}
+	f.stale = false
 	feed, v := f.books.Follow(ctx)
 	if v.Kind != broker.Found {
 		return f.unopened(ctx, v)
@@ -76,6 +77,9 @@ func (f *Follower) attend(ctx context.Context, ended *error) error {
 	defer enough.Stop()
 	idle := false
 	for {
+		if f.stale {
+			return errRenewed
+		}
 		if e := f.next; e != nil {
 			f.next = nil
 			if err := f.happen(ctx, e); err != nil {
@@ -120,6 +124,8 @@ func (f *Follower) attend(ctx context.Context, ended *error) error {
 					return err
 				}
 			}
+		case <-f.st.Renewed:
+			f.renew()
 		case <-check.C:
 			if err := f.catchUp(ctx); err != nil {
 				return err

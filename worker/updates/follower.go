@@ -64,6 +64,9 @@ type Start struct {
 	Inbox Inbox
 	// Asks takes the question of a follower whose inbox was closed because it was full.
 	Asks chan<- Ask
+	// Renewed says that a line to the broker is made of other settings or keys from now on: it
+	// has room for one.
+	Renewed <-chan struct{}
 	// Yield is closed when others wait for the place. Whoever starts with it closed looks
 	// everything up once and ends, without a feed.
 	Yield <-chan struct{}
@@ -121,6 +124,7 @@ type Follower struct {
 	under *written // the update on its way to the ledger
 	books broker.Books
 	lent  bool // books are somebody else's
+	stale bool // the open feed is of a line that is no longer to be used
 	pacer Pace
 	// firsts are orders that others go back to, by the ids of those.
 	firsts map[string]broker.Record
@@ -146,6 +150,8 @@ var (
 	errDone = errors.New("updates: no order is open")
 	// errYield: others wait for the place.
 	errYield = errors.New("updates: others wait for the place")
+	// errRenewed: the open feed is of an old line.
+	errRenewed = errors.New("updates: the way to the broker is another one")
 	// errStale: somebody else wrote an update.
 	errStale = errors.New("updates: an update of somebody else's is on the ledger")
 )
@@ -154,7 +160,7 @@ var (
 // place (nil); until ctx ends (its cause), or another worker owns the shard
 // ([*FencedError]), or the tenant's last update cannot be read ([*UnreadableError]). Afterwards [Follower.Open] says whether orders are open.
 func (f *Follower) Run(ctx context.Context) error {
-	defer f.hangup()
+	defer f.leave()
 	if err := wait(ctx, f.st.Delay); err != nil {
 		return err
 	}
@@ -198,6 +204,10 @@ func (f *Follower) serve(ctx context.Context) error {
 		}
 		opened := time.Now()
 		err := f.follow(ctx)
+		if errors.Is(err, errRenewed) {
+			f.log.Debug().Msg("the tenant's way to its broker changed; following its orders over the new one")
+			continue
+		}
 		var cut *cutError
 		if !errors.As(err, &cut) {
 			return err
@@ -330,8 +340,9 @@ func (f *Follower) turnOver() <-chan struct{} {
 	return f.st.Yield
 }
 
-// line makes the line to the broker, unless there is one.
+// line makes the line to the broker, unless there is one that is still to be used.
 func (f *Follower) line(ctx context.Context) error {
+	f.heed()
 	if f.books != nil {
 		return nil
 	}
@@ -353,17 +364,39 @@ func (f *Follower) line(ctx context.Context) error {
 	}
 }
 
+// heed lets go of the line if another is to be used.
+func (f *Follower) heed() {
+	select {
+	case <-f.st.Renewed:
+		f.renew()
+	default:
+	}
+}
+
+func (f *Follower) renew() {
+	f.leave()
+	f.stale = true
+}
+
+// hangup closes the connection of the lists, until they are asked again.
 func (f *Follower) hangup() {
 	if f.books != nil {
 		f.books.Hangup()
 	}
 }
 
+// leave ends the line to the broker.
+func (f *Follower) leave() {
+	if f.books != nil {
+		f.books.Close()
+		f.books = nil
+	}
+}
+
 // doubt drops a line whose keys the broker does not know: the tenant may have others by now.
 func (f *Follower) doubt(v broker.Verdict) {
 	if v.Kind == broker.Rejected && (v.HTTPStatus == http.StatusUnauthorized || v.HTTPStatus == http.StatusForbidden) && !f.lent {
-		f.hangup()
-		f.books = nil
+		f.leave()
 	}
 }
 

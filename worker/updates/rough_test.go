@@ -3,6 +3,7 @@ package updates_test
 import (
 	"bytes"
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,6 +109,67 @@ func TestNewKeys(t *testing.T) {
 	day := []step{place(10, order.Simple, false), later(time.Second), trade(0, 4), later(time.Second), end(0, order.EventCanceled)}
 	if differs := live(t, x, prepare, day); differs != "" {
 		t.Error(differs)
+	}
+}
+
+// held is a line to the exchange, of which it is known whether it is in use.
+type held struct {
+	*exchange
+	lines *lines
+	feed  bool
+}
+
+// lines are those that were made.
+type lines struct {
+	mu  sync.Mutex
+	all []*held
+}
+
+func (h *held) Follow(ctx context.Context) (broker.Feed, broker.Verdict) {
+	f, v := h.exchange.Follow(ctx)
+	h.lines.mu.Lock()
+	defer h.lines.mu.Unlock()
+	h.feed = true
+	return f, v
+}
+
+func (h *held) Close() {
+	h.lines.mu.Lock()
+	defer h.lines.mu.Unlock()
+	h.exchange = nil // whoever uses it later is found out
+}
+
+// TestRenewed: when a tenant's keys change, its follower lets go of the line and of the feed
+// at once, without trouble in the log, and nothing that happens meanwhile is lost.
+func TestRenewed(t *testing.T) {
+	x, made := newExchange(), new(lines)
+	var log bytes.Buffer
+	prepare := func(d *desk) {
+		d.log = zerolog.New(&log).Level(zerolog.WarnLevel)
+		d.books = func() broker.Books {
+			made.mu.Lock()
+			defer made.mu.Unlock()
+			made.all = append(made.all, &held{exchange: x, lines: made})
+			return made.all[len(made.all)-1]
+		}
+	}
+	day := []step{
+		place(10, order.Simple, false), later(time.Second), trade(0, 4), later(time.Second),
+		renew, trade(0, 1), later(time.Second), trade(0, 2), later(time.Second),
+	}
+	if differs := live(t, x, prepare, day); differs != "" {
+		t.Error(differs)
+	}
+	if len(made.all) != 2 || !made.all[0].feed || !made.all[1].feed {
+		t.Fatalf("%d lines were made", len(made.all))
+	}
+	for i, h := range made.all {
+		if h.exchange != nil {
+			t.Errorf("line %d was not closed", i)
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log has %s", log.String())
 	}
 }
 

@@ -144,7 +144,7 @@ func (b *bordered) work() {
 				c, err := client(name)
 				return broker.Line{Client: c, Address: url}, err
 			},
-			Books: func(_ context.Context, name string) (broker.Books, error) { return client(name) },
+			Books:   func(_ context.Context, name string) (broker.Books, error) { return client(name) },
 			Serving: func(shard int) { serving <- shard },
 		})
 	}()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/shopspring/decimal"
 	"github.com/spf13/cobra"
@@ -23,6 +24,8 @@ type options struct {
 	rateLimit           int
 	seed                uint64
 	noDuplicateCheck    bool
+	correspondentLimit  int
+	correspondentWindow time.Duration
 }
 
 func newRoot() *cobra.Command {
@@ -32,9 +35,10 @@ func newRoot() *cobra.Command {
 		Short: "Run a paper broker that speaks Alpaca's Trading API",
 		Long: `Runs a paper broker that speaks Alpaca's Trading API: point any Alpaca client at it.
 
-Any key pair opens an account of its own; the first secret of a key is the right one. The
-market is always open, prices move by themselves, and nothing outlives the process.
-The admin address sets faults, prices, clock and settings, and shows the broker's own
+Any key pair opens an account of its own; the first secret of a key is the right one. As a
+user and password under /v1/ it is a correspondent's of the Broker API, who opens an account
+by naming it. The market is always open, prices move by themselves, and nothing outlives the
+process. The admin address sets faults, prices, clock and settings, and shows the broker's own
 ledger. Keep it private: it asks for no credentials.`,
 		Example: `  paper
   paper --listen 127.0.0.1:8600 --cash 25000 --seed 7
@@ -43,6 +47,11 @@ ledger. Keep it private: it asks for no credentials.`,
   # place an order
   curl -H 'APCA-API-KEY-ID: me' -H 'APCA-API-SECRET-KEY: mine' http://127.0.0.1:8600/v2/orders \
     -d '{"symbol":"AAPL","qty":"1","side":"buy","type":"market","time_in_force":"day"}'
+
+  # the same for an account of a correspondent; then how its limit was used
+  curl -u corr:mine http://127.0.0.1:8600/v1/trading/accounts/acct-1/orders \
+    -d '{"symbol":"AAPL","qty":"1","side":"buy","type":"market","time_in_force":"day"}'
+  curl 'http://127.0.0.1:8601/usage?correspondent=corr'
 
   # book every third order or so, but answer 503
   curl http://127.0.0.1:8601/faults \
@@ -60,6 +69,8 @@ ledger. Keep it private: it asks for no credentials.`,
 	f.StringVar(&o.admin, "admin", "127.0.0.1:8601", "address of the admin endpoints; empty for none")
 	f.StringVar(&o.cash, "cash", paper.DefaultCash.String(), "dollars that an account opens with")
 	f.IntVar(&o.rateLimit, "rate-limit", paper.DefaultRateLimit, "requests a minute an account; -1 for no limit")
+	f.IntVar(&o.correspondentLimit, "correspondent-limit", paper.DefaultCorrespondentLimit, "requests a window of a correspondent, over all its accounts; -1 for no limit")
+	f.DurationVar(&o.correspondentWindow, "correspondent-window", paper.DefaultWindow, "length of that window, in whole seconds")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of prices, ids and faults")
 	f.BoolVar(&o.noDuplicateCheck, "no-duplicate-check", false, "let client order ids be used again, as no real broker does")
 	return cmd
@@ -74,7 +85,16 @@ func (o *options) config() (paper.Config, error) {
 	if o.rateLimit == 0 || o.rateLimit < paper.Unlimited {
 		return paper.Config{}, cli.Usagef("--rate-limit %d: want a number above 0, or -1 for no limit", o.rateLimit)
 	}
-	return paper.Config{Cash: cash, RateLimit: o.rateLimit, Seed: o.seed, NoDuplicateCheck: o.noDuplicateCheck}, nil
+	if o.correspondentLimit == 0 || o.correspondentLimit < paper.Unlimited {
+		return paper.Config{}, cli.Usagef("--correspondent-limit %d: want a number above 0, or -1 for no limit", o.correspondentLimit)
+	}
+	if o.correspondentWindow <= 0 || o.correspondentWindow%time.Second != 0 {
+		return paper.Config{}, cli.Usagef("--correspondent-window %v: want whole seconds, such as 60s", o.correspondentWindow)
+	}
+	return paper.Config{
+		Cash: cash, RateLimit: o.rateLimit, Seed: o.seed, NoDuplicateCheck: o.noDuplicateCheck,
+		Correspondent: paper.Limit{Requests: o.correspondentLimit, Window: o.correspondentWindow},
+	}, nil
 }
 
 func serve(ctx context.Context, out io.Writer, o options) error {

@@ -80,6 +80,8 @@ func TestExitCodes(t *testing.T) {
 		"argument":         {"now", 2, "now"},
 		"no cash":          {"--cash -5", 2, "--cash"},
 		"no rate":          {"--rate-limit 0", 2, "--rate-limit"},
+		"no share":         {"--correspondent-limit 0", 2, "--correspondent-limit"},
+		"half a second":    {"--correspondent-window 500ms", 2, "--correspondent-window"},
 		"address in use":   {"--listen " + taken.Addr().String(), 1, "cannot listen on --listen"},
 		"admin in use":     {"--listen 127.0.0.1:0 --admin " + taken.Addr().String(), 1, "cannot listen on --admin"},
 		"no such address":  {"--listen nowhere", 1, "nowhere"},

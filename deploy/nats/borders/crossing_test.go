@@ -82,7 +82,6 @@ var crossings = []crossing{
 	{name: "point to another's credentials", who: "producer acme", publish: "$KV.TENANTS.credential.ada", may: "producer ada"},
 	{name: "an observer throws a switch", who: "observer bob", publish: "$KV.TENANTS.switch.all", may: "operator ann"},
 	{name: "a gateway throws a switch", who: "gateway gw", publish: "$KV.TENANTS.switch.all", may: "operator ann"},
-	{name: "write history", who: "operator ann", publish: "HISTORY"},
 	{name: "forge prices", who: "producer acme", publish: "$KV.PRICES.AAPL", may: "prices feed"},
 	{name: "an operator forges prices", who: "operator ann", publish: "$KV.PRICES.AAPL", may: "prices feed"},
 
@@ -210,6 +209,48 @@ func (f *fixture) counts(t *testing.T) string {
 		fmt.Fprintf(&b, "%s %d/%d/%d ", name, s.Msgs, s.LastSeq, s.Consumers)
 	}
 	return b.String()
+}
+
+// TestHeaders: no header of a message does more than its subject may: wipe a bucket, or write
+// elsewhere by a trace.
+func TestHeaders(t *testing.T) {
+	modes(t, func(t *testing.T, f *fixture) {
+		here := f.ledger.ShardOf(acme)
+		for _, key := range []string{"$KV.CREDENTIALS.ada.0", "$KV.TENANTS.limits.all"} {
+			if _, err := f.ledger.JetStream().Publish(t.Context(), key, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := f.stranger(t, "producer "+acme)
+		for _, subject := range []string{"$KV.CREDENTIALS.acme.0", "$KV.TENANTS.credential.acme", "intents.acme"} {
+			before := f.messages(t)
+			m, err := s.RequestMsg(&nats.Msg{Subject: subject, Header: nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupAll}}, Data: []byte("x")}, 5*time.Second)
+			if err != nil || !strings.Contains(string(m.Data), `"error"`) {
+				t.Errorf("%s takes a roll-up: %v", subject, err)
+			}
+			f.quiet(t, before, subject)
+		}
+		for _, key := range []string{"$KV.CREDENTIALS.ada.0", "$KV.TENANTS.limits.all"} {
+			bucket := strings.Split(key, ".")[1]
+			stream, err := f.ledger.JetStream().Stream(t.Context(), "KV_"+bucket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.GetLastMsgForSubject(t.Context(), key); err != nil {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+		for _, target := range []string{ledger.Outcomes.Subject(here, beta), "$KV.TENANTS.switch.all", "$KV.FLEET.shard.0"} {
+			before := f.messages(t)
+			if err := s.PublishMsg(&nats.Msg{Subject: "intents.acme", Header: nats.Header{"Nats-Trace-Dest": {target}}, Data: []byte("{}")}); err != nil {
+				t.Fatal(err)
+			}
+			if !s.refused(t, target) {
+				t.Errorf("a trace to %s, and nobody says that it may not", target)
+			}
+			f.quiet(t, before, "a trace to "+target)
+		}
+	})
 }
 
 // TestDeputies: the server itself writes nothing anywhere in somebody's name: not by an answer

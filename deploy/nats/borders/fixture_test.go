@@ -13,7 +13,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/deploy/nats/borders"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
@@ -79,14 +78,6 @@ func begin(t *testing.T, mode borders.Mode) *fixture {
 		t.Fatal(err)
 	}
 	if f.ledger, err = ledger.Open(t.Context(), f.worker); err != nil {
-		t.Fatal(err)
-	}
-	for _, bucket := range []string{"TENANTS", "CREDENTIALS", "PRICES"} {
-		if _, err := f.ledger.JetStream().CreateOrUpdateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucket, History: 1}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := f.ledger.JetStream().CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: "HISTORY", Sources: []*jetstream.StreamSource{{Name: "KV_TENANTS"}}, AllowDirect: true, DenyDelete: true, DenyPurge: true}); err != nil {
 		t.Fatal(err)
 	}
 	return f

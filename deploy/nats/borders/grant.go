@@ -70,7 +70,7 @@ func (u User) readers(stream string, allowed []string, filters ...string) []requ
 
 // shared is what operators and observers read: not CREDENTIALS.
 func shared(shards int) []string {
-	streams := []string{"KV_FLEET", "KV_TENANTS", "KV_PRICES", "HISTORY"}
+	streams := []string{"KV_FLEET", "KV_TENANTS", "KV_PRICES"}
 	for n := range shards {
 		streams = append(streams, ledger.StreamName(n))
 	}

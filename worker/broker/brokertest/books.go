@@ -13,20 +13,60 @@ import (
 // signs of life every ping. Whatever must be torn down is left to t.Cleanup.
 type ConnectBooks func(t *testing.T, baseURL string, ping time.Duration) broker.Books
 
+// Stream is how a broker tells what happens.
+type Stream int
+
+// The streams.
+const (
+	Websocket  Stream = iota // of one account
+	ServerSent               // of all accounts of a correspondent; the one under test is [Account]
+)
+
 // RunBooks checks all of the contract of [broker.Books].
-func RunBooks(t *testing.T, connect ConnectBooks) {
+func RunBooks(t *testing.T, stream Stream, connect ConnectBooks) {
 	t.Run("Lists", func(t *testing.T) { testLists(t, connect) })
 	t.Run("Orders", func(t *testing.T) { testOrders(t, connect) })
 	t.Run("Record", func(t *testing.T) { testRecord(t, connect) })
 	t.Run("Fills", func(t *testing.T) { testFills(t, connect) })
 	t.Run("Positions", func(t *testing.T) { testPositions(t, connect) })
+	if stream == ServerSent {
+		t.Run("Feed", func(t *testing.T) { testEvents(t, connect) })
+		t.Run("NoFeed", func(t *testing.T) { testNoEvents(t, connect) })
+		t.Run("FeedEnds", func(t *testing.T) { testEventsEnd(t, connect) })
+		return
+	}
 	t.Run("Feed", func(t *testing.T) { testFeed(t, connect) })
 	t.Run("NoFeed", func(t *testing.T) { testNoFeed(t, connect) })
 	t.Run("FeedEnds", func(t *testing.T) { testFeedEnds(t, connect) })
+	t.Run("Line", func(t *testing.T) { testBooksLine(t, connect) })
 }
 
 // long is a ping that does not come.
 const long = time.Hour
+
+// testBooksLine: a line that was hung up is dialled again, and one that was closed is not.
+func testBooksLine(t *testing.T, connect ConnectBooks) {
+	s := NewServer(t)
+	s.Reply(JSON(200, `[]`))
+	b := connect(t, s.URL, long)
+	b.Hangup()
+	for range 2 {
+		_, v := b.Positions(t.Context())
+		want(t, v, broker.Found)
+		b.Hangup()
+		b.Hangup()
+	}
+	b.Close()
+	b.Close()
+	_, v := b.Positions(t.Context())
+	want(t, v, broker.Unsent)
+	if feed, v := b.Follow(t.Context()); feed != nil || v.Kind != broker.Unsent {
+		t.Errorf("a feed opens over a line that was closed: kind %d", v.Kind)
+	}
+	if n := len(s.Requests()); n != 2 {
+		t.Errorf("the broker got %d requests", n)
+	}
+}
 
 // testLists: what is no list proves nothing, and shows nothing.
 func testLists(t *testing.T, connect ConnectBooks) {
@@ -141,7 +181,7 @@ func testRecord(t *testing.T, connect ConnectBooks) {
 func testFills(t *testing.T, connect ConnectBooks) {
 	s := NewServer(t)
 	b := connect(t, s.URL, long)
-	s.Reply(JSON(200, `[{"id":"20260504143000123::x","activity_type":"FILL","transaction_time":"2026-05-04T14:30:00.123456Z","type":"partial_fill",
+	s.Reply(JSON(200, `[{"id":"20260504143000123::x","account_id":"`+Account+`","activity_type":"FILL","transaction_time":"2026-05-04T14:30:00.123456Z","type":"partial_fill",
 "price":"187.25","qty":"2","side":"sell","symbol":"AAPL","leaves_qty":"1","order_id":"o","cum_qty":"3","order_status":"partially_filled"}]`))
 	list, v := b.Fills(t.Context(), broker.FillsQuery{Before: "20260504143000123::y"})
 	want(t, v, broker.Found)

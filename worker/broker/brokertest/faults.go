@@ -219,13 +219,16 @@ func testConnection(t *testing.T, connect Connect) {
 			t.Errorf("%d connections", n)
 		}
 	})
-	t.Run("ends with a hangup", func(t *testing.T) {
+	t.Run("ends for good with the line", func(t *testing.T) {
 		b := setUp(t, connect)
-		b.Hangup()
 		want(t, b.Place(t.Context(), id, &o, never), broker.Accepted)
-		b.Hangup()
-		b.Hangup()
-		want(t, b.Place(t.Context(), id, &o, never), broker.Accepted)
+		b.Close()
+		b.Close()
+		want(t, b.Place(t.Context(), id, &o, never), broker.Unsent)
+		want(t, b.ByClientID(t.Context(), id), broker.Unsent)
+		if n := len(b.Requests()); n != 1 {
+			t.Errorf("the broker got %d requests", n)
+		}
 	})
 	t.Run("carries chunks, HTTP/1.0 and bodies that end with it", func(t *testing.T) {
 		whole := Show([]byte(`{"client_order_id":"` + id + `","symbol":"AAPL"}`))

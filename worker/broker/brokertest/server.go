@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -33,12 +34,17 @@ type Server struct {
 	gone     chan struct{} // closed and renewed when a connection ends
 }
 
-// Request is one request as it arrived.
+// Account is the only account of the Broker API that a server knows.
+const Account = "0d18ae51-2f22-4bb7-a3d8-f24b4e1d1c4a"
+
+// Request is one request as it arrived. Of one of the Broker API, for [Account], path, target
+// and query are what the Trading API's would be, so that both are judged alike.
 type Request struct {
 	Conn   int // 1 for the first connection
 	Method string
 	Path   string // decoded
-	Target string // as it was sent, with the query
+	Target string // with the query
+	Sent   string // the target as it was sent
 	Query  url.Values
 	Header http.Header
 	Body   []byte
@@ -218,8 +224,10 @@ func (s *Server) serve(number int, conn net.Conn, tcp *net.TCPConn) {
 		if err != nil {
 			return
 		}
+		sent := req.RequestURI
+		asTrading(req.URL)
 		reply := s.take(Request{
-			Conn: number, Method: req.Method, Path: req.URL.Path, Target: req.RequestURI,
+			Conn: number, Method: req.Method, Path: req.URL.Path, Target: req.URL.RequestURI(), Sent: sent,
 			Query: req.URL.Query(), Header: req.Header, Body: body,
 		})
 		if _, err := conn.Write(reply.Bytes()); err != nil {
@@ -237,6 +245,19 @@ func (s *Server) serve(number int, conn net.Conn, tcp *net.TCPConn) {
 			_, _ = io.Copy(io.Discard, in)
 			return
 		}
+	}
+}
+
+// asTrading turns an address of the Broker API into that of the Trading API.
+func asTrading(u *url.URL) {
+	if rest, ok := strings.CutPrefix(u.Path, "/v1/trading/accounts/"+Account+"/"); ok {
+		u.Path = "/v2/" + rest
+	}
+	query := u.Query()
+	if kind, ok := strings.CutPrefix(u.Path, "/v1/accounts/activities/"); ok && query.Get("account_id") == Account {
+		u.Path = "/v2/account/activities/" + kind
+		query.Del("account_id")
+		u.RawQuery = query.Encode()
 	}
 }
 

@@ -72,7 +72,9 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"no such address", []string{"ORDERFLEET_HTTP_ADDR=nowhere"}, nil, 2, "ORDERFLEET_HTTP_ADDR"},
 		{"log format", []string{"ORDERFLEET_LOG_FORMAT=xml"}, nil, 2, "ORDERFLEET_LOG_FORMAT"},
 		{"log level", []string{"ORDERFLEET_LOG_LEVEL=loud"}, nil, 2, "ORDERFLEET_LOG_LEVEL"},
-		{"no tenants file", nil, nil, 2, "ORDERFLEET_TENANTS_FILE"},
+		{"no tenants file", []string{"ORDERFLEET_TENANTS_FILE=tenants.yaml"}, nil, 2, "ORDERFLEET_TENANTS_FILE"},
+		{"no identities", []string{"ORDERFLEET_IDENTITY_FILE=identity.txt"}, nil, 2, "ORDERFLEET_IDENTITY_FILE"},
+		{"sealed and in a file", []string{"ORDERFLEET_IDENTITY_FILE=a", "ORDERFLEET_TENANTS_FILE=b"}, nil, 2, "both set"},
 		{"shards", []string{"ORDERFLEET_LEDGER_SHARDS=0"}, []string{"provision"}, 2, "ORDERFLEET_LEDGER_SHARDS"},
 		{"output", nil, []string{"provision", "-o", "xml"}, 2, "xml"},
 		{"no server", []string{"NATS_URL=nats://127.0.0.1:1"}, []string{"provision"}, 1, "nats://127.0.0.1:1"},
@@ -90,7 +92,7 @@ func TestMistakesAreNamed(t *testing.T) {
 // TestEnvPrintsEveryVariable that a setting has.
 func TestEnvPrintsEveryVariable(t *testing.T) {
 	code, out := runProgram(t, nil, "env")
-	for _, name := range []string{"ORDERFLEET_TENANTS_FILE", "ORDERFLEET_DRAIN_TIMEOUT", "ORDERFLEET_LEDGER_SHARDS", "NATS_CREDS"} {
+	for _, name := range []string{"ORDERFLEET_TENANTS_FILE", "ORDERFLEET_IDENTITY_FILE", "ORDERFLEET_DRAIN_TIMEOUT", "ORDERFLEET_LEDGER_SHARDS", "NATS_CREDS"} {
 		if !strings.Contains(out, name) {
 			t.Errorf("%s is missing", name)
 		}
@@ -105,13 +107,13 @@ func TestEnvPrintsEveryVariable(t *testing.T) {
 // TestTheWholeProgram provisions a ledger, serves it, and drains on SIGTERM.
 func TestTheWholeProgram(t *testing.T) {
 	nats := serveNATS(t)
-	if code, out := runProgram(t, []string{nats}, "provision", "--dry-run"); code != 0 || strings.Count(out, "create ") != 9 {
+	if code, out := runProgram(t, []string{nats}, "provision", "--dry-run"); code != 0 || strings.Count(out, "create ") != 12 {
 		t.Fatalf("dry run: %d\n%s", code, out)
 	}
 	if code, out := runProgram(t, []string{nats}); code == 0 {
 		t.Fatalf("serves without a ledger:\n%s", out)
 	}
-	if code, out := runProgram(t, []string{nats}, "provision"); code != 0 || strings.Count(out, "create ") != 9 {
+	if code, out := runProgram(t, []string{nats}, "provision"); code != 0 || strings.Count(out, "create ") != 12 {
 		t.Fatalf("provision: %d\n%s", code, out)
 	}
 	if code, out := runProgram(t, []string{nats}, "provision"); code != 0 || !strings.HasPrefix(out, "nothing to change\n") {

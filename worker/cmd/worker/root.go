@@ -18,7 +18,8 @@ its next run resolves what was under way.
 
 Settings come from the environment; "worker env" prints them all.`,
 		Example: `  worker provision                                    # once: make the ledger
-  ORDERFLEET_TENANTS_FILE=tenants.yaml worker         # serve
+  ORDERFLEET_IDENTITY_FILE=identity.txt worker        # serve the tenants of the registry
+  ORDERFLEET_TENANTS_FILE=tenants.yaml worker         # serve those of a file, for development
   worker --server nats://nats:4222 --creds worker.creds`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := readSettings()
@@ -29,6 +30,6 @@ Settings come from the environment; "worker env" prints them all.`,
 		},
 	})
 	cli.AddNATS(cmd, &nats)
-	cmd.AddCommand(newProvision(&nats), newEnv())
+	cmd.AddCommand(newProvision(&nats), newKeygen(), newEnv())
 	return cmd
 }

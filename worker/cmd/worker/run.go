@@ -29,9 +29,9 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 		return cli.Usage(err)
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	directory, err := tenant.LoadFile(s.TenantsFile)
+	own, err := s.load()
 	if err != nil {
-		return cli.Usagef("%s_TENANTS_FILE: %w", prefix, err)
+		return err
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -41,6 +41,11 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 		probes.ready("waiting for NATS")
 		log.Warn().Err(err).Msg("waiting for NATS")
 	}, connectionLog(log)...)
+	var who *tenants
+	if err == nil {
+		defer nc.Close()
+		who, err = own.tenants(waiting, nc, log)
+	}
 	stopped := waiting.Err() != nil
 	stopWaiting()
 	switch {
@@ -49,24 +54,20 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 	case err != nil:
 		return err
 	}
-	defer nc.Close()
 
 	ctx, abandon := context.WithCancelCause(ctx)
 	defer abandon(nil)
+	defer who.follow(ctx, abandon)()
 	drain := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
 		ended <- worker.Run(ctx, drain, nc, worker.Config{
-			Name:    s.WorkerName,
-			Connect: connector(directory, s, log),
-			Books:   books(directory, s, log),
-			PerMinute: func(ctx context.Context, name string) int {
-				t, err := directory.Lookup(ctx, name)
-				if err != nil {
-					return 0
-				}
-				return t.RequestsPerMinute
-			},
+			Name:           s.WorkerName,
+			Connect:        connector(who.directory, s, log),
+			Books:          books(who.directory, s, log),
+			PerMinute:      who.perMinute,
+			Registry:       who.registry,
+			Reseal:         who.reseal,
 			ReconcileEvery: s.Reconcile,
 			MaxSessions:    s.MaxSessions,
 			Idle:           s.SessionIdle,
@@ -133,6 +134,7 @@ func connector(directory tenant.Directory, s settings, log zerolog.Logger) func(
 		return broker.Line{
 			Client:       client,
 			Address:      t.BaseURL,
+			Keys:         t.Keys,
 			PerMinute:    t.RequestsPerMinute,
 			HoldOnFailed: t.HoldOnFailed,
 		}, nil
@@ -150,16 +152,20 @@ func books(directory tenant.Directory, s settings, log zerolog.Logger) func(cont
 	}
 }
 
-// dial makes a client of a tenant's broker, which connects when it is used.
+// dial makes a client of a tenant's broker, which connects when it is used. The tenant comes
+// without its credentials: these are the client's alone, until it is closed.
 func dial(ctx context.Context, directory tenant.Directory, name string, s settings, log zerolog.Logger) (tenant.Tenant, *alpaca.Client, error) {
 	t, err := directory.Lookup(ctx, name)
 	if err != nil {
 		return t, nil, err
 	}
+	keys := t.Credentials
+	t.Credentials = tenant.Credentials{}
+	defer keys.Wipe() // the client has its own copy
 	client, err := alpaca.New(alpaca.Config{
 		Tenant:      t.Name,
 		BaseURL:     t.BaseURL,
-		Credentials: t.Credentials,
+		Credentials: keys,
 		Timeouts: alpaca.Timeouts{
 			Dial: s.BrokerDial, TLS: s.BrokerTLS, FirstByte: s.BrokerFirst, Call: s.BrokerCall,
 		},

@@ -20,7 +20,8 @@ const prefix = "ORDERFLEET"
 
 // settings of a serving worker.
 type settings struct {
-	TenantsFile  string        `envconfig:"TENANTS_FILE" default:"tenants.yaml" desc:"who the tenants are, and their keys"`
+	TenantsFile  string        `envconfig:"TENANTS_FILE" desc:"a file of tenants and their keys, for development; the registry on the server if empty"`
+	IdentityFile string        `envconfig:"IDENTITY_FILE" desc:"age identities that open the tenants' sealed credentials, one a line; read again when it changes"`
 	WorkerName   string        `envconfig:"WORKER_NAME" desc:"written into outcomes; the host's name with a random suffix if empty"`
 	MaxSessions  int           `envconfig:"MAX_SESSIONS" default:"0" desc:"tenants served at once; 0 for three quarters of the limit of open files"`
 	SessionIdle  time.Duration `envconfig:"SESSION_IDLE" default:"30s" desc:"how long a tenant without work keeps its connection"`
@@ -53,6 +54,8 @@ func readSettings() (settings, error) {
 		}
 	}
 	switch {
+	case s.TenantsFile != "" && s.IdentityFile != "":
+		return s, fmt.Errorf("%[1]s_IDENTITY_FILE and %[1]s_TENANTS_FILE are both set: are the keys sealed, or in the file?", prefix)
 	case s.LeaseTTL%time.Second != 0:
 		return s, fmt.Errorf("%s_LEASE_TTL: %s is not whole seconds; the server counts no finer", prefix, s.LeaseTTL)
 	case s.Reconcile < 0:

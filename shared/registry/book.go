@@ -1,0 +1,145 @@
+package registry
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/orderfleet/orderfleet/shared/tenant"
+)
+
+// book is what the keys hold, and what follows from it for a tenant.
+type book struct{ entries map[string]entry }
+
+// entry is what a key holds. Of one that was removed the revisions stay.
+type entry struct {
+	// revision is that of the change that counts, last that of the last one of all.
+	revision, last uint64
+	// line is of a tenant: the revision since which a line to its broker would be the same.
+	line uint64
+	held any // *tenant.Settings, *tenant.Limits, *tenant.Switch, *Credential, ...; nil: nothing
+}
+
+func newBook() *book { return &book{entries: make(map[string]entry)} }
+
+// put takes in what the last change of a key comes to.
+func (b *book) put(v verdict) {
+	if v.Key == (Key{}) {
+		return
+	}
+	name := v.Key.String()
+	e := b.entries[name]
+	e.last = v.last
+	if v.Err == nil && v.Revision > e.revision {
+		now := holding(v.Key, &v.Record)
+		if !sameLine(e.held, now) {
+			e.line = v.Revision
+		}
+		e.held, e.revision = now, v.Revision
+	}
+	b.entries[name] = e
+}
+
+// holding is what a record that was judged says that its key holds, as it is kept.
+func holding(k Key, r *Record) any {
+	decoded, err := decodeBody(k.Kind, r.Body)
+	if err != nil {
+		return nil // removed
+	}
+	switch v := decoded.(type) {
+	case *settings:
+		return (*tenant.Settings)(v)
+	case *limits:
+		return (*tenant.Limits)(v)
+	case *Throw:
+		return &tenant.Switch{Mode: v.Mode, Until: v.Until, By: r.By, Reason: r.Reason, At: r.At, Scope: k.Scope.String()}
+	case *pool:
+		return slices.Clone(r.Body)
+	}
+	return decoded
+}
+
+// sameLine says that what a tenant's key held and holds makes the same line to a broker.
+func sameLine(before, now any) bool {
+	a, ok := before.(*tenant.Settings)
+	b, too := now.(*tenant.Settings)
+	if !ok || !too {
+		return false
+	}
+	return reflect.DeepEqual(lineOf(*a), lineOf(*b))
+}
+
+// lineOf is what of settings makes a line.
+func lineOf(s tenant.Settings) tenant.Settings {
+	s.Limits, s.Labels, s.Pool, s.Weight = tenant.Limits{}, nil, "", 0
+	return s
+}
+
+// held is what a key holds, and its revision; nil if it holds nothing.
+func held[T any](b *book, k Key) (*T, uint64) {
+	e := b.entries[k.String()]
+	v, _ := e.held.(*T)
+	return v, e.revision
+}
+
+// scopes are those that a tenant is in, but for itself: everybody, and its groups.
+func (b *book) scopes(name string) []Scope {
+	scopes := []Scope{All}
+	if s, _ := held[tenant.Settings](b, TenantKey(name)); s != nil {
+		for _, label := range slices.Sorted(maps.Keys(s.Labels)) {
+			scopes = append(scopes, OfLabel(label, s.Labels[label]))
+		}
+	}
+	return scopes
+}
+
+// terms are a tenant's.
+func (b *book) terms(name string) *tenant.Terms {
+	t := new(tenant.Terms)
+	of := b.entries[TenantKey(name).String()]
+	_, keys := held[Credential](b, CredentialKey(name))
+	t.Revision, t.Line = max(of.revision, keys), max(of.line, keys)
+	if s, ok := of.held.(*tenant.Settings); ok {
+		t.Limits = s.Limits
+		t.Pool, t.Weight = s.Pool, s.Weight
+	}
+	for _, scope := range b.scopes(name) {
+		l, revision := held[tenant.Limits](b, LimitsKey(scope))
+		t.Revision = max(t.Revision, revision)
+		if l != nil {
+			t.Limits = t.Limits.And(*l)
+		}
+	}
+	for _, scope := range append(b.scopes(name), OfTenant(name)) {
+		s, revision := held[tenant.Switch](b, SwitchKey(scope))
+		t.Revision = max(t.Revision, revision)
+		if s != nil {
+			t.Switches = append(t.Switches, *s)
+		}
+	}
+	return t
+}
+
+// names are the tenants that are there, in order, of those that a scope covers.
+func (b *book) names(s Scope) []string {
+	var names []string
+	for text, e := range b.entries {
+		of, ok := e.held.(*tenant.Settings)
+		if !ok {
+			continue
+		}
+		name := text[len(KindTenant)+1:]
+		if s == All || s.Tenant == name || s.Label != "" && of.Labels[s.Label] == s.Value {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// pool is what is written of a pool; nil if there is none of the name.
+func (b *book) pool(name string) jsontext.Value {
+	v, _ := b.entries[PoolKey(name).String()].held.(jsontext.Value)
+	return v
+}

@@ -1,0 +1,132 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+)
+
+// Store is the bucket of tenants with its history, as who changes it sees it. Safe for
+// concurrent use.
+type Store struct {
+	ledger *ledger.Ledger
+	bucket *ledger.Bucket
+}
+
+// NewStore makes a store of a ledger's bucket.
+func NewStore(l *ledger.Ledger) *Store { return &Store{l, l.Bucket(ledger.TenantsBucket)} }
+
+// Change is one change of a key, as the history has it.
+type Change struct {
+	// Name is the key as it stands there, Key what it is read as.
+	Name     string
+	Key      Key
+	Revision uint64
+	Time     time.Time // when the server took it
+	// Record is what was written, as far as it could be read.
+	Record Record
+	// Err is why it does not count; nil if it does.
+	Err error
+}
+
+// History calls deliver with every change of a key, or of all if it is the zero value, in
+// their order, up to now.
+func (s *Store) History(ctx context.Context, k Key, deliver func(Change) error) error {
+	t, err := s.trust(ctx)
+	if err != nil {
+		return err
+	}
+	if k == (Key{}) {
+		end, err := s.bucket.End(ctx)
+		if err != nil {
+			return err
+		}
+		return s.history(ctx, ">", end, t, deliver)
+	}
+	end, err := s.Last(ctx, k)
+	if err != nil {
+		return err
+	}
+	return s.history(ctx, k.String(), end, t, deliver)
+}
+
+func (s *Store) history(ctx context.Context, name string, end uint64, t *trust, deliver func(Change) error) error {
+	last := make(map[string]uint64)
+	return s.bucket.Read(ctx, name, ledger.Start{}, end, func(c ledger.KeyChange) error {
+		after := last[c.Key]
+		last[c.Key] = c.Revision
+		return deliver(t.judge(c, after))
+	})
+}
+
+// trust reads whose signatures count, and counted.
+func (s *Store) trust(ctx context.Context) (*trust, error) {
+	t := new(trust)
+	end, err := s.Last(ctx, OperatorsKey)
+	if err != nil {
+		return nil, err
+	}
+	// Each list is judged by the one before it.
+	return t, s.history(ctx, OperatorsKey.String(), end, t, func(c Change) error { return t.take(c) })
+}
+
+// Get reads what a key holds: its last change that counts, with no Record if there is none. The
+// second value is the revision of its last change of all, behind which the next has to stand.
+func (s *Store) Get(ctx context.Context, k Key) (Change, uint64, error) {
+	found, last := Change{Name: k.String(), Key: k}, uint64(0)
+	err := s.History(ctx, k, func(c Change) error {
+		if last = c.Revision; c.Err == nil {
+			found = c
+		}
+		return nil
+	})
+	return found, last, err
+}
+
+// Last is the revision of a key's last change, 0 if there was none: that to [Store.Write]
+// after, for who need not know what it holds.
+func (s *Store) Last(ctx context.Context, k Key) (uint64, error) {
+	return s.bucket.Last(ctx, k.String())
+}
+
+// Write changes what a key holds, or removes it if body is nil, and returns the new revision.
+// After is the revision of the key's last change: if somebody changed it meanwhile, the error
+// is one for which [ledger.IsConflict] is true. After any other error of the server's, the
+// change may have been made.
+func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason string, after uint64) (uint64, error) {
+	r := Record{Key: k.String(), After: after, By: by.name, At: time.Now().UTC(), Reason: reason}
+	if body != nil {
+		var err error
+		if r.Body, err = json.Marshal(body, json.Deterministic(true)); err != nil {
+			return 0, fmt.Errorf("registry: %s: %w", k, err)
+		}
+	}
+	data, err := r.encode(by)
+	if err != nil {
+		return 0, fmt.Errorf("registry: %s: %w", k, err)
+	}
+	revision, err := s.bucket.Put(ctx, k.String(), data, after, 0)
+	if err != nil {
+		return 0, fmt.Errorf("registry: %w", err)
+	}
+	return revision, nil
+}
+
+// ErrNothing says that what was to be removed is not there.
+var ErrNothing = errors.New("registry: there is nothing to remove")
+
+// Remove makes a key hold nothing, and returns the revision.
+func (s *Store) Remove(ctx context.Context, by *Signer, k Key, reason string) (uint64, error) {
+	c, last, err := s.Get(ctx, k)
+	if err != nil {
+		return 0, err
+	}
+	if c.Record.Removed() {
+		return 0, fmt.Errorf("%w: %s", ErrNothing, k)
+	}
+	return s.Write(ctx, by, k, nil, reason, last)
+}

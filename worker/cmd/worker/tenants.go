@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/shared/cli"
+	"github.com/orderfleet/orderfleet/shared/inquiry"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/seal"
+	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/shared/vault"
+	"github.com/orderfleet/orderfleet/worker/shard"
+	"github.com/rs/zerolog"
+)
+
+// tenants is where a worker knows its tenants from: a file, or the registry with the vault.
+type tenants struct {
+	directory tenant.Directory
+	registry  shard.Registry // nil: there is none
+	perMinute func(ctx context.Context, name string) int
+	// reseal is nil if credentials are not sealed.
+	reseal func(ctx context.Context, name string) (inquiry.Resealed, error)
+	// run keeps them up to date until ctx ends; nil if they do not change.
+	run func(ctx context.Context) error
+}
+
+// local is what can be had without a server: a file's tenants, or the identities.
+type local struct {
+	file       *tenant.File
+	identities *seal.Identities
+}
+
+// load reads the files that the settings name. What is wrong with them is a mistake in the
+// environment.
+func (s *settings) load() (l local, err error) {
+	switch {
+	case s.TenantsFile != "":
+		if l.file, err = tenant.LoadFile(s.TenantsFile); err != nil {
+			return l, cli.Usagef("%s_TENANTS_FILE: %w", prefix, err)
+		}
+	case s.IdentityFile != "":
+		if l.identities, err = seal.LoadIdentities(s.IdentityFile); err != nil {
+			return l, cli.Usagef("%s_IDENTITY_FILE: %w", prefix, err)
+		}
+	}
+	return l, nil
+}
+
+// tenants are those of the file, or of the registry on the server.
+func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (*tenants, error) {
+	if l.file != nil {
+		return &tenants{
+			directory: l.file,
+			perMinute: func(ctx context.Context, name string) int {
+				t, err := l.file.Lookup(ctx, name)
+				if err != nil {
+					return 0
+				}
+				return t.RequestsPerMinute
+			},
+		}, nil
+	}
+	if l.identities == nil {
+		log.Warn().Msg("no " + prefix + "_IDENTITY_FILE: this worker opens no tenant's credentials, and blocks the intents of all")
+	}
+	opened, err := await(ctx, nc, log)
+	if err != nil {
+		return nil, err
+	}
+	reg := registry.New(opened, func(c registry.Change) {
+		log.Error().Err(c.Err).Str("key", c.Name).Uint64("revision", c.Revision).Msg("a change of the registry does not count")
+	})
+	directory := &vault.Directory{Registry: reg, Vault: vault.New(opened), Identities: l.identities}
+	t := &tenants{
+		directory: directory,
+		registry:  reg,
+		perMinute: func(_ context.Context, name string) int {
+			s, _ := reg.Settings(name)
+			return s.RequestsPerMinute
+		},
+		run: reg.Run,
+	}
+	if l.identities != nil {
+		t.reseal = directory.Reseal
+	}
+	return t, nil
+}
+
+// await opens the ledger, however long its server takes to be there.
+func await(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (*ledger.Ledger, error) {
+	const pause = time.Second
+	for {
+		l, err := ledger.Open(ctx, nc)
+		if err == nil || ctx.Err() != nil || !ledger.Transient(err) {
+			return l, err
+		}
+		log.Warn().Err(err).Msg("waiting for the registry of tenants")
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// follow keeps the tenants up to date until stop is called, which waits for its end. What
+// ends them before is told: nobody trades under terms that may be old.
+func (t *tenants) follow(ctx context.Context, ended func(error)) (stop func()) {
+	if t.run == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := t.run(ctx); err != nil && ctx.Err() == nil {
+			ended(fmt.Errorf("the registry of tenants: %w", err))
+		}
+	}()
+	return func() { cancel(); <-done }
+}
