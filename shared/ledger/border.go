@@ -71,6 +71,9 @@ func openBehind(ctx context.Context, nc *nats.Conn, options []jetstream.JetStrea
 	return l, nil
 }
 
+// Behind says that there is a border between us and the ledger.
+func (l *Ledger) Behind() bool { return l.readers != nil }
+
 // lastOf reads a stream's last message of a subject, from whichever replica answers. The
 // subject is in the request's own, so that a server can permit it and no other. [ErrNone] if
 // there is none.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -115,6 +117,33 @@ func TestAProducersWholeJob(t *testing.T) {
 					t.Errorf("%d outcomes and %d updates", outcomes, updates)
 				}
 			})
+		}
+	})
+}
+
+// TestTheNameOfAMessage: who publishes first under the message id that another tenant's intent
+// should bear does not have that intent dropped. Its own repeat is.
+func TestTheNameOfAMessage(t *testing.T) {
+	modes(t, func(t *testing.T, f *fixture) {
+		f.serving(t, f.ledger.ShardOf(beta))
+		thief := f.connect(t, "producer "+acme)
+		for _, id := range []string{"ada.next", "ada.next.", "acme.next"} {
+			if _, err := thief.RequestMsg(&nats.Msg{Subject: "intents.acme", Header: nats.Header{jetstream.MsgIDHeader: {id}}, Data: []byte("{}")}, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for again := range 2 {
+			p, err := producer.New(t.Context(), f.connect(t, "producer "+beta))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := p.Publish(t.Context(), beta, order.Intent{ID: "next", Kind: order.KindCancelAll})
+			if err != nil || r.Duplicate != (again > 0) {
+				t.Fatalf("the intent is published, again %v: %+v %v", again > 0, r, err)
+			}
+			if o, err := p.Await(t.Context(), r); err != nil || o.IntentID != "next" {
+				t.Error(o, err)
+			}
 		}
 	})
 }
