@@ -33,7 +33,7 @@ type Producer struct {
 	ledger   *ledger.Ledger
 	js       jetstream.JetStream
 	denials  *denials
-	by       string        // who publishes
+	by       string // who publishes
 	repeats  repeats
 	patience time.Duration // DefaultPatience, but in tests
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -150,7 +151,9 @@ func (b *bordered) work() {
 	}()
 	b.Cleanup(func() {
 		cancel()
-		<-ended
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			b.Errorf("the worker ended with %v", err)
+		}
 		if err := <-brokers; err != nil {
 			b.Error(err)
 		}

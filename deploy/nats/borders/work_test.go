@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/deploy/nats/borders"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -146,4 +148,58 @@ func TestTheNameOfAMessage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestReaders: a tenant has so many readings of its shard under way, in all its processes
+// together, and the next one waits for one that ends. Another tenant's do not count.
+func TestReaders(t *testing.T) {
+	f := begin(t, borders.Plain)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	seq, err := f.ledger.JetStream().Publish(ctx, ledger.Outcomes.Subject(f.ledger.ShardOf(acme), acme), []byte(`{"v":1,"intent_id":"a","intent_seq":1,"kind":"cancel_all","status":"accepted"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var processes [2]*producer.Producer
+	for i := range processes {
+		if processes[i], err = producer.New(ctx, f.connect(t, "producer "+acme)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := make(chan int, ledger.Readers+1)
+	var reading sync.WaitGroup
+	ends := make([]context.CancelFunc, ledger.Readers+1)
+	watch := func(n int) {
+		ctx, end := context.WithCancel(ctx)
+		ends[n] = end
+		reading.Go(func() {
+			for _, err := range processes[n%2].Watch(ctx, acme, producer.FromSeq(seq.Sequence)) {
+				if err != nil {
+					t.Error(err)
+				}
+				read <- n
+			}
+		})
+	}
+	for n := range ledger.Readers {
+		watch(n)
+		<-read
+	}
+	watch(ledger.Readers)
+	select {
+	case n := <-read:
+		t.Fatalf("reading %d has a consumer, and there are %d", n, ledger.Readers)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if _, _, err := f.ledger.LastOutcome(ctx, f.ledger.ShardOf(acme), acme); err != nil {
+		t.Error(err)
+	}
+	ends[0]()
+	if n := <-read; n != ledger.Readers {
+		t.Errorf("reading %d goes on", n)
+	}
+	for _, end := range ends {
+		end()
+	}
+	reading.Wait()
 }
