@@ -54,7 +54,7 @@ func modes(t *testing.T, test func(t *testing.T, f *fixture)) {
 
 // begin makes a configuration, starts a server as it says but for where it listens, and
 // provisions a ledger as its worker.
-func begin(t *testing.T, mode borders.Mode) *fixture {
+func begin(t testing.TB, mode borders.Mode) *fixture {
 	t.Helper()
 	f := &fixture{path: filepath.Join(t.TempDir(), "nats"), certs: filepath.Join(t.TempDir(), "certs"), creds: map[string]natsconn.Options{}}
 	if err := borders.Certs(f.certs, []string{"127.0.0.1", "localhost"}, time.Hour); err != nil {
@@ -84,7 +84,7 @@ func begin(t *testing.T, mode borders.Mode) *fixture {
 }
 
 // add adds a user and keeps its credentials in a file of its own.
-func (f *fixture) add(t *testing.T, role borders.Role, name string) {
+func (f *fixture) add(t testing.TB, role borders.Role, name string) {
 	t.Helper()
 	u, secret, err := f.Add(role, name)
 	if err != nil {
@@ -101,7 +101,7 @@ func (f *fixture) add(t *testing.T, role borders.Role, name string) {
 	f.creds[u.String()] = o
 }
 
-func (f *fixture) start(t *testing.T) {
+func (f *fixture) start(t testing.TB) {
 	t.Helper()
 	t.Setenv("NATS_NAME", "nats-0")
 	srv, err := natsserver.StartFile(filepath.Join(f.path, "server.conf"), func(o *server.Options) {
@@ -127,7 +127,7 @@ func (f *fixture) options(who string) natsconn.Options {
 	return o
 }
 
-func (f *fixture) connect(t *testing.T, who string, extra ...nats.Option) *nats.Conn {
+func (f *fixture) connect(t testing.TB, who string, extra ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := natsconn.Dial(t.Context(), who, f.options(who), append([]nats.Option{nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})}, extra...)...)
 	if err != nil {
