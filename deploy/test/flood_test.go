@@ -3,12 +3,14 @@ package test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
 )
 
 // TestFlood: a tenant that uses up its share of the ledger is refused, in words that say why
@@ -62,3 +64,47 @@ func TestFlood(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestNoShareForAnOutcome: where retention took intents and left their outcomes, these may use
+// up a tenant's share. Then the tenant's next outcome waits, and with it the tenant and nobody
+// else, until there is room.
+func TestNoShareForAnOutcome(t *testing.T) {
+	t.Parallel()
+	const share = 3
+	c := newConfigured(t)
+	c.start()
+	s := troubled(t, c.url("admin", "a"), func(s *ledger.Settings) { s.MaxPerTenant = share })
+	l := s.producer.Ledger()
+	shard, tip := l.ShardOf("greedy"), uint64(0)
+	for range share { // as of intents that are gone
+		f, err := l.Append(shard, "greedy", &order.Outcome{IntentID: "gone", IntentSeq: 0, Kind: order.KindCancelAll, Status: order.Accepted, Worker: "w", Epoch: 1}, tip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case ack := <-f.Ok():
+			tip = ack.Sequence
+		case err := <-f.Err():
+			t.Fatal(err)
+		}
+	}
+	s.work()
+	waits, err := s.producer.Publish(t.Context(), "greedy", rest("waits"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.until("the worker says what to do", func() bool { return strings.Contains(s.log.String(), "ORDERFLEET_LEDGER_MAX_PER_TENANT") })
+	for n := range troubledShards * 3 {
+		r, err := s.producer.Publish(t.Context(), fmt.Sprint("modest", n), rest("goes-on"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, err := s.producer.Await(t.Context(), r); err != nil || o.Status != order.Accepted {
+			t.Errorf("somebody else: %+v %v", o, err)
+		}
+	}
+	provision(t, dial(t, s.servers, func(*nats.Conn, *nats.Subscription, error) {}), func(s *ledger.Settings) { s.MaxPerTenant = 2 * share })
+	if o, err := s.producer.Await(t.Context(), waits); err != nil || o.Status != order.Accepted {
+		t.Errorf("the one that waited: %+v %v", o, err)
+	}
+}
