@@ -60,6 +60,7 @@ Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the c
 		newHistory(c),
 		newOperator(c),
 		newPrice(c),
+		newNATS(c),
 	)
 	return cmd
 }
