@@ -61,7 +61,7 @@ func (l *Layered) Terms(name string) *tenant.Terms {
 	settings.Limits = tenant.Limits{} // which the file's terms have
 	below, above := l.file.Terms(name), l.server.termsOf(name, settings, known)
 	t := *below
-	t.Revision += above.Revision
+	t.Revision = below.Revision<<32 | above.Revision // other labels may bring the server's back
 	t.Limits = below.Limits.And(above.Limits)
 	t.Switches = slices.Concat(below.Switches, above.Switches)
 	return &t

@@ -27,13 +27,13 @@ func TestLayered(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := registry.NewLayered(file, registry.New(f.ledger, nil))
+	if got := l.Terms("acme").Mode(time.Now()); got != tenant.Pause {
+		t.Errorf("%s before the server is read", got)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
-	if got := l.Terms("acme").Mode(time.Now()); got != tenant.Pause {
-		t.Errorf("%s before the server is read", got)
-	}
 	sync := func() *tenant.Terms {
 		t.Helper()
 		if err := l.Sync(t.Context()); err != nil {
