@@ -66,7 +66,7 @@ func (c *common) history(cmd *cobra.Command, f fleetctl.DeedFilter) error {
 		return nil
 	})
 	if err == nil && unverified > 0 {
-		err = fmt.Errorf("%d changes are NOT VERIFIED: they changed nothing, but somebody wrote them; who may write the bucket %s?", unverified, "TENANTS")
+		err = fmt.Errorf("%d changes are NOT VERIFIED: they changed nothing, but somebody wrote them; who may write the bucket TENANTS?", unverified)
 	}
 	return err
 }

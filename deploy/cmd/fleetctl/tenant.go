@@ -137,6 +137,9 @@ func newTenantAdd(c *common) *cobra.Command {
 		Example: `  fleetctl tenant add acme --broker paper --requests-per-minute 200 --label strategy=pairs --reason "new client"`,
 		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := e.make(tenant.Settings{}); err != nil { // a mistake shows before anything is asked
+				return err
+			}
 			return e.run(cmd, args[0], "is registered; it needs keys, see fleetctl credential", func(now *tenant.Settings) (*tenant.Settings, error) {
 				if now != nil {
 					return nil, fmt.Errorf("%s is registered already: change it with fleetctl tenant set", args[0])
@@ -185,10 +188,6 @@ func unregistered(name string) error {
 // run changes a tenant's settings.
 func (e *settingEdits) run(cmd *cobra.Command, name, text string, change func(*tenant.Settings) (*tenant.Settings, error)) error {
 	if err := order.ValidTenant(name); err != nil {
-		return cli.Usage(err)
-	}
-	// What is wrong with the flags themselves shows before anything is asked.
-	if err := apply(&tenant.Settings{}, e.edits); err != nil {
 		return cli.Usage(err)
 	}
 	d, err := e.open(cmd)
