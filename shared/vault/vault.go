@@ -29,11 +29,25 @@ var (
 type Vault struct {
 	records *registry.Store
 	blobs   *ledger.Bucket
+	// get reads a record that counts, and the revision of its key's last change of all.
+	get func(ctx context.Context, k registry.Key) (registry.Change, uint64, error)
 }
 
-// New makes a vault of a ledger's buckets.
+// New makes a vault of a ledger's buckets, for operators and workers.
 func New(l *ledger.Ledger) *Vault {
-	return &Vault{registry.NewStore(l), l.Bucket(ledger.CredentialsBucket)}
+	records := registry.NewStore(l)
+	return &Vault{records, l.Bucket(ledger.CredentialsBucket), records.Get}
+}
+
+// OfTenant is the vault as a tenant's own user sees it, who may read two records alone: that of
+// the tenant's credentials, and that of the recipients. See [registry.Store.Peek].
+func OfTenant(l *ledger.Ledger) *Vault {
+	v := New(l)
+	v.get = func(ctx context.Context, k registry.Key) (registry.Change, uint64, error) {
+		c, err := v.records.Peek(ctx, k)
+		return c, c.Revision, err
+	}
+	return v
 }
 
 // Held is which credentials a tenant has, and since when; never what they are.
@@ -55,7 +69,7 @@ func (v *Vault) Show(ctx context.Context, name string) (Held, error) {
 
 // show returns the revision of the last change of all, too.
 func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
-	c, last, err := v.records.Get(ctx, registry.CredentialKey(name))
+	c, last, err := v.get(ctx, registry.CredentialKey(name))
 	if err != nil {
 		return Held{}, 0, err
 	}
@@ -71,7 +85,7 @@ func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
 
 // Recipients are to whom credentials are sealed; [seal.ErrNoRecipients] if there are none.
 func (v *Vault) Recipients(ctx context.Context) (seal.Recipients, error) {
-	c, _, err := v.records.Get(ctx, registry.RecipientsKey)
+	c, _, err := v.get(ctx, registry.RecipientsKey)
 	if err != nil {
 		return nil, err
 	}

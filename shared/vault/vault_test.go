@@ -189,6 +189,35 @@ func TestSet(t *testing.T) {
 	d.opens("acme", first)
 }
 
+// TestOfTenant: a tenant's own user, who may read but two records, sets, shows and removes the
+// tenant's credentials.
+func TestOfTenant(t *testing.T) {
+	d := newDesk(t)
+	own := vault.OfTenant(d.ledger)
+	if _, err := own.Show(t.Context(), "acme"); !errors.Is(err, tenant.ErrNoCredentials) {
+		t.Errorf("before: %v", err)
+	}
+	for _, c := range []tenant.Credentials{first, second} {
+		set, err := own.Set(t.Context(), d.ann, "acme", c, "mine")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.opens("acme", c)
+		if h, err := own.Show(t.Context(), "acme"); err != nil || h.Digest != set.Digest || h.Reason != "mine" || h.Since.IsZero() || h.Revision != set.Revision {
+			t.Errorf("shown %+v, %v", h, err)
+		}
+	}
+	if _, err := own.Remove(t.Context(), d.ann, "acme", "done"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := own.Show(t.Context(), "acme"); !errors.Is(err, tenant.ErrNoCredentials) {
+		t.Errorf("after: %v", err)
+	}
+	if got := d.blobs(); len(got) != 0 {
+		t.Errorf("the bucket has %v", got)
+	}
+}
+
 // TestNoRecipients: nothing is sealed that nobody could open.
 func TestNoRecipients(t *testing.T) {
 	d := newDesk(t)
