@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
+	"strings"
 )
 
 // Settings are what an operator decides about a tenant, beside its keys. Their names in JSON
@@ -100,4 +102,15 @@ func (s *Settings) Validate() error {
 		return fmt.Errorf("limits.%w", err)
 	}
 	return nil
+}
+
+// Live says that orders go to Alpaca's live market, and so are for real money. Of a broker
+// that is none of Alpaca's nobody knows.
+func (s *Settings) Live() bool {
+	u, err := url.Parse(s.BaseURL())
+	if err != nil {
+		return false
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	return host == "api.alpaca.markets" || host == "broker-api.alpaca.markets"
 }
