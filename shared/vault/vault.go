@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/seal"
@@ -73,14 +71,17 @@ func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
 	if err != nil {
 		return Held{}, 0, err
 	}
-	if c.Record.Removed() {
+	held, err := registry.Held[registry.Credential](c)
+	switch {
+	case err != nil:
+		return Held{}, last, err
+	case held == nil:
 		return Held{}, last, fmt.Errorf("%w: tenant %q", tenant.ErrNoCredentials, name)
 	}
-	h := Held{Tenant: name, Revision: c.Revision, Since: c.Time, By: c.Record.By, Signer: c.Record.Signer, Reason: c.Record.Reason}
-	if err := json.Unmarshal(c.Record.Body, &h.Credential); err != nil {
-		return Held{}, last, fmt.Errorf("vault: the record of the credentials of %s: %w", name, err)
-	}
-	return h, last, nil
+	return Held{
+		Tenant: name, Credential: *held, Revision: c.Revision, Since: c.Time,
+		By: c.Record.By, Signer: c.Record.Signer, Reason: c.Record.Reason,
+	}, last, nil
 }
 
 // Recipients are to whom credentials are sealed; [seal.ErrNoRecipients] if there are none.
@@ -89,12 +90,12 @@ func (v *Vault) Recipients(ctx context.Context) (seal.Recipients, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Record.Removed() {
+	list, err := registry.Held[registry.RecipientList](c)
+	switch {
+	case err != nil:
+		return nil, err
+	case list == nil:
 		return nil, seal.ErrNoRecipients
-	}
-	var list registry.RecipientList
-	if err := json.Unmarshal(c.Record.Body, &list); err != nil {
-		return nil, fmt.Errorf("vault: the record of the recipients: %w", err)
 	}
 	return list.Recipients, nil
 }
