@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/price"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/outage"
@@ -102,6 +103,8 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the sessions
 	var watch sync.WaitGroup
 	watch.Go(func() { outages.Run(watching) })
+	prices := new(price.Board)
+	watch.Go(func() { prices.Watch(watching, l, log) })
 	watch.Go(func() { retention.Run(watching, l, cfg.Books != nil, log) })
 	defer watch.Wait()
 	defer unwatch()
@@ -142,6 +145,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 			Worker:  cfg.Name,
 			Ledger:  l,
 			Connect: plant.Connect(cfg.Connect),
+			Prices:  prices,
 			Outages: outages,
 			Log:     log,
 			Idle:    cfg.Idle,

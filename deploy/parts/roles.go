@@ -12,12 +12,14 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker"
 	"github.com/orderfleet/orderfleet/worker/alpaca"
@@ -156,12 +158,14 @@ func runWorker(ctx context.Context, args []string) error {
 		natsURL, brokerURL string
 		clients            Clients
 		settle             time.Duration
+		among              bool
 	)
 	if err := parse(Worker, args, func(f *flag.FlagSet) {
 		f.StringVar(&natsURL, "nats", "", "")
 		f.StringVar(&brokerURL, "broker", "", "")
 		f.StringVar((*string)(&clients), "clients", string(Own), "")
 		f.DurationVar(&settle, "settle", 0, "")
+		f.BoolVar(&among, "among", false, "one of many: ready before it serves anything")
 	}); err != nil {
 		return err
 	}
@@ -177,11 +181,18 @@ func runWorker(ctx context.Context, args []string) error {
 
 	serving, drain := make(chan int, l.Shards()), make(chan struct{})
 	group, ctx := errgroup.WithContext(ctx)
+	terms := registry.New(l, nil)
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the sessions
+	var watch sync.WaitGroup
+	watch.Go(func() { _ = terms.Run(watching) }) // its end is that of its context
+	defer watch.Wait()
+	defer unwatch()
 	group.Go(func() error {
 		return worker.Run(ctx, drain, nc, worker.Config{
-			Connect: connector(brokerURL, clients.transport()),
-			Books:   books(brokerURL),
-			Settle:  settle,
+			Connect:  connector(brokerURL, clients.transport()),
+			Books:    books(brokerURL),
+			Registry: terms,
+			Settle:   settle,
 			Serving: func(shard int) {
 				select {
 				case serving <- shard:
@@ -191,7 +202,7 @@ func runWorker(ctx context.Context, args []string) error {
 			Log: zerolog.New(os.Stderr).Level(zerolog.ErrorLevel),
 		})
 	})
-	for range l.Shards() {
+	for n := 0; n < l.Shards() && !among; n++ {
 		select {
 		case <-serving:
 		case <-ctx.Done():

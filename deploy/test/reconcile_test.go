@@ -178,7 +178,7 @@ func await(t *testing.T, what string, so func() bool) {
 func (s *system) reconcile(q fleetctl.Reconcile) map[string]fleetctl.Reconciled {
 	s.Helper()
 	all := make(map[string]fleetctl.Reconciled)
-	err := q.Run(s.Context(), s.producer.Ledger(), ledgertest.Connect(s.T, s.nats), func(string, int, int) {}, func(r fleetctl.Reconciled) {
+	err := q.Run(s.Context(), s.producer.Ledger(), ledgertest.Connect(s, s.nats), func(string, int, int) {}, func(r fleetctl.Reconciled) {
 		all[r.Tenant] = r
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/deploy/fleetctl"
 	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/deploy/proof"
@@ -31,13 +32,18 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if built != "" {
+		_ = os.RemoveAll(built)
+	}
+	os.Exit(code)
 }
 
 // system is a NATS server and a paper broker in this process. Workers are processes of
 // their own.
 type system struct {
-	*testing.T
+	testing.TB
+	conn     *nats.Conn
 	nats     string
 	broker   *paper.Broker
 	url      string
@@ -59,13 +65,13 @@ func (s *system) tenantOf(id string) string {
 	return id
 }
 
-func boot(t *testing.T, cfg paper.Config) *system {
+func boot(t testing.TB, cfg paper.Config) *system {
 	t.Helper()
 	return assemble(t, ledgertest.Provision(t, 4), cfg)
 }
 
 // assemble is boot on a NATS server that has a ledger already.
-func assemble(t *testing.T, nc *nats.Conn, cfg paper.Config) *system {
+func assemble(t testing.TB, nc *nats.Conn, cfg paper.Config) *system {
 	t.Helper()
 	p, err := producer.New(t.Context(), nc)
 	if err != nil {
@@ -92,7 +98,7 @@ func assemble(t *testing.T, nc *nats.Conn, cfg paper.Config) *system {
 			t.Error(err)
 		}
 	})
-	return &system{t, nc.ConnectedUrl(), broker, "http://" + api.Addr().String(), "http://" + admin.Addr().String(), p, nil}
+	return &system{t, nc, nc.ConnectedUrl(), broker, "http://" + api.Addr().String(), "http://" + admin.Addr().String(), p, nil}
 }
 
 // worker starts a worker process that serves every shard when this returns.
@@ -103,6 +109,35 @@ func (s *system) worker() *parts.Process {
 		s.Fatal(err)
 	}
 	return p
+}
+
+// workers starts so many worker processes, which share the shards when this returns.
+func (s *system) workers(n int) {
+	s.Helper()
+	for range n {
+		p, err := parts.Spawn(context.Background(), &parts.WorkerReady{}, parts.Worker, "--nats", s.nats, "--broker", s.url, "--settle", "200ms", "--among")
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.Cleanup(func() { _ = p.Kill() })
+	}
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for shared := false; !shared; {
+		select {
+		case <-ticker.C:
+		case <-s.Context().Done():
+			s.Fatal("time is over")
+		}
+		status, err := fleetctl.ReadStatus(s.Context(), s.producer.Ledger())
+		if err != nil {
+			s.Fatal(err)
+		}
+		shared = len(status.Members) == n && status.Unowned() == 0
+		for _, m := range status.Members {
+			shared = shared && m.Shards == len(status.Shards)/n
+		}
+	}
 }
 
 // fault makes the broker misbehave.

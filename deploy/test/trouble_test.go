@@ -106,7 +106,7 @@ func (s *site) work() *nats.Conn {
 func (s *site) begin() (nc *nats.Conn, serving <-chan int, ended chan error) {
 	s.Helper()
 	log := zerolog.New(s.log).Level(zerolog.WarnLevel)
-	nc = dial(s.T, s.servers, func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn().Err(err).Msg("NATS") })
+	nc = dial(s, s.servers, func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Warn().Err(err).Msg("NATS") })
 	shards, drain := make(chan int, troubledShards), make(chan struct{})
 	ended = make(chan error, 1)
 	go func() {

@@ -60,7 +60,7 @@ func (s *system) follow(log *lines, change ...func(*worker.Config)) *following {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &following{cancel, make(chan struct{}), make(chan error, 1)}
-	nc := ledgertest.Connect(s.T, s.nats)
+	nc := ledgertest.Connect(s, s.nats)
 	go func() {
 		defer close(w.ended)
 		w.ended <- worker.Run(ctx, w.drain, nc, cfg)

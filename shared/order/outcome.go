@@ -1,6 +1,10 @@
 package order
 
-import "time"
+import (
+	"time"
+
+	"github.com/shopspring/decimal"
+)
 
 // Status is the end of an intent.
 type Status string
@@ -57,6 +61,10 @@ type Outcome struct {
 	// request, or one that the broker accepted or refused, and no wait worth telling.
 	Course *Course `json:"course,omitzero"`
 
+	// Counted is what the pre-trade checks count the order as; nil if none of the tenant's
+	// limits needs that.
+	Counted *Counted `json:"counted,omitzero"`
+
 	// Worker and Epoch say who committed the outcome, and under which ownership
 	// of the shard.
 	Worker string `json:"worker"`
@@ -67,4 +75,22 @@ type Outcome struct {
 	Submitted time.Time `json:"submitted,omitzero"` // the last request was about to be written
 	Answered  time.Time `json:"answered,omitzero"`  // its answer was read
 	Committed time.Time `json:"committed,omitzero"` // this message was about to be published
+}
+
+// Counted is an order as the pre-trade checks counted it when its request was let go, so that
+// whoever counts again comes to the same: prices change.
+type Counted struct {
+	// Symbol lists the legs of a multi-leg order, whose Side is empty.
+	Symbol string `json:"symbol,omitzero"`
+	Side   Side   `json:"side,omitzero"`
+	// Qty is the size in shares or contracts, and Each what one of them was worth, in dollars.
+	// Each is nil if nothing told.
+	Qty  *decimal.Decimal `json:"qty,omitempty"`
+	Each *decimal.Decimal `json:"each,omitempty"`
+	// Notional is the size of an order that names no Qty, in dollars.
+	Notional *decimal.Decimal `json:"notional,omitempty"`
+	// Orders is how many orders it is at the broker, with its legs; 0 is one.
+	Orders int `json:"orders,omitzero"`
+	// Replaces is the broker's id of the order in whose place it stands.
+	Replaces string `json:"replaces,omitzero"`
 }

@@ -74,6 +74,7 @@ func TestSchemasHaveTheFieldsOfTheTypes(t *testing.T) {
 		{order.IntentSchema, "advanced_instructions", reflect.TypeFor[order.AdvancedInstructions](), nil},
 		{order.OutcomeSchema, "", reflect.TypeFor[order.Outcome](), nil},
 		{order.OutcomeSchema, "course", reflect.TypeFor[order.Course](), nil},
+		{order.OutcomeSchema, "counted", reflect.TypeFor[order.Counted](), nil},
 		{order.OutcomeSchema, "try", reflect.TypeFor[order.Try](), nil},
 		{order.OutcomeSchema, "wait", reflect.TypeFor[order.Wait](), nil},
 		{order.UpdateSchema, "", reflect.TypeFor[order.Update](), nil},

@@ -79,14 +79,19 @@ func (h *Hours) Validate() error {
 }
 
 // Open says whether a moment belongs to the hours. Those that are not valid never open.
-func (h *Hours) Open(at time.Time) bool {
+func (h *Hours) Open(at time.Time) bool { return h.Opening()(at) }
+
+// Opening is [Hours.Open], understood once for many moments.
+func (h *Hours) Opening() func(at time.Time) bool {
 	w, err := h.parse()
 	if err != nil {
-		return false
+		return func(time.Time) bool { return false }
 	}
-	at = at.In(w.zone)
-	minute := at.Hour()*60 + at.Minute()
-	return w.days[at.Weekday()] && w.from <= minute && minute < w.until
+	return func(at time.Time) bool {
+		at = at.In(w.zone)
+		minute := at.Hour()*60 + at.Minute()
+		return w.days[at.Weekday()] && w.from <= minute && minute < w.until
+	}
 }
 
 // week is hours, understood: days of a week, and minutes of a day.

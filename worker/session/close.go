@@ -37,6 +37,7 @@ func (s *Session) closePosition(ctx context.Context, t *task) (*order.Outcome, e
 	closing := opposite(v.Position, t.intent.Order)
 	return s.drive(ctx, t, booking{
 		call:        order.CallPlace,
+		order:       closing,
 		send:        func() broker.Verdict { return s.client.Place(ctx, t.id, closing, s.notAfter(t)) },
 		differences: differences,
 	})

@@ -31,6 +31,9 @@ func (s *Session) findTip(ctx context.Context) error {
 		return s.fence(last)
 	}
 	s.tip, s.done, s.status = seq, last.IntentSeq, last.Status
+	if s.checks.done != s.done {
+		s.checks.forget()
+	}
 	return nil
 }
 
@@ -84,6 +87,7 @@ func (s *Session) publish(ctx context.Context, o *order.Outcome) error {
 		}
 		o.Course.Waited(order.Wait{Why: order.WhySilence, From: from, Until: o.Committed})
 	}
+	s.checks.count(o)
 	s.under.ack, s.under.err = s.cfg.Ledger.Append(s.shard, s.tenant, o, s.tip)
 	return nil
 }
@@ -144,6 +148,7 @@ func (s *Session) stood(seq uint64) {
 		s.cfg.Ledger.Append(s.shard, s.tenant, s.under.outcome, seq) //nolint:errcheck // a planted bug
 	}
 	s.tip, s.done, s.status = seq, s.under.outcome.IntentSeq, s.under.outcome.Status
+	s.checks.stood(seq)
 	s.under, s.troubled = nil, false
 }
 
@@ -172,6 +177,7 @@ func (s *Session) reread(ctx context.Context) error {
 		s.doubt = Doubt{Suspects, math.MaxUint64, time.Now()}
 	}
 	s.tip, s.done, s.status = seq, max(s.done, last.IntentSeq), last.Status
+	s.checks.forget()
 	if s.done >= o.IntentSeq {
 		s.under = nil
 		return nil

@@ -67,6 +67,9 @@ func (s *Session) attempt(ctx context.Context, t *task) (*order.Outcome, error) 
 	if o, err := s.permit(ctx, t); o != nil || err != nil {
 		return o, err
 	}
+	if o, err := s.admit(ctx, t); o != nil || err != nil {
+		return o, err
+	}
 	if o, err := s.connect(ctx, t); o != nil || err != nil {
 		return o, err
 	}

@@ -17,7 +17,8 @@ import (
 // place submits an order.
 func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
 	return s.drive(ctx, t, booking{
-		call: order.CallPlace,
+		call:  order.CallPlace,
+		order: t.intent.Order,
 		send: func() broker.Verdict {
 			return s.client.Place(ctx, t.id, t.intent.Order, s.notAfter(t))
 		},
@@ -32,6 +33,9 @@ func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
 type booking struct {
 	call order.Call
 	send func() broker.Verdict
+	// order is what would be at the broker, in the place of target if that is not nil.
+	order  *order.Order
+	target *broker.Order
 	// differences between what was asked and what the broker booked under our id.
 	differences func(booked *broker.Order) []string
 }
@@ -49,9 +53,13 @@ func (s *Session) drive(ctx context.Context, t *task, b booking) (*order.Outcome
 		if plant.Is(plant.EarlyCommit) {
 			s.commit(ctx, t.end(order.Accepted, "")) //nolint:errcheck // a planted bug
 		}
+		o, err := s.check(ctx, t, b)
+		if o != nil || err != nil {
+			return o, err
+		}
 		v, err := s.request(ctx, t, b.call, t.intent.ExpiresAt, b.send)
 		if err != nil {
-			return nil, err
+			return s.blocked(t, err)
 		}
 		t.wrote(v)
 		switch v.Kind {
@@ -128,6 +136,7 @@ func (s *Session) found(ctx context.Context, t *task, b booking, v broker.Verdic
 		t.answer(order.Failed, v)
 		return s.failed(t, "the broker has another order under our id: "+strings.Join(diff, "; ")), nil
 	}
+	s.weigh(t, v.Order.Order, v.Order.Replaces)
 	return t.recovered(v), nil
 }
 

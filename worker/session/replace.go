@@ -9,6 +9,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/risk"
 )
 
 // maxReplacements bounds how far a chain of replaced orders is followed.
@@ -31,7 +32,9 @@ func (s *Session) replace(ctx context.Context, t *task) (*order.Outcome, error) 
 		return o, err
 	}
 	return s.drive(ctx, t, booking{
-		call: order.CallReplace,
+		call:   order.CallReplace,
+		order:  risk.Changed(target.Order, t.intent.Order),
+		target: target,
 		send: func() broker.Verdict {
 			return s.client.Replace(ctx, target.ID, t.id, t.intent.Order, s.notAfter(t))
 		},

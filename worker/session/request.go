@@ -19,6 +19,7 @@ var tooLate = broker.Verdict{Kind: broker.Expired, Message: "the request had to 
 // let it go, but not after until. All requests pass through here. It fails only where the
 // session is to end, or the tenant's terms are to be looked at again.
 func (s *Session) request(ctx context.Context, t *task, call order.Call, until time.Time, send func() broker.Verdict) (broker.Verdict, error) {
+	waits := s.breaker.open || s.limiter.wait(time.Now()) > 0
 	ok, err := s.cleared(ctx, t, until)
 	switch {
 	case err != nil:
@@ -32,6 +33,11 @@ func (s *Session) request(ctx context.Context, t *task, call order.Call, until t
 		return tooLate, nil
 	case s.obey(ctx, t.open), !s.lets(call):
 		return broker.Verdict{}, errTerms
+	}
+	if gate := t.gate; gate != nil && waits && changes(call) {
+		if err := gate(); err != nil {
+			return broker.Verdict{}, err
+		}
 	}
 	s.limiter.take(time.Now())
 	v := send()
@@ -47,6 +53,9 @@ func (s *Session) request(ctx context.Context, t *task, call order.Call, until t
 	}
 	return v, nil
 }
+
+// changes says that a request makes an order, or another one of it.
+func changes(call order.Call) bool { return call == order.CallPlace || call == order.CallReplace }
 
 // cleared waits until a request may be made; false if until came first.
 func (s *Session) cleared(ctx context.Context, t *task, until time.Time) (bool, error) {

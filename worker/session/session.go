@@ -14,6 +14,7 @@ import (
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/plant"
+	"github.com/orderfleet/orderfleet/worker/risk"
 	"github.com/rs/zerolog"
 )
 
@@ -24,6 +25,8 @@ type Config struct {
 	// Connect makes a tenant's line to its broker. It fails with [tenant.ErrUnknown] or
 	// [tenant.ErrNoCredentials] (package shared/tenant), which block an intent.
 	Connect func(ctx context.Context, tenant string) (broker.Line, error)
+	// Prices are the reference prices of the pre-trade checks; nil: there are none.
+	Prices risk.Prices
 	// Refresh waits until what was made of tenants' keys before it was called is what Connect
 	// makes lines from; nil: keys do not change.
 	Refresh func(ctx context.Context) error
@@ -132,6 +135,7 @@ type Session struct {
 	troubled bool         // something at the ledger failed, and nothing worked since
 	reader   *ledger.Reader
 
+	checks  checks
 	limiter limiter
 	breaker breaker
 	client  broker.Client // nil until the first intent that needs it, and with it:
@@ -151,7 +155,7 @@ func New(cfg *Config, st Start) *Session {
 	if terms == nil {
 		terms = new(tenant.Terms)
 	}
-	return &Session{
+	s := &Session{
 		cfg:      cfg,
 		log:      cfg.Log.With().Str("tenant", st.Tenant).Int("shard", st.Shard).Logger(),
 		tenant:   st.Tenant,
@@ -160,6 +164,7 @@ func New(cfg *Config, st Start) *Session {
 		doubt:    st.Doubt,
 		begin:    st.Begin,
 		begun:    st.State.begun,
+		checks:   st.State.checks,
 		limiter:  st.State.limiter,
 		breaker:  st.State.breaker,
 		inbox:    st.Inbox,
@@ -176,6 +181,8 @@ func New(cfg *Config, st Start) *Session {
 		behind:   true,
 		reader:   cfg.Ledger.Reader(),
 	}
+	s.checks.adopt(terms)
+	return s
 }
 
 // Run serves the tenant until the shard lets it end or draining is closed (nil),
@@ -205,6 +212,7 @@ func (s *Session) serve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.checks.published(it)
 		if it.Intent.Seq <= s.done || plant.Is(plant.Skip) && it.Intent.Seq%50 == 0 {
 			continue // an earlier owner's outcome stands
 		}

@@ -13,6 +13,7 @@ type State struct {
 	limiter limiter
 	breaker breaker
 	begun   begun
+	checks  checks
 }
 
 // begun is what became so far of an intent that its session began and did not end.
@@ -29,11 +30,16 @@ type begun struct {
 
 // Spent says that the zero value will do as well by now.
 func (st *State) Spent(now time.Time) bool {
-	return st.begun.seq == 0 && st.limiter.calm(now) && st.breaker.calm(now)
+	return st.begun.seq == 0 && st.checks.calm(now) && st.limiter.calm(now) && st.breaker.calm(now)
 }
 
 // State is what the session leaves. Read it when Run has returned.
-func (s *Session) State() State { return State{s.limiter, s.breaker, s.begun} }
+func (s *Session) State() State {
+	if s.under != nil { // whether the ledger has it is not known
+		s.checks.forget()
+	}
+	return State{s.limiter, s.breaker, s.begun, s.checks}
+}
 
 // Doubt says which of a tenant's next intents may be at the broker without an outcome that
 // tells of it.

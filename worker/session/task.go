@@ -25,6 +25,9 @@ type task struct {
 	// inherited says that it was an earlier owner's, and none was ours.
 	inherited bool
 
+	// gate is asked once more when the request that is to be made had to wait; nil: it need not.
+	gate func() error
+
 	requests int     // of this session, for this intent
 	delay    backoff // between them
 
@@ -151,6 +154,9 @@ func (s *Session) failed(t *task, why string) *order.Outcome {
 	}
 	if t.problem != "" {
 		why += ": " + t.problem
+	}
+	if t.intent.Kind == order.KindOrder && t.intent.Order != nil {
+		s.weigh(t, *t.intent.Order, "")
 	}
 	s.log.Error().Str("intent", t.outcome.IntentID).Uint64("intent_seq", t.outcome.IntentSeq).Msg("intent failed: " + why)
 	return t.end(order.Failed, why)

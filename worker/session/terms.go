@@ -29,6 +29,7 @@ func (s *Session) obey(ctx context.Context, open bool) (changed bool) {
 
 func (s *Session) adopt(ctx context.Context, terms *tenant.Terms, open bool) {
 	s.terms = terms
+	s.checks.adopt(terms)
 	if s.notes != nil {
 		s.note(ctx, Note{Obeys: terms.Revision, Open: open})
 	}

@@ -151,28 +151,42 @@ func (s *shard) confirm() {
 	if len(x.confirm) == 0 {
 		return
 	}
-	missing := s.disobey()
+	obeyed := s.obeyed()
 	x.confirm = slices.DeleteFunc(x.confirm, func(a attested) bool {
-		if (x.seen < a.call.Revision || len(missing) > 0) && time.Since(a.at) < attestPatience {
+		if (x.seen < a.call.Revision || !obeyed) && time.Since(a.at) < attestPatience {
 			return false
 		}
 		a.call.Answer(inquiry.Answer{Obeyed: &inquiry.Obeyed{
-			Revision: x.seen, Sessions: len(s.live), Missing: few(missing), Open: few(s.unanswered()),
+			Revision: x.seen, Sessions: len(s.live), Missing: few(s.missing()), Open: few(s.unanswered()),
 		}})
 		return true
 	})
 }
 
-// disobey are the tenants whose sessions have not yet taken over the terms that they were
-// sent. One that ends makes no request any more.
-func (s *shard) disobey() (names []string) {
+// obeyed says that every session has taken over the terms that it was sent. While many have
+// not, one of those is found at once: with ten thousand sessions that matters.
+func (s *shard) obeyed() bool {
+	for _, t := range s.live {
+		if t.late() {
+			return false
+		}
+	}
+	return true
+}
+
+// missing are the tenants whose sessions have not yet.
+func (s *shard) missing() (names []string) {
 	for name, t := range s.live {
-		if !t.ending && t.obeys != t.terms.Revision {
+		if t.late() {
 			names = append(names, name)
 		}
 	}
 	return names
 }
+
+// late says that a session has not yet taken over the terms that it was sent. One that ends
+// makes no request any more.
+func (t *served) late() bool { return !t.ending && t.obeys != t.terms.Revision }
 
 // unanswered are the tenants that may not trade now, and of which an earlier request has no
 // answer: it may still reach the broker.

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	_ "time/tzdata" // trading days and hours are those of places, also where no zones are installed
 
 	"github.com/orderfleet/orderfleet/shared/cli"
 )

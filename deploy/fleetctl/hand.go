@@ -1,0 +1,231 @@
+package fleetctl
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/tenant"
+	"golang.org/x/sync/errgroup"
+)
+
+// Hand is what an operator does to the switch of a tenant, of a group or of the fleet.
+type Hand struct {
+	Scope registry.Scope
+	Mode  tenant.Mode
+	// Until is when it is over by itself; zero is never.
+	Until  time.Time
+	Reason string
+	// CancelOpen has the open orders cancelled of every tenant of the scope: by an intent of
+	// its own, which has its place behind those that wait, and its outcome on the ledger.
+	CancelOpen bool
+	// Patience is how long to wait for confirmations.
+	Patience time.Duration
+}
+
+// Thrown is what came of it. Its names in JSON are part of the contract.
+type Thrown struct {
+	Scope    string      `json:"scope"`
+	Mode     tenant.Mode `json:"mode"`
+	Until    time.Time   `json:"until,omitzero"`
+	By       string      `json:"by"`
+	Reason   string      `json:"reason"`
+	Revision uint64      `json:"revision"`
+	// Tenants is how many registered tenants it lies on.
+	Tenants       int            `json:"tenants"`
+	Confirmations []Confirmation `json:"confirmations"`
+	// Others are the switches that lie on the tenant beside this one, if it is one tenant.
+	Others []tenant.Switch `json:"others,omitempty"`
+	// Cancels are what became of the cancels of open orders.
+	Cancels []Canceled `json:"cancels,omitempty"`
+}
+
+// Canceled is what became of the cancel of a tenant's open orders.
+type Canceled struct {
+	Tenant   string       `json:"tenant"`
+	IntentID string       `json:"intent_id"`
+	Status   order.Status `json:"status,omitzero"` // empty if there is no outcome
+	Message  string       `json:"message,omitzero"`
+}
+
+// OK says that all of it is confirmed and done.
+func (t *Thrown) OK() bool {
+	return len(Unconfirmed(t.Confirmations)) == 0 &&
+		!slices.ContainsFunc(t.Cancels, func(c Canceled) bool { return c.Status != order.Accepted })
+}
+
+// writeAgain is how often a change is tried again that somebody else came before.
+const writeAgain = 5
+
+// Throw writes what the switch is set to, asks the owners of all shards that it concerns to
+// confirm that they obey, and has open orders cancelled. What is not confirmed is part of the
+// answer; an error says that the switch may not be set, or that tenants were not found out.
+func (h Hand) Throw(ctx context.Context, l *ledger.Ledger, nc *nats.Conn, by *registry.Signer, progress func(phase string, done, of int)) (*Thrown, error) {
+	began := time.Now()
+	revision, err := h.write(ctx, registry.NewStore(l), by)
+	if err != nil {
+		return nil, err
+	}
+	t := &Thrown{Scope: h.Scope.String(), Mode: h.Mode, Until: h.Until, By: by.Name(), Reason: h.Reason, Revision: revision}
+	if t.Confirmations, err = Confirm(ctx, nc, h.shards(l), revision, began, h.Patience, progress); err != nil {
+		return t, err
+	}
+	names, others, err := h.look(ctx, l)
+	if err != nil {
+		return t, err
+	}
+	t.Tenants, t.Others = len(names), others
+	if h.CancelOpen {
+		err = h.cancelOpen(ctx, l, nc, t, names, progress)
+	}
+	return t, err
+}
+
+// write writes the record behind whatever is there.
+func (h Hand) write(ctx context.Context, store *registry.Store, by *registry.Signer) (uint64, error) {
+	key := registry.SwitchKey(h.Scope)
+	for try := 1; ; try++ {
+		last, err := store.Last(ctx, key)
+		if err != nil {
+			return 0, err
+		}
+		revision, err := store.Write(ctx, by, key, registry.Throw{Mode: h.Mode, Until: h.Until}, h.Reason, last)
+		if !ledger.IsConflict(err) || try == writeAgain {
+			return revision, err
+		}
+	}
+}
+
+// shards are those whose tenants it may lie on.
+func (h Hand) shards(l *ledger.Ledger) []int {
+	if h.Scope.Tenant != "" {
+		return []int{l.ShardOf(h.Scope.Tenant)}
+	}
+	all := make([]int, l.Shards())
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// look finds out on which registered tenants it lies and, if it is one, under which other
+// switches that one stands.
+func (h Hand) look(ctx context.Context, l *ledger.Ledger) (names []string, others []tenant.Switch, err error) {
+	r, err := ReadRegistry(ctx, l, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	names = r.Affected(h.Scope)
+	if h.Scope.Tenant != "" {
+		now := time.Now()
+		others = slices.DeleteFunc(slices.Clone(r.Terms(h.Scope.Tenant).Switches), func(s tenant.Switch) bool {
+			return s.Scope == h.Scope.String() || s.Mode == tenant.Run || s.Over(now)
+		})
+	}
+	return names, others, nil
+}
+
+// cancelLifetime is how long a cancel of open orders may take.
+const cancelLifetime = 10 * time.Minute
+
+// cancelOpen publishes a cancel of all open orders for each tenant, and awaits the outcomes. Of
+// everybody these are also tenants that nobody registered and that have traded.
+func (h Hand) cancelOpen(ctx context.Context, l *ledger.Ledger, nc *nats.Conn, t *Thrown, names []string, progress func(phase string, done, of int)) error {
+	switch {
+	case h.Scope.Tenant != "":
+		names = []string{h.Scope.Tenant}
+	case h.Scope == registry.All:
+		traded, err := traders(ctx, l)
+		if err != nil {
+			return err
+		}
+		names = slices.Concat(names, traded)
+		slices.Sort(names)
+		names = slices.Compact(names)
+	}
+	p, err := producer.New(ctx, nc, producer.By("fleetctl "+t.By))
+	if err != nil {
+		return err
+	}
+	expires := time.Now().Add(cancelLifetime)
+	var receipts []producer.Receipt
+	for r := range p.PublishAll(ctx, func(yield func(producer.Item) bool) {
+		for _, name := range names {
+			if !yield(producer.Item{Tenant: name, Intent: order.Intent{
+				ID: fmt.Sprintf("%s-%d", h.Mode, t.Revision), Kind: order.KindCancelAll, ExpiresAt: expires,
+			}}) {
+				return
+			}
+		}
+	}) {
+		c := Canceled{Tenant: r.Item.Tenant, IntentID: r.Item.Intent.ID}
+		if r.Err != nil {
+			c.Message = r.Err.Error()
+		}
+		t.Cancels = append(t.Cancels, c)
+		receipts = append(receipts, r.Receipt)
+	}
+	return t.await(ctx, p, receipts, progress)
+}
+
+// cancelPatience is how long the outcomes of cancels are waited for.
+const cancelPatience = time.Minute
+
+// await waits for the outcomes of the cancels.
+func (t *Thrown) await(ctx context.Context, p *producer.Producer, receipts []producer.Receipt, progress func(phase string, done, of int)) error {
+	patient, cancel := context.WithTimeout(ctx, cancelPatience)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(driveAtOnce)
+	var done atomic.Int64
+	for i := range t.Cancels {
+		c := &t.Cancels[i]
+		if c.Message != "" {
+			continue // it was not published
+		}
+		group.Go(func() error {
+			o, err := p.Await(patient, receipts[i])
+			if c.Status, c.Message = o.Status, o.Message; err != nil {
+				c.Message = err.Error()
+			}
+			progress("cancelling open orders", int(done.Add(1)), len(t.Cancels))
+			return nil
+		})
+	}
+	_ = group.Wait() // none fails
+	return context.Cause(ctx)
+}
+
+// Print writes for people what came of it.
+func (t *Thrown) Print(w io.Writer) {
+	until := ""
+	if !t.Until.IsZero() {
+		until = " until " + t.Until.Format(time.RFC3339)
+	}
+	fmt.Fprintf(w, "%s: %s%s, by %s: %s (%d registered tenants, revision %d)\n\n", t.Scope, t.Mode, until, t.By, printable(t.Reason), t.Tenants, t.Revision)
+	PrintConfirmations(w, t.Confirmations)
+	for _, s := range t.Others {
+		fmt.Fprintf(w, "the tenant is also under %s of %s, by %s: %s\n", s.Mode, s.Scope, s.By, printable(s.Reason))
+	}
+	if len(t.Cancels) == 0 {
+		return
+	}
+	accepted := 0
+	for _, c := range t.Cancels {
+		if c.Status == order.Accepted {
+			accepted++
+			continue
+		}
+		fmt.Fprintf(w, "OPEN ORDERS NOT CANCELLED: %s: %s\n", c.Tenant, printable(strings.TrimSpace(string(c.Status)+" "+c.Message)))
+	}
+	fmt.Fprintf(w, "open orders of %d tenants cancelled\n", accepted)
+}
