@@ -11,27 +11,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
-
-// ReadRegistry reads the registry as it is now, which then changes no more. Rejected is told of
-// the keys whose last change does not count.
-func ReadRegistry(ctx context.Context, l *ledger.Ledger, rejected func(registry.Change)) (*registry.Registry, error) {
-	r := registry.New(l, rejected)
-	ctx, stop := context.WithCancelCause(ctx)
-	ended := make(chan error, 1)
-	go func() {
-		err := r.Run(ctx)
-		stop(err) // whoever waits for it waits no longer
-		ended <- err
-	}()
-	err := r.Sync(ctx)
-	stop(nil)
-	<-ended
-	return r, err
-}
 
 // Profile is what there is to say of a tenant. Its names in JSON are part of the contract.
 type Profile struct {

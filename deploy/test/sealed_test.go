@@ -48,6 +48,7 @@ type vaulted struct {
 	bin, dir string
 	identity string   // the workers' file
 	env      []string // of the commands
+	said     logged   // what they wrote
 }
 
 func bootVaulted(t *testing.T, s *system) *vaulted {
@@ -100,6 +101,7 @@ func (v *vaulted) run(program, stdin string, args ...string) (code int, stdout, 
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		v.Fatal(err)
 	}
+	fmt.Fprintln(&v.said, program, args, out.String(), problems.String())
 	return cmd.ProcessState.ExitCode(), out.String(), problems.String()
 }
 

@@ -95,9 +95,6 @@ func (f *File) Lookup(_ context.Context, name string) (Tenant, error) {
 	if !ok {
 		return Tenant{}, fmt.Errorf("%w: no tenant %q in the tenants file", ErrUnknown, name)
 	}
-	if t.settings.Status == Disabled {
-		return Tenant{}, fmt.Errorf("%w: %q, in the tenants file", ErrDisabled, name)
-	}
 	if err := t.check(); err != nil {
 		return Tenant{}, err
 	}

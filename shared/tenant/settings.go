@@ -12,7 +12,8 @@ import (
 // Settings are what an operator decides about a tenant, beside its keys. Their names in JSON
 // and YAML are the same.
 type Settings struct {
-	// Status is active, or disabled: then its intents are blocked. Empty is active.
+	// Status is active, or disabled: then it is halted, as by a switch, and stays so. Empty is
+	// active.
 	Status Status `json:"status,omitzero" yaml:"status,omitempty"`
 	// Broker is the broker's address: live and paper are Alpaca's, anything else is a URL.
 	Broker string `json:"broker" yaml:"broker"`

@@ -13,8 +13,6 @@ var (
 	ErrUnknown = errors.New("tenant: unknown")
 	// ErrNoCredentials: the tenant is known, but has no (whole) credentials.
 	ErrNoCredentials = errors.New("tenant: no credentials")
-	// ErrDisabled: an operator disabled the tenant.
-	ErrDisabled = errors.New("tenant: disabled")
 )
 
 // Tenant is one owner of an account at a broker.
@@ -38,8 +36,8 @@ type Tenant struct {
 
 // Directory finds tenants. Safe for concurrent use.
 type Directory interface {
-	// Lookup finds a tenant by name: [ErrUnknown], [ErrDisabled] or [ErrNoCredentials] if it
-	// cannot be served.
+	// Lookup finds a tenant by name: [ErrUnknown] or [ErrNoCredentials] if it cannot be
+	// served.
 	Lookup(ctx context.Context, name string) (Tenant, error)
 }
 

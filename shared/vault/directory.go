@@ -25,14 +25,11 @@ type Directory struct {
 var _ tenant.Directory = (*Directory)(nil)
 
 // Lookup implements [tenant.Directory]. The credentials are the caller's, to wipe. It fails with
-// [tenant.ErrUnknown], [tenant.ErrDisabled], [tenant.ErrNoCredentials], or because they cannot be read or opened.
+// [tenant.ErrUnknown], [tenant.ErrNoCredentials], or because they cannot be read or opened.
 func (d *Directory) Lookup(ctx context.Context, name string) (tenant.Tenant, error) {
 	s, ok := d.Registry.Settings(name)
 	if !ok {
 		return tenant.Tenant{}, fmt.Errorf("%w: nobody registered a tenant %q (fleetctl tenant add)", tenant.ErrUnknown, name)
-	}
-	if s.Status == tenant.Disabled {
-		return tenant.Tenant{}, fmt.Errorf("%w: %q", tenant.ErrDisabled, name)
 	}
 	t := tenant.Tenant{Name: name, BaseURL: s.BaseURL(), RequestsPerMinute: s.RequestsPerMinute, HoldOnFailed: s.OnFailed == "hold"}
 	var err error

@@ -22,8 +22,8 @@ type changing struct {
 	reason string
 }
 
-func (c *changing) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.reason, "reason", "", "why; kept with the change, for ever (required)")
+func (e *changing) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&e.reason, "reason", "", "why; kept with the change, for ever (required)")
 }
 
 // signer is who signs.
@@ -49,15 +49,15 @@ func (d *desk) close() {
 }
 
 // open checks the reason, and then connects.
-func (c *changing) open(cmd *cobra.Command) (*desk, error) {
-	if err := checkReason(c.reason, order.MaxControlReason); err != nil {
+func (e *changing) open(cmd *cobra.Command) (*desk, error) {
+	if err := checkReason(e.reason, order.MaxControlReason); err != nil {
 		return nil, err
 	}
-	by, err := c.signer(cmd)
+	by, err := e.signer(cmd)
 	if err != nil {
 		return nil, err
 	}
-	l, nc, err := c.connect(cmd.Context())
+	l, nc, err := e.connect(cmd.Context())
 	if err != nil {
 		by.Wipe()
 		return nil, err
@@ -75,9 +75,9 @@ type changed struct {
 }
 
 // report says what was changed.
-func (c *changing) report(cmd *cobra.Command, d *desk, k registry.Key, revision uint64, text string) error {
-	if c.output == cli.JSON {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(changed{k.String(), revision, d.by.Name(), d.by.Public(), c.reason})
+func (e *changing) report(cmd *cobra.Command, d *desk, k registry.Key, revision uint64, text string) error {
+	if e.output == cli.JSON {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(changed{k.String(), revision, d.by.Name(), d.by.Public(), e.reason})
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s, at revision %d\n", text, revision)
 	return err

@@ -29,7 +29,7 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 		return cli.Usage(err)
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	own, err := s.load()
+	own, err := s.load(log)
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,7 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 			Books:          books(who.directory, s, log),
 			PerMinute:      who.perMinute,
 			Registry:       who.registry,
+			Pools:          who.pools,
 			Reseal:         who.reseal,
 			ReconcileEvery: s.Reconcile,
 			MaxSessions:    s.MaxSessions,
