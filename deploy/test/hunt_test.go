@@ -45,7 +45,7 @@ func (h *hunt) add(name, secret string) {
 	for name, enc := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
 		for shift := range 3 { // wherever it stands in what was encoded
 			text := enc.EncodeToString(slices.Concat(make([]byte, shift), []byte(secret)))
-			skip := []int{0, 2, 3}[shift]      // characters that hold something of what stands before
+			skip := []int{0, 2, 3}[shift]        // characters that hold something of what stands before
 			end := (len(secret) + shift) / 3 * 4 // and behind
 			if end > skip {
 				form(name, text[skip:end])

@@ -61,9 +61,6 @@ func newTLSGate(t *testing.T, to, file string) string {
 // bucket, exports. Then it plants one, and finds it.
 func TestNoSecretLeaks(t *testing.T) {
 	v := bootVaulted(t, boot(t, paper.Config{}))
-	authority := filepath.Join(v.dir, "authority.pem")
-	v.url = newTLSGate(t, v.url, authority)
-	v.env = append(v.env, "SSL_CERT_FILE="+authority)
 	h := new(hunt)
 	secret := func(name string) string {
 		s := rand.Text() + `+/=%&"\`
@@ -77,13 +74,20 @@ func TestNoSecretLeaks(t *testing.T) {
 		return keyID, its
 	}
 
+	good, goodSecret := keys("good", "AK")
+	if !v.knows(good, goodSecret) { // from now on with this secret alone
+		t.Fatal("the broker does not open an account")
+	}
+	authority := filepath.Join(v.dir, "authority.pem")
+	v.url = newTLSGate(t, v.url, authority)
+	v.env = append(v.env, "SSL_CERT_FILE="+authority)
+
 	// Tenants of all kinds, and in all kinds of trouble.
 	add := func(name string, broker string, credential []string, stdin string) {
 		t.Helper()
 		v.must("fleetctl", "", "tenant", "add", name, "--broker", broker, "--reason", "a test")
 		v.must("fleetctl", stdin, append([]string{"credential", "set", name, "--reason", "a test"}, credential...)...)
 	}
-	good, goodSecret := keys("good", "AK")
 	add("good", v.url, []string{"--key-id", good}, goodSecret)
 	corr, corrSecret := keys("correspondent", "CK")
 	file := filepath.Join(v.dir, "ck.secret")
@@ -107,8 +111,7 @@ func TestNoSecretLeaks(t *testing.T) {
 	h.add("the signing key", v.secretIn("operator.nk", "SU"))
 
 	// The fleet.
-	address := []string{"127.0.0.1:" + freePort(t), "127.0.0.1:" + freePort(t)}
-	workers := []*program{v.serve("ORDERFLEET_HTTP_ADDR=" + address[0]), v.serve("ORDERFLEET_HTTP_ADDR=" + address[1])}
+	workers := []*program{v.serve("ORDERFLEET_HTTP_ADDR=127.0.0.1:0"), v.serve("ORDERFLEET_HTTP_ADDR=127.0.0.1:0")}
 	all := []string{"good", "corr", "token", "wrong", "down", "loud", "booming", "nobody"}
 	n := 0
 	for _, tenant := range all {
@@ -135,19 +138,12 @@ func TestNoSecretLeaks(t *testing.T) {
 	v.must("fleetctl", "", "recipient", "add", recipient[len(recipient)-1], "--reason", "a test")
 	v.must("fleetctl", "", "credential", "reseal", "--all", "--reason", "a test")
 
-	var seen []struct {
-		where string
-		text  []byte
-	}
-	see := func(where string, text []byte) {
-		seen = append(seen, struct {
-			where string
-			text  []byte
-		}{where, text})
-	}
-	for i, a := range address {
+	var seen []sight
+	see := func(where string, text []byte) { seen = append(seen, sight{where, text}) }
+	for i, w := range workers {
+		address := regexp.MustCompile(`"address":"([^"]+)"`).FindStringSubmatch(w.log.String())
 		for _, path := range []string{"/livez", "/readyz", "/metrics", "/"} {
-			see(fmt.Sprintf("worker %d, %s", i, path), fetch(t, "http://"+a+path))
+			see(fmt.Sprintf("worker %d, %s", i, path), fetch(t, "http://"+address[1]+path))
 		}
 	}
 	v.ask(all, good, goodSecret)
@@ -258,11 +254,14 @@ func (v *vaulted) secretIn(name, prefix string) (secret string) {
 	return secret
 }
 
-// messages are those of every stream of the server, with their headers.
-func (v *vaulted) messages() (all []struct {
+// sight is something that somebody can see.
+type sight struct {
 	where string
 	text  []byte
-}) {
+}
+
+// messages are those of every stream of the server, with their headers.
+func (v *vaulted) messages() (all []sight) {
 	v.Helper()
 	js, err := jetstream.New(v.conn)
 	if err != nil {
@@ -281,10 +280,7 @@ func (v *vaulted) messages() (all []struct {
 				continue // a key was written again
 			}
 			text := bytes.Join([][]byte{[]byte(m.Subject), fmt.Append(nil, m.Header), m.Data}, []byte("\n"))
-			all = append(all, struct {
-				where string
-				text  []byte
-			}{fmt.Sprintf("%s, sequence %d", name, seq), text})
+			all = append(all, sight{fmt.Sprintf("%s, sequence %d", name, seq), text})
 		}
 	}
 	if err := streams.Err(); err != nil || len(all) == 0 {

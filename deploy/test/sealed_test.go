@@ -101,7 +101,7 @@ func (v *vaulted) run(program, stdin string, args ...string) (code int, stdout, 
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		v.Fatal(err)
 	}
-	fmt.Fprintln(&v.said, program, args, out.String(), problems.String())
+	fmt.Fprintln(&v.said, out.String(), problems.String())
 	return cmd.ProcessState.ExitCode(), out.String(), problems.String()
 }
 

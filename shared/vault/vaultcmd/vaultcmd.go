@@ -91,7 +91,7 @@ func (s *secrets) add(cmd *cobra.Command) {
 
 // read reads the keys, which the caller wipes.
 func (s *secrets) read(cmd *cobra.Command) (tenant.Credentials, error) {
-	file, what := s.secretFile, "secret of key "+s.keyID
+	file, what := s.secretFile, "secret"
 	switch {
 	case s.oauthFile != "" && (s.keyID != "" || s.secretFile != "" || s.account != ""):
 		return tenant.Credentials{}, cli.Usagef("--oauth-file: stands beside a key; which is meant?")
