@@ -28,7 +28,7 @@ func (b *Bucket) Value(ctx context.Context, key string) ([]byte, error) {
 func (b *Bucket) Peek(ctx context.Context, key string) (KeyChange, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	m, err := b.ledger.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+b.stream()+"."+b.subject(key), nil)
+	m, err := b.ledger.nc.RequestWithContext(ctx, b.ledger.api+"DIRECT.GET."+b.stream()+"."+b.subject(key), nil)
 	if err != nil {
 		return KeyChange{}, b.failed("read "+key+" of", err)
 	}

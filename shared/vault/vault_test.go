@@ -41,21 +41,9 @@ type desk struct {
 func newDesk(t testing.TB) *desk {
 	t.Helper()
 	l, nc := ledgertest.Open(t, 1)
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ann, err := registry.NewSigner("ann", seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(ann.Wipe)
-	d := &desk{TB: t, Vault: vault.New(l), nc: nc, ledger: l, records: registry.NewStore(l), ann: ann, path: filepath.Join(t.TempDir(), "identities")}
+	d := &desk{TB: t, Vault: vault.New(l), nc: nc, ledger: l, records: registry.NewStore(l), ann: newSigner(t, "ann"), path: filepath.Join(t.TempDir(), "identities")}
 	d.receive(d.identity())
+	var err error
 	if d.ids, err = seal.LoadIdentities(d.path); err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +58,24 @@ func newDesk(t testing.TB) *desk {
 	}()
 	t.Cleanup(func() { stop(); <-ended })
 	return d
+}
+
+func newSigner(t testing.TB, name string) *registry.Signer {
+	t.Helper()
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := pair.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := registry.NewSigner(name, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Wipe)
+	return s
 }
 
 // identity adds one to the worker's file, and returns its recipient.
@@ -207,14 +213,44 @@ func TestOfTenant(t *testing.T) {
 			t.Errorf("shown %+v, %v", h, err)
 		}
 	}
+	if got := d.blobs(); len(got) != 2 {
+		t.Errorf("the bucket has %v: a change that may not count removed something", got)
+	}
 	if _, err := own.Remove(t.Context(), d.ann, "acme", "done"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := own.Show(t.Context(), "acme"); !errors.Is(err, tenant.ErrNoCredentials) {
 		t.Errorf("after: %v", err)
 	}
-	if got := d.blobs(); len(got) != 0 {
-		t.Errorf("the bucket has %v", got)
+}
+
+// TestStranger: keys that somebody sets whose signature does not count do no harm: the tenant
+// keeps those that it has. What was left behind meanwhile goes with the next change.
+func TestStranger(t *testing.T) {
+	d := newDesk(t)
+	own := vault.OfTenant(d.ledger)
+	d.set("acme", first)
+	d.write(registry.OperatorsKey, &registry.OperatorList{Operators: []registry.Operator{{Name: "ann", Key: d.ann.Public()}}})
+	stranger := newSigner(t, "stranger")
+	for range 3 {
+		if _, err := own.Set(t.Context(), stranger, "acme", second, "mine now"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.opens("acme", first)
+	if _, err := d.Set(t.Context(), stranger, "acme", second, "mine now"); !errors.Is(err, registry.ErrNotAllowed) {
+		t.Errorf("as an operator: %v", err)
+	}
+	d.opens("acme", first)
+	for range 2 { // as the tenant's own user may
+		if _, err := own.Set(t.Context(), d.ann, "acme", first, "mine"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.set("acme", second)
+	d.opens("acme", second)
+	if got := d.blobs(); len(got) != 1 {
+		t.Errorf("the bucket has %d", len(got))
 	}
 }
 
