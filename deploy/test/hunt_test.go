@@ -83,7 +83,7 @@ func TestHunt(t *testing.T) {
 		"base64 1":   base64.StdEncoding.EncodeToString([]byte(in("k", "y"))),
 		"base64 2":   base64.StdEncoding.EncodeToString([]byte(in("k:", "yz"))),
 		"base64 3":   base64.RawURLEncoding.EncodeToString([]byte(in("key", "xyz"))),
-		"an error's": fmt.Errorf("wrapped: %w", fmt.Errorf("HTTP 401: %s", in("", "")).(error)).Error(),
+		"an error's": fmt.Errorf("wrapped: %w", fmt.Errorf("HTTP 401: %s", in("", ""))).Error(),
 	} {
 		if len(h.find(name, []byte(text))) == 0 {
 			t.Errorf("%s: it is not found in %s", name, text)

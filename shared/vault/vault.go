@@ -14,11 +14,11 @@ import (
 )
 
 var (
-	// ErrChanged: somebody else changed the credentials meanwhile.
+	// ErrChanged says that somebody else changed the credentials meanwhile.
 	ErrChanged = errors.New("vault: somebody else changed the tenant's credentials meanwhile; look at them again")
-	// ErrGone: the record names credentials that are not there (any more).
+	// ErrGone says that the record names credentials that are not there (any more).
 	ErrGone = errors.New("vault: the sealed credentials are not there; set them again (fleetctl credential set)")
-	// ErrLeft: a change was made, and what it replaced could not be removed. It opens for workers
+	// ErrLeft says that a change was made, and what it replaced could not be removed. It opens for workers
 	// alone, and none of them asks for it.
 	ErrLeft = errors.New("vault: the change is made, but the old sealed credentials could not be removed")
 )

@@ -72,8 +72,8 @@ now are left alone, unless --always is given. Exit code 1 if some are not sealed
 }
 
 // reseal seals the keys of tenants anew; of all if none are named.
-func (c *changing) reseal(cmd *cobra.Command, names []string, always bool) error {
-	d, err := c.open(cmd)
+func (e *changing) reseal(cmd *cobra.Command, names []string, always bool) error {
+	d, err := e.open(cmd)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (c *changing) reseal(cmd *cobra.Command, names []string, always bool) error
 	}
 	done, failed := 0, 0
 	var wrote error
-	q := fleetctl.Reseal{Tenants: names, Always: always, By: d.by, Reason: c.reason}
+	q := fleetctl.Reseal{Tenants: names, Always: always, By: d.by, Reason: e.reason}
 	err = q.Run(cmd.Context(), d.ledger, d.nc, cli.Progress(cmd.ErrOrStderr()), func(r fleetctl.Resealed) {
 		if r.Revision != 0 {
 			done++
@@ -95,7 +95,7 @@ func (c *changing) reseal(cmd *cobra.Command, names []string, always bool) error
 		if r.Problem != "" {
 			failed++
 		}
-		if err := c.resealed(cmd, r); err != nil {
+		if err := e.resealed(cmd, r); err != nil {
 			wrote = err
 		}
 	})
@@ -107,15 +107,15 @@ func (c *changing) reseal(cmd *cobra.Command, names []string, always bool) error
 	case failed > 0:
 		return fmt.Errorf("the keys of %d of %d tenants are not sealed to the recipients of now: keep the old identities", failed, len(names))
 	}
-	if c.output != cli.JSON {
+	if e.output != cli.JSON {
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d of %d sealed anew; all are sealed to the recipients of now\n", done, len(names))
 	}
 	return err
 }
 
-func (c *changing) resealed(cmd *cobra.Command, r fleetctl.Resealed) (err error) {
+func (e *changing) resealed(cmd *cobra.Command, r fleetctl.Resealed) (err error) {
 	switch {
-	case c.output == cli.JSON:
+	case e.output == cli.JSON:
 		return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
 	case r.Problem != "":
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: NOT sealed anew: %s\n", r.Tenant, r.Problem)

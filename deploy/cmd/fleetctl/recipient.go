@@ -104,14 +104,14 @@ func newRecipientRemove(c *common) *cobra.Command {
 }
 
 // recipients changes the list of them.
-func (c *changing) recipients(cmd *cobra.Command, text string, change func(seal.Recipients) (seal.Recipients, error)) error {
-	d, err := c.open(cmd)
+func (e *changing) recipients(cmd *cobra.Command, text string, change func(seal.Recipients) (seal.Recipients, error)) error {
+	d, err := e.open(cmd)
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	k := registry.RecipientsKey
-	revision, err := registry.Edit(cmd.Context(), d.store, d.by, k, c.reason, func(now *registry.RecipientList) (*registry.RecipientList, error) {
+	revision, err := registry.Edit(cmd.Context(), d.store, d.by, k, e.reason, func(now *registry.RecipientList) (*registry.RecipientList, error) {
 		var all seal.Recipients
 		if now != nil {
 			all = slices.Clone(now.Recipients)
@@ -128,5 +128,5 @@ func (c *changing) recipients(cmd *cobra.Command, text string, change func(seal.
 	if err != nil {
 		return err
 	}
-	return c.report(cmd, d, k, revision, text)
+	return e.report(cmd, d, k, revision, text)
 }
