@@ -33,6 +33,7 @@ type Ledger struct {
 	shards int
 	// retention is how long messages are kept at least, 0 for ever.
 	retention time.Duration
+	sinces    sinces
 }
 
 // Open opens the ledger of the server that nc is connected to. It learns the
@@ -59,7 +60,7 @@ func Open(ctx context.Context, nc *nats.Conn) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger{nc, js, shards, retention}, nil
+	return &Ledger{nc: nc, js: js, shards: shards, retention: retention}, nil
 }
 
 // Retention is how long the ledger keeps messages at least, 0 for ever.

@@ -21,7 +21,7 @@ func (s *some) Quote(string) (price.Quote, bool) {
 	return price.Quote{Price: decimal.New(100, 0), At: time.Now()}, s.left >= 0
 }
 
-// used up says with each order that it takes that the window's requests are used up.
+// usedUp says with each order that it takes that the window's requests are used up.
 type usedUp struct{ yes }
 
 func (u usedUp) Place(ctx context.Context, id string, o *order.Order, at time.Time) broker.Verdict {
