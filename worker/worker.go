@@ -19,6 +19,7 @@ import (
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/plant"
+	"github.com/orderfleet/orderfleet/worker/pool"
 	"github.com/orderfleet/orderfleet/worker/reconcile"
 	"github.com/orderfleet/orderfleet/worker/retention"
 	"github.com/orderfleet/orderfleet/worker/session"
@@ -69,6 +70,8 @@ type Config struct {
 	// Registry, if set, says under which terms the tenants trade: limits, switches. Without it
 	// they trade without any.
 	Registry shard.Registry
+	// Pools, if set, says which rate pools there are that tenants share, by their terms.
+	Pools pool.Registry
 	// Ready, if set, is called with "" when the worker is ready, and with the reason when
 	// it no longer is.
 	Ready func(why string)
@@ -109,6 +112,27 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	defer watch.Wait()
 	defer unwatch()
 
+	member := fleet.Config{
+		Ledger: l,
+		Name:   cfg.Name,
+		TTL:    cfg.LeaseTTL,
+		Ready:  cfg.Ready,
+		Log:    log,
+	}
+	var (
+		pools   *pool.Config
+		sharing *pool.Client // nil: nothing is shared
+	)
+	if cfg.Pools != nil && cfg.Registry != nil {
+		pools = &pool.Config{Worker: cfg.Name, Conn: nc, Shards: l.Shards(), Registry: cfg.Pools, Stale: member.Stale(), Log: log}
+		sharing = pool.NewClient(pools)
+		member.Members = sharing.Members
+		if cfg.Books != nil {
+			cfg.Books = sharing.Books(cfg.Books, cfg.Registry.Terms)
+		}
+		watch.Go(func() { sharing.Run(watching) })
+	}
+
 	var follow *updates.Config
 	if cfg.Books != nil {
 		follow = new(updates.Config{
@@ -147,6 +171,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 			Connect: plant.Connect(cfg.Connect),
 			Prices:  prices,
 			Outages: outages,
+			Pools:   sharing,
 			Log:     log,
 			Idle:    cfg.Idle,
 			Settle:  cfg.Settle,
@@ -156,17 +181,14 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	if cfg.Registry != nil {
 		shards.Session.Refresh = cfg.Registry.Sync
 	}
-	member := fleet.Config{
-		Ledger: l,
-		Name:   cfg.Name,
-		TTL:    cfg.LeaseTTL,
-		Load: func() fleet.Load {
-			return fleet.Load{Sessions: int(load.Sessions.Load()), Waiting: int(load.Waiting.Load()), Differing: int(load.Differing.Load())}
-		},
-		Ready: cfg.Ready,
-		Log:   log,
+	member.Load = func() fleet.Load {
+		return fleet.Load{Sessions: int(load.Sessions.Load()), Waiting: int(load.Waiting.Load()), Differing: int(load.Differing.Load())}
 	}
-	return member.Run(ctx, drain, shards.Serve)
+	serve := fleet.Serve(shards.Serve)
+	if pools != nil {
+		serve = pools.Around(serve)
+	}
+	return member.Run(ctx, drain, serve)
 }
 
 // open opens the ledger, however long its server takes to be there. It returns none and no

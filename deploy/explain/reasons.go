@@ -28,6 +28,7 @@ var whys = map[order.Why]string{
 	order.WhyBreaker:   "for the broker, which failed again and again",
 	order.WhySettle:    "until the broker had shown no trace of the order for long enough",
 	order.WhyPlace:     "for a place: more tenants had work than the worker serves at once",
+	order.WhyPool:      "for the tenant's turn in its rate pool",
 	order.WhyPaused:    "until an operator lets the tenant go on",
 	order.WhySilence:   "for the lease of the shard, of which the worker was not sure",
 

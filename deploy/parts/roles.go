@@ -159,12 +159,14 @@ func runWorker(ctx context.Context, args []string) error {
 		clients            Clients
 		settle             time.Duration
 		among              bool
+		correspondent      string
 	)
 	if err := parse(Worker, args, func(f *flag.FlagSet) {
 		f.StringVar(&natsURL, "nats", "", "")
 		f.StringVar(&brokerURL, "broker", "", "")
 		f.StringVar((*string)(&clients), "clients", string(Own), "")
 		f.DurationVar(&settle, "settle", 0, "")
+		f.StringVar(&correspondent, "correspondent", "", "whose accounts the tenants' are; they bear their names")
 		f.BoolVar(&among, "among", false, "one of many: ready before it serves anything")
 	}); err != nil {
 		return err
@@ -189,9 +191,10 @@ func runWorker(ctx context.Context, args []string) error {
 	defer unwatch()
 	group.Go(func() error {
 		return worker.Run(ctx, drain, nc, worker.Config{
-			Connect:  connector(brokerURL, clients.transport()),
-			Books:    books(brokerURL),
+			Connect:  connector(brokerURL, correspondent, clients.transport()),
+			Books:    books(brokerURL, correspondent),
 			Registry: terms,
+			Pools:    terms,
 			Settle:   settle,
 			Serving: func(shard int) {
 				select {
@@ -226,25 +229,31 @@ const secret = "parts"
 // plenty is the cash of every account: no order is refused for want of it.
 var plenty = decimal.New(1, 12)
 
-// connector makes the lines of tenants whose keys are their names. A nil transport
-// means that each client owns its connection.
-func connector(brokerURL string, transport http.RoundTripper) func(context.Context, string) (broker.Line, error) {
+// connector makes the lines of tenants whose keys are their names, or a correspondent's. A nil
+// transport means that each client owns its connection.
+func connector(brokerURL, correspondent string, transport http.RoundTripper) func(context.Context, string) (broker.Line, error) {
 	return func(_ context.Context, name string) (broker.Line, error) {
-		client, err := client(brokerURL, name, transport)
+		client, err := client(brokerURL, name, correspondent, transport)
 		return broker.Line{Client: client, Address: brokerURL}, err
 	}
 }
 
 // books makes their second lines.
-func books(brokerURL string) func(context.Context, string) (broker.Books, error) {
-	return func(_ context.Context, name string) (broker.Books, error) { return client(brokerURL, name, nil) }
+func books(brokerURL, correspondent string) func(context.Context, string) (broker.Books, error) {
+	return func(_ context.Context, name string) (broker.Books, error) {
+		return client(brokerURL, name, correspondent, nil)
+	}
 }
 
-func client(brokerURL, name string, transport http.RoundTripper) (*alpaca.Client, error) {
+func client(brokerURL, name, correspondent string, transport http.RoundTripper) (*alpaca.Client, error) {
+	keys := tenant.Credentials{KeyID: name, Secret: secret}
+	if correspondent != "" {
+		keys = tenant.Credentials{KeyID: correspondent, Secret: secret, Account: name}
+	}
 	return alpaca.New(alpaca.Config{
 		Tenant:      name,
 		BaseURL:     brokerURL,
-		Credentials: tenant.Credentials{KeyID: name, Secret: secret},
+		Credentials: keys,
 		Transport:   transport,
 		Logger:      zerolog.New(io.Discard).Level(zerolog.WarnLevel),
 	})

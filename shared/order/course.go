@@ -96,6 +96,8 @@ const (
 	WhyPlace Why = "place"
 	// WhySilence: the worker was not sure to own the shard any longer.
 	WhySilence Why = "silence"
+	// WhyPool: the rate pool that the tenant shares with others.
+	WhyPool Why = "pool"
 	// WhyPaused: an operator paused the tenant.
 	WhyPaused Why = "paused"
 )

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/nats-io/nkeys"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/tenant"
@@ -137,10 +136,9 @@ func (l *OperatorList) may(key string, k Key) bool {
 	return false
 }
 
-// pool is checked by package worker/pool, whose it is.
-type pool map[string]jsontext.Value
+type pool tenant.Pool
 
-func (pool) validate() error { return nil }
+func (p *pool) validate() error { return (*tenant.Pool)(p).Validate() }
 
 type settings tenant.Settings
 

@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
@@ -59,7 +58,7 @@ func holding(k Key, r *Record) any {
 	case *Throw:
 		return &tenant.Switch{Mode: v.Mode, Until: v.Until, By: r.By, Reason: r.Reason, At: r.At, Scope: k.Scope.String()}
 	case *pool:
-		return slices.Clone(r.Body)
+		return (*tenant.Pool)(v)
 	}
 	return decoded
 }
@@ -163,8 +162,17 @@ func (b *book) names(s Scope) []string {
 	return names
 }
 
-// pool is what is written of a pool; nil if there is none of the name.
-func (b *book) pool(name string) jsontext.Value {
-	v, _ := b.entries[PoolKey(name).String()].held.(jsontext.Value)
-	return v
+// pools are the names of the pools, in order.
+func (b *book) pools() []string {
+	var names []string
+	for text, e := range b.entries {
+		if _, ok := e.held.(*tenant.Pool); !ok {
+			continue
+		}
+		if k, err := ParseKey(text); err == nil {
+			names = append(names, k.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
@@ -64,6 +63,20 @@ func (r *Registry) Terms(name string) *tenant.Terms {
 		r.terms[name] = t
 	}
 	return t
+}
+
+// termsOf are those of a tenant whose settings are known from elsewhere, if they are.
+func (r *Registry) termsOf(name string, settings tenant.Settings, known bool) *tenant.Terms {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if !r.loaded {
+		return unread
+	}
+	e := r.book.entries[TenantKey(name).String()]
+	if known {
+		e.held = &settings
+	}
+	return r.book.termsOf(name, e)
 }
 
 // Revision is that of the last change: it and all before it are in the terms.
@@ -145,11 +158,20 @@ func (r *Registry) Operators() []Operator {
 	return nil
 }
 
-// Pool is what is written of a pool, as JSON; nil if there is none of the name.
-func (r *Registry) Pool(name string) jsontext.Value {
+// Pool is the rate pool of a name; false if there is none.
+func (r *Registry) Pool(name string) (tenant.Pool, bool) {
+	p := look[tenant.Pool](r, PoolKey(name))
+	if p == nil {
+		return tenant.Pool{}, false
+	}
+	return *p, true
+}
+
+// Pools are the names of the pools, in order.
+func (r *Registry) Pools() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.book.pool(name)
+	return r.book.pools()
 }
 
 // Names are the registered tenants, in order.

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/worker/broker"
 )
 
 // line stands between the SDK and the wire: the round tripper of the SDK's HTTP
@@ -45,6 +46,7 @@ func (*inMemory) Close() error { return nil }
 func (l *line) begin(x exchange) {
 	l.x = x
 	l.x.deadline = time.Now().Add(l.timeouts.Call)
+	l.x.notAfter = broker.NotAfter(x.ctx, x.notAfter)
 	if d, ok := x.ctx.Deadline(); ok {
 		l.x.deadline = earlier(d, l.x.deadline)
 	}

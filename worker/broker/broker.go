@@ -19,6 +19,8 @@ import (
 // request is about to be written, nothing is written and the verdict is Expired.
 // A zero notAfter never passes. A cancelled ctx abandons the call: the verdict is
 // then Unknown, or Unsent if no byte had left.
+//
+// A ctx of [WrittenBefore] holds for every call, be it one that changes nothing.
 type Client interface {
 	// Place submits an order under clientOrderID.
 	Place(ctx context.Context, clientOrderID string, o *order.Order, notAfter time.Time) Verdict
@@ -40,6 +42,23 @@ type Client interface {
 	// Close ends the line for good: its connection is closed, and its copy of the tenant's
 	// keys is overwritten. A later call sends nothing. Closing twice is harmless.
 	Close()
+}
+
+type writtenBefore struct{}
+
+// WrittenBefore returns a context whose calls have their requests written before a time, or not
+// at all: then the verdict is Expired.
+func WrittenBefore(ctx context.Context, t time.Time) context.Context {
+	return context.WithValue(ctx, writtenBefore{}, t)
+}
+
+// NotAfter is the earlier one of a call's notAfter and what its ctx says; zero never passes.
+func NotAfter(ctx context.Context, notAfter time.Time) time.Time {
+	t, ok := ctx.Value(writtenBefore{}).(time.Time)
+	if ok && (notAfter.IsZero() || t.Before(notAfter)) {
+		return t
+	}
+	return notAfter
 }
 
 // VerdictKind is what an answer, or the lack of one, proves.

@@ -23,6 +23,10 @@ type Config struct {
 	TTL time.Duration
 	// Load says how much the worker has to do. It is called from the member's goroutine.
 	Load func() Load
+	// Members, if set, is called with the worker's own id and those of all members, as it sees
+	// them, when these change; and with none when a membership is over. It is called from the
+	// member's goroutine.
+	Members func(self string, members []string)
 	// Ready is called when the worker becomes ready, with "", and when it no longer is,
 	// with the reason.
 	Ready func(why string)
@@ -80,6 +84,10 @@ func (c Config) Run(ctx context.Context, drain <-chan struct{}, serve Serve) err
 		}
 	}
 }
+
+// Stale bounds how far behind the truth a member's view of the others may be while it makes
+// requests: one that does not see its own heartbeats for longer leaves.
+func (c Config) Stale() time.Duration { return (echoes + 1) * c.TTL }
 
 // announcer calls Ready when what is said changes.
 func (c Config) announcer() func(state string) {

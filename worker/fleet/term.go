@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +42,7 @@ type term struct {
 
 	announce func(state string) // to the worker: "" is ready
 	view     *view
+	told     int  // how many members Members was told of
 	joined   bool // the view has been current, with our own heartbeat in it
 
 	held map[int]*holding
@@ -120,6 +123,7 @@ func (t *term) run(ctx context.Context, drain <-chan struct{}) error {
 	t.running.Go(func() { t.lost <- t.watch(watching) })
 
 	err := t.loop(ctx, drain)
+	defer t.tellMembers(nil)
 	for _, h := range t.held {
 		h.cancel(err)
 	}
@@ -213,6 +217,9 @@ func (t *term) see(ctx context.Context, c ledger.KeyChange) error {
 	if err != nil {
 		t.log.Error().Err(err).Msg("a key of the fleet's bucket makes no sense; going on without it")
 	}
+	if c.Value == nil || len(t.view.members) != t.told {
+		t.tellMembers(t.view.members)
+	}
 	if c.Key == memberKey(t.id) {
 		if c.Value == nil {
 			return errExpired // the server has removed us
@@ -229,6 +236,13 @@ func (t *term) see(ctx context.Context, c ledger.KeyChange) error {
 		t.reconcile(ctx)
 	}
 	return nil
+}
+
+// tellMembers says who is in the fleet.
+func (t *term) tellMembers(members map[string]Member) {
+	if t.told = len(members); t.Members != nil {
+		t.Members(t.id, slices.Collect(maps.Keys(members)))
+	}
 }
 
 // reconcile starts to take the shards that are ours by the assignment and free, to give up

@@ -227,12 +227,15 @@ func (b *bank) gathered(send func(client string, g *grant)) {
 }
 
 // next is when tokens may be due that somebody wants; zero if nobody wants any. Those of a
-// tick are gathered.
+// tick are gathered, unless there is something urgent.
 func (b *bank) next(now time.Time) time.Time {
 	if b.queue.empty() {
 		return time.Time{}
 	}
-	at := now.Add(b.tick)
+	at := now
+	if len(b.queue.lines[Urgent]) == 0 {
+		at = now.Add(b.tick)
+	}
 	for _, t := range []time.Time{b.due, b.start, b.away} {
 		if t.After(at) {
 			at = t

@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"strings"
 	"time"
 
@@ -75,8 +74,13 @@ type Waiter struct {
 	tokens chan *Token
 }
 
-// Token yields the token, once.
-func (w *Waiter) Token() <-chan *Token { return w.tokens }
+// Token yields the token, once; never if w is nil.
+func (w *Waiter) Token() <-chan *Token {
+	if w == nil {
+		return nil
+	}
+	return w.tokens
+}
 
 // Wait begins to wait for a token. Take it from the waiter, or [Client.Leave].
 func (c *Client) Wait(r Request) *Waiter {
@@ -142,14 +146,15 @@ func (c *Client) till(now time.Time, pool string) *till {
 const inboxSize = 1024
 
 // Run serves everybody who waits until ctx ends. It must outlive them.
-func (c *Client) Run(ctx context.Context) error {
+func (c *Client) Run(ctx context.Context) {
 	defer close(c.done)
 	grants := make(chan *nats.Msg, inboxSize)
 	sub, err := c.cfg.Conn.ChanSubscribe(grantSubjects(c.id), grants)
-	if err != nil {
-		return fmt.Errorf("pool: listen to bankers: %w", err)
+	if err != nil { // the connection is closed, or breaks a rule of the library's
+		c.cfg.Log.Error().Err(err).Msg("no banker of a pool is heard: this worker makes do with what needs none")
+	} else {
+		defer sub.Unsubscribe() //nolint:errcheck // the connection is gone then
 	}
-	defer sub.Unsubscribe() //nolint:errcheck // the connection is gone then
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -165,7 +170,7 @@ func (c *Client) Run(ctx context.Context) error {
 			c.hear(m)
 		case <-timer.C:
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (s *Session) cancel(ctx context.Context, t *task) (*order.Outcome, error) {
 			t.outcome.Recovered = t.ambiguous
 			return t.end(order.Accepted, "the order is "+target.Status), nil
 		}
-		v, err := s.request(ctx, t, order.CallCancel, t.intent.ExpiresAt, func() broker.Verdict {
+		v, err := s.request(ctx, t, order.CallCancel, t.intent.ExpiresAt, func(ctx context.Context) broker.Verdict {
 			return s.client.Cancel(ctx, target.ID, s.notAfter(t))
 		})
 		if err != nil {
@@ -71,7 +71,7 @@ func canceled(o *broker.Order) bool { return o.Status == "canceled" || o.Status 
 // repeat: no later order of the tenant is submitted before its outcome is confirmed.
 func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error) {
 	for {
-		v, err := s.request(ctx, t, order.CallCancelAll, t.intent.ExpiresAt, func() broker.Verdict {
+		v, err := s.request(ctx, t, order.CallCancelAll, t.intent.ExpiresAt, func(ctx context.Context) broker.Verdict {
 			return s.client.CancelAll(ctx, s.notAfter(t))
 		})
 		if err != nil {

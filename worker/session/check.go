@@ -207,7 +207,7 @@ func (s *Session) weigh(t *task, o order.Order, replaces string) {
 
 // holding asks the broker what the account holds of a symbol.
 func (s *Session) holding(ctx context.Context, t *task, symbol string) (risk.Holding, *order.Outcome, error) {
-	v, o, err := s.inquire(ctx, t, order.CallPosition, func() broker.Verdict { return s.client.Position(ctx, symbol) })
+	v, o, err := s.inquire(ctx, t, order.CallPosition, func(ctx context.Context) broker.Verdict { return s.client.Position(ctx, symbol) })
 	if o != nil || err != nil || v.Kind != broker.Found {
 		return risk.Holding{}, o, err
 	}

@@ -26,7 +26,7 @@ func (s *Session) closePosition(ctx context.Context, t *task) (*order.Outcome, e
 			return o, err
 		}
 	}
-	v, o, err := s.lookup(ctx, t, order.CallPosition, func() broker.Verdict { return s.client.Position(ctx, t.intent.Order.Symbol) })
+	v, o, err := s.lookup(ctx, t, order.CallPosition, func(ctx context.Context) broker.Verdict { return s.client.Position(ctx, t.intent.Order.Symbol) })
 	if o != nil || err != nil {
 		return o, err
 	}
@@ -38,7 +38,7 @@ func (s *Session) closePosition(ctx context.Context, t *task) (*order.Outcome, e
 	return s.drive(ctx, t, booking{
 		call:        order.CallPlace,
 		order:       closing,
-		send:        func() broker.Verdict { return s.client.Place(ctx, t.id, closing, s.notAfter(t)) },
+		send:        func(ctx context.Context) broker.Verdict { return s.client.Place(ctx, t.id, closing, s.notAfter(t)) },
 		differences: differences,
 	})
 }

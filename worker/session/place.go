@@ -19,7 +19,7 @@ func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
 	return s.drive(ctx, t, booking{
 		call:  order.CallPlace,
 		order: t.intent.Order,
-		send: func() broker.Verdict {
+		send: func(ctx context.Context) broker.Verdict {
 			return s.client.Place(ctx, t.id, t.intent.Order, s.notAfter(t))
 		},
 		differences: func(booked *broker.Order) []string {
@@ -32,7 +32,7 @@ func (s *Session) place(ctx context.Context, t *task) (*order.Outcome, error) {
 // was lost can be found by that id.
 type booking struct {
 	call order.Call
-	send func() broker.Verdict
+	send func(ctx context.Context) broker.Verdict
 	// order is what would be at the broker, in the place of target if that is not nil.
 	order  *order.Order
 	target *broker.Order
@@ -119,7 +119,7 @@ func (s *Session) resolve(ctx context.Context, t *task, b booking) (*order.Outco
 
 // find looks the task's order up by our id.
 func (s *Session) find(ctx context.Context, t *task, until time.Time) (broker.Verdict, error) {
-	return s.request(ctx, t, order.CallLookup, until, func() broker.Verdict { return s.client.ByClientID(ctx, t.id) })
+	return s.request(ctx, t, order.CallLookup, until, func(ctx context.Context) broker.Verdict { return s.client.ByClientID(ctx, t.id) })
 }
 
 // found finishes a task with the order that the broker has under its id: its own, unless

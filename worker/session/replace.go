@@ -35,7 +35,7 @@ func (s *Session) replace(ctx context.Context, t *task) (*order.Outcome, error) 
 		call:   order.CallReplace,
 		order:  risk.Changed(target.Order, t.intent.Order),
 		target: target,
-		send: func() broker.Verdict {
+		send: func(ctx context.Context) broker.Verdict {
 			return s.client.Replace(ctx, target.ID, t.id, t.intent.Order, s.notAfter(t))
 		},
 		differences: differences,
@@ -46,10 +46,10 @@ func (s *Session) replace(ctx context.Context, t *task) (*order.Outcome, error) 
 // last of its replacements. It returns an outcome if there is none.
 func (s *Session) target(ctx context.Context, t *task) (*broker.Order, *order.Outcome, error) {
 	id := order.ClientOrderID(s.tenant, t.intent.Target)
-	v, o, err := s.inquire(ctx, t, order.CallLookup, func() broker.Verdict { return s.client.ByClientID(ctx, id) })
+	v, o, err := s.inquire(ctx, t, order.CallLookup, func(ctx context.Context) broker.Verdict { return s.client.ByClientID(ctx, id) })
 	if o == nil && err == nil && v.Kind == broker.NotFound {
 		if id, err = s.retried(ctx, t); err == nil && id != "" {
-			v, o, err = s.inquire(ctx, t, order.CallLookup, func() broker.Verdict { return s.client.ByClientID(ctx, id) })
+			v, o, err = s.inquire(ctx, t, order.CallLookup, func(ctx context.Context) broker.Verdict { return s.client.ByClientID(ctx, id) })
 		}
 	}
 	for range maxReplacements {
@@ -62,7 +62,7 @@ func (s *Session) target(ctx context.Context, t *task) (*broker.Order, *order.Ou
 			return v.Order, nil, nil
 		}
 		next := v.Order.ReplacedBy
-		v, o, err = s.inquire(ctx, t, order.CallLookup, func() broker.Verdict { return s.client.ByID(ctx, next) })
+		v, o, err = s.inquire(ctx, t, order.CallLookup, func(ctx context.Context) broker.Verdict { return s.client.ByID(ctx, next) })
 	}
 	return nil, s.failed(t, fmt.Sprintf("the order of intent %s was replaced more than %d times", t.intent.Target, maxReplacements)), nil
 }
@@ -86,7 +86,7 @@ func (s *Session) retried(ctx context.Context, t *task) (string, error) {
 }
 
 // lookup inquires for something that must be there: if it is not, that is the outcome.
-func (s *Session) lookup(ctx context.Context, t *task, call order.Call, ask func() broker.Verdict) (broker.Verdict, *order.Outcome, error) {
+func (s *Session) lookup(ctx context.Context, t *task, call order.Call, ask func(ctx context.Context) broker.Verdict) (broker.Verdict, *order.Outcome, error) {
 	v, o, err := s.inquire(ctx, t, call, ask)
 	if o == nil && err == nil && v.Kind == broker.NotFound {
 		o = t.answer(order.Rejected, v)
@@ -97,7 +97,7 @@ func (s *Session) lookup(ctx context.Context, t *task, call order.Call, ask func
 // inquire asks the broker until it says whether it has something, at most until the intent
 // expires, or longer if an earlier request is unaccounted for. It returns an outcome if the
 // broker does not say so.
-func (s *Session) inquire(ctx context.Context, t *task, call order.Call, ask func() broker.Verdict) (broker.Verdict, *order.Outcome, error) {
+func (s *Session) inquire(ctx context.Context, t *task, call order.Call, ask func(ctx context.Context) broker.Verdict) (broker.Verdict, *order.Outcome, error) {
 	until := t.intent.ExpiresAt
 	if t.ambiguous {
 		until = s.deadline(t)

@@ -15,12 +15,25 @@ import (
 // would have let it go only after its time.
 var tooLate = broker.Verdict{Kind: broker.Expired, Message: "the request had to wait for longer than it was of use"}
 
-// request makes one request of the broker, as soon as the tenant's breaker and rate limit
-// let it go, but not after until. All requests pass through here. It fails only where the
+// request makes one request of the broker, as soon as the tenant's breaker, rate limit and
+// pool let it go, but not after until. All requests pass through here. It fails only where the
 // session is to end, or the tenant's terms are to be looked at again.
-func (s *Session) request(ctx context.Context, t *task, call order.Call, until time.Time, send func() broker.Verdict) (broker.Verdict, error) {
-	waits := s.breaker.open || s.limiter.wait(time.Now()) > 0
+func (s *Session) request(ctx context.Context, t *task, call order.Call, until time.Time, send func(context.Context) broker.Verdict) (broker.Verdict, error) {
+	for {
+		v, err := s.requestOnce(ctx, t, call, until, send)
+		if !errors.Is(err, errLapsed) {
+			return v, err
+		}
+	}
+}
+
+func (s *Session) requestOnce(ctx context.Context, t *task, call order.Call, until time.Time, send func(context.Context) broker.Verdict) (broker.Verdict, error) {
+	waits := s.breaker.open || s.limiter.wait(time.Now()) > 0 || s.pooled()
 	ok, err := s.cleared(ctx, t, until)
+	if ok && err == nil {
+		ok, err = s.draw(ctx, t, call, until)
+	}
+	defer s.giveBack()
 	switch {
 	case err != nil:
 		return broker.Verdict{}, err
@@ -39,8 +52,11 @@ func (s *Session) request(ctx context.Context, t *task, call order.Call, until t
 			return broker.Verdict{}, err
 		}
 	}
+	v := s.send(ctx, send)
+	if v.Kind == broker.Expired && s.lapsed() {
+		return v, errLapsed
+	}
 	s.limiter.take(time.Now())
-	v := send()
 	t.note(call, v)
 	s.learn(ctx, v)
 	if disowned(v) {
@@ -158,7 +174,7 @@ func (s *Session) stay(ctx context.Context, until time.Time, turn <-chan time.Du
 		return nil
 	}
 	yield := s.yield
-	if d < leastAside {
+	if d < leastAside || s.keeps {
 		yield = nil
 	}
 	s.timer.Reset(d)
@@ -166,6 +182,8 @@ func (s *Session) stay(ctx context.Context, until time.Time, turn <-chan time.Du
 	select {
 	case after := <-turn:
 		s.breaker.release(time.Now().Add(after))
+		return nil
+	case s.token = <-s.waiter.Token():
 		return nil
 	case <-s.timer.C:
 		return nil
@@ -185,7 +203,7 @@ func (s *Session) stay(ctx context.Context, until time.Time, turn <-chan time.Du
 // learn draws conclusions for the next requests from what became of one.
 func (s *Session) learn(ctx context.Context, v broker.Verdict) {
 	now := time.Now()
-	s.limiter.learn(now, v)
+	s.limiter.learn(now, s.own(v))
 	s.disowned = s.disowned || disowned(v)
 	switch judge(v) {
 	case healthy:

@@ -14,6 +14,7 @@ import (
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/plant"
+	"github.com/orderfleet/orderfleet/worker/pool"
 	"github.com/orderfleet/orderfleet/worker/risk"
 	"github.com/rs/zerolog"
 )
@@ -32,7 +33,9 @@ type Config struct {
 	Refresh func(ctx context.Context) error
 	// Outages sees when all tenants of a broker fail.
 	Outages *outage.Watch
-	Log     zerolog.Logger
+	// Pools, if set, is where the requests of tenants that share a limit are taken from.
+	Pools *pool.Client
+	Log   zerolog.Logger
 	// Idle is how long a session without work keeps its goroutine and connection.
 	Idle time.Duration
 	// Settle is how long a broker may show no trace of an order whose answer was lost
@@ -135,7 +138,11 @@ type Session struct {
 	troubled bool         // something at the ledger failed, and nothing worked since
 	reader   *ledger.Reader
 
-	checks  checks
+	checks checks
+	waiter *pool.Waiter // for a token of the tenant's pool; nil: it waits for none
+	keeps  bool         // it waits, and keeps its place
+	token  *pool.Token  // of the pool, for the next request
+
 	limiter limiter
 	breaker breaker
 	client  broker.Client // nil until the first intent that needs it, and with it:

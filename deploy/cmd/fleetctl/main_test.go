@@ -24,6 +24,7 @@ func TestCommands(t *testing.T) {
 	if err := os.WriteFile(tenants, []byte("broker: http://127.0.0.1:1\ntenants:\n  acme: {key_id: a, secret: s}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	config := filepath.Join(t.TempDir(), "nats")
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -80,6 +81,24 @@ func TestCommands(t *testing.T) {
 		{"an audit of an account that refuses its keys", []string{"audit", "acme", "--broker", refusing(t), "--server", server}, 1, "the audit is incomplete"},
 		{"an audit without a broker that answers", []string{"audit", "--broker", "http://127.0.0.1:1", "--server", server}, 1, "127.0.0.1:1"},
 		{"an audit that finds something", []string{"audit", "--from", broken(t)}, 1, "unreadable"},
+		{"NATS servers of no name", []string{"nats", "config", "--folder", config}, 2, "host"},
+		{"NATS servers", []string{"nats", "config", "--folder", config, "--host", "nats-0", "--host", "nats-1"}, 0, "server.conf"},
+		{"NATS servers twice", []string{"nats", "config", "--folder", config, "--host", "nats-0"}, 1, "never overwritten"},
+		{"a tenant of the NATS servers", []string{"nats", "user", "add", "--folder", config, "acme"}, 0, "\nSU"},
+		{"the tenant twice", []string{"nats", "user", "add", "--folder", config, "acme"}, 1, "is known already"},
+		{"a user of no role", []string{"nats", "user", "add", "--folder", config, "--role", "king", "ann"}, 2, "no role"},
+		{"a user of no name", []string{"nats", "user", "add", "--folder", config, "a.b"}, 2, "a.b"},
+		{"an operator, over a file", []string{"nats", "user", "add", "--folder", config, "--role", "operator", "ann", "--to", tenants}, 1, "exists"},
+		{"an operator, as JSON", []string{"nats", "user", "add", "--folder", config, "--role", "operator", "ann", "-o", "json"}, 0, `"credentials":"SU`},
+		{"NATS servers again", []string{"nats", "refresh", "--folder", config}, 0, "again"},
+		{"the users", []string{"nats", "user", "list", "--folder", config}, 0, "operator  ann "},
+		{"a push of no JWTs", []string{"nats", "push", "--folder", config}, 2, "nothing to push"},
+		{"a user that leaves", []string{"nats", "user", "remove", "--folder", config, "acme"}, 0, "acme is out"},
+		{"a user that left", []string{"nats", "user", "remove", "--folder", config, "acme"}, 1, "is not known"},
+		{"the users as JSON", []string{"nats", "user", "list", "--folder", config, "-o", "json"}, 0, `{"role":"operator","name":"ann"`},
+		{"no configuration", []string{"nats", "user", "list", "--folder", config + "2"}, 1, "fleetctl nats config"},
+		{"certificates", []string{"nats", "certs", "--to", config + "3", "--host", "localhost"}, 0, ""},
+		{"certificates twice", []string{"nats", "certs", "--to", config + "3", "--host", "localhost"}, 1, "never overwritten"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},
 	} {

@@ -277,6 +277,16 @@ func testExpired(t *testing.T, connect Connect) {
 			}
 		})
 	}
+	late := broker.WrittenBefore(t.Context(), past)
+	for name, v := range map[string]broker.Verdict{
+		"place":        b.Place(late, id, &o, never),
+		"cancel":       b.Cancel(late, OrderID, time.Now().Add(time.Hour)),
+		"by client id": b.ByClientID(late, id),
+		"by id":        b.ByID(late, OrderID),
+		"position":     b.Position(late, "AAPL"),
+	} {
+		t.Run(name+", by its context", func(t *testing.T) { want(t, v, broker.Expired) })
+	}
 	if n := len(b.Requests()); n != 0 {
 		t.Errorf("%d requests arrived", n)
 	}

@@ -67,6 +67,7 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 			Books:          books(who.directory, s, log),
 			PerMinute:      who.perMinute,
 			Registry:       who.registry,
+			Pools:          who.pools,
 			Reseal:         who.reseal,
 			ReconcileEvery: s.Reconcile,
 			MaxSessions:    s.MaxSessions,

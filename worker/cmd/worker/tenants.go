@@ -13,6 +13,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/seal"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/shared/vault"
+	"github.com/orderfleet/orderfleet/worker/pool"
 	"github.com/orderfleet/orderfleet/worker/shard"
 	"github.com/rs/zerolog"
 )
@@ -21,6 +22,7 @@ import (
 type tenants struct {
 	directory tenant.Directory
 	registry  shard.Registry
+	pools     pool.Registry // nil: there are none
 	perMinute func(ctx context.Context, name string) int
 	// reseal is nil if credentials are not sealed.
 	reseal func(ctx context.Context, name string) (inquiry.Resealed, error)
@@ -52,22 +54,8 @@ func (s *settings) load(log zerolog.Logger) (l local, err error) {
 	return l, nil
 }
 
-// tenants are those of the file, or of the registry on the server.
+// tenants are those of the file, beneath what the registry on the server says, or of that alone.
 func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (*tenants, error) {
-	if l.file != nil {
-		return &tenants{
-			directory: l.file,
-			registry:  l.file,
-			perMinute: func(_ context.Context, name string) int {
-				s, _ := l.file.Settings(name)
-				return s.RequestsPerMinute
-			},
-			run: l.file.Run,
-		}, nil
-	}
-	if l.identities == nil {
-		log.Warn().Msg("no " + prefix + "_IDENTITY_FILE: this worker opens no tenant's credentials, and blocks the intents of all")
-	}
 	opened, err := await(ctx, nc, log)
 	if err != nil {
 		return nil, err
@@ -75,10 +63,27 @@ func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (
 	reg := registry.New(opened, func(c registry.Change) {
 		log.Error().Err(c.Err).Str("key", c.Name).Uint64("revision", c.Revision).Msg("a change of the registry does not count")
 	})
+	if l.file != nil {
+		both := registry.NewLayered(l.file, reg)
+		return &tenants{
+			directory: l.file,
+			registry:  both,
+			pools:     reg,
+			perMinute: func(_ context.Context, name string) int {
+				s, _ := l.file.Settings(name)
+				return s.RequestsPerMinute
+			},
+			run: both.Run,
+		}, nil
+	}
+	if l.identities == nil {
+		log.Warn().Msg("no " + prefix + "_IDENTITY_FILE: this worker opens no tenant's credentials, and blocks the intents of all")
+	}
 	directory := &vault.Directory{Registry: reg, Vault: vault.New(opened), Identities: l.identities}
 	t := &tenants{
 		directory: directory,
 		registry:  reg,
+		pools:     reg,
 		perMinute: func(_ context.Context, name string) int {
 			s, _ := reg.Settings(name)
 			return s.RequestsPerMinute
