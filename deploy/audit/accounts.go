@@ -126,7 +126,11 @@ func (a *accounts) list(ctx context.Context, t tenant.Tenant, after time.Time) (
 	if !after.IsZero() {
 		q.Set("after", after.UTC().Format(time.RFC3339Nano))
 	}
-	address, err := url.JoinPath(t.BaseURL, "v2", "orders")
+	path := []string{"v2", "orders"}
+	if id := t.Credentials.Account; id != "" { // by the Broker API
+		path = []string{"v1", "trading", "accounts", url.PathEscape(id), "orders"}
+	}
+	address, err := url.JoinPath(t.BaseURL, path...)
 	if err != nil {
 		return nil, err
 	}
@@ -154,9 +158,12 @@ func (a *accounts) get(ctx context.Context, t tenant.Tenant, address string) (or
 	if err != nil {
 		return nil, false, err
 	}
-	if c := t.Credentials; c.OAuth != "" {
+	switch c := t.Credentials; {
+	case c.OAuth != "":
 		req.Header.Set("Authorization", "Bearer "+c.OAuth)
-	} else {
+	case c.Account != "":
+		req.SetBasicAuth(c.KeyID, c.Secret)
+	default:
 		req.Header.Set("APCA-API-KEY-ID", c.KeyID)
 		req.Header.Set("APCA-API-SECRET-KEY", c.Secret)
 	}

@@ -85,6 +85,30 @@ func TestAccountsListEveryOrder(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
+// TestAccountsOfACorrespondent are read with its keys, each tenant's own and no other.
+func TestAccountsOfACorrespondent(t *testing.T) {
+	b := paper.New(paper.Config{Tick: -1})
+	srv := httptest.NewServer(b.Handler())
+	defer srv.Close()
+	directory := make(tenant.Map)
+	for _, name := range []string{"acme", "globex"} {
+		directory[name] = tenant.Tenant{Name: name, BaseURL: srv.URL, Credentials: tenant.Credentials{KeyID: "CK1", Secret: "s", Account: "acct-" + name}}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/trading/accounts/acct-"+name+"/orders", strings.NewReader(
+			`{"symbol":"AAPL","qty":"1","side":"buy","type":"market","time_in_force":"day","client_order_id":"`+name+`.0"}`))
+		r.SetBasicAuth("CK1", "s")
+		w := httptest.NewRecorder()
+		if b.Handler().ServeHTTP(w, r); w.Code != http.StatusOK {
+			t.Fatal(w.Body)
+		}
+	}
+	a := Accounts(directory).(*accounts)
+	a.pace = 0
+	defer a.client.CloseIdleConnections()
+	if all := ids(t, a, time.Time{}); fmt.Sprint(all) != "[acme.0]" {
+		t.Errorf("acme has %v", all)
+	}
+}
+
 func place(t *testing.T, api http.Handler, n int) {
 	t.Helper()
 	for i := range n {

@@ -120,7 +120,7 @@ func (h Hand) shards(l *ledger.Ledger) []int {
 // look finds out on which registered tenants it lies and, if it is one, under which other
 // switches that one stands.
 func (h Hand) look(ctx context.Context, l *ledger.Ledger) (names []string, others []tenant.Switch, err error) {
-	r, err := ReadRegistry(ctx, l)
+	r, err := ReadRegistry(ctx, l, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // ReadRegistry reads the registry as it is now. What it returns does not follow changes.
-func ReadRegistry(ctx context.Context, l *ledger.Ledger) (*registry.Registry, error) {
-	r := registry.New(l, nil)
+// Rejected, which may be nil, is told of the keys whose last change does not count.
+func ReadRegistry(ctx context.Context, l *ledger.Ledger, rejected func(registry.Change)) (*registry.Registry, error) {
+	r := registry.New(l, rejected)
 	reading, stop := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)
 	go func() {

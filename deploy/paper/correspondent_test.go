@@ -144,6 +144,9 @@ func TestCorrespondentLimit(t *testing.T) {
 	if u := b.Usage("CK1", start.Add(5*time.Second), start.Add(15*time.Second)); u.Requests != 1 || u.Share < 0.16 || u.Share > 0.17 {
 		t.Errorf("of the next two: %+v", u)
 	}
+	if u := b.Usage("CK2", time.Time{}, time.Time{}); u.Requests != 1 || u.Share < 0.33 || u.Share > 0.34 {
+		t.Errorf("of a moment: %+v", u)
+	}
 	if u := b.Usage("nobody", time.Time{}, time.Time{}); u.Requests != 0 || u.Most != 0 || u.Share != 0 {
 		t.Errorf("of nobody: %+v", u)
 	}

@@ -17,7 +17,8 @@ type Usage struct {
 	// kept by luck.
 	Most int
 	// Limit is the limit of now, Share the part of what it allowed over the stretch that
-	// was used, without what was refused; 0 without a limit.
+	// was used, without what was refused; 0 without a limit. A stretch shorter than a window
+	// counts as one.
 	Limit Limit
 	Share float64
 }
@@ -51,7 +52,7 @@ func (b *Broker) Usage(key string, from, until time.Time) Usage {
 	if until.IsZero() {
 		until = times[len(times)-1]
 	}
-	if stretch := until.Sub(from); u.Limit.Requests > 0 && stretch > 0 {
+	if stretch := max(until.Sub(from), u.Limit.Window); u.Limit.Requests > 0 {
 		u.Share = float64(u.Requests-u.Refused) / (float64(u.Limit.Requests) * stretch.Seconds() / u.Limit.Window.Seconds())
 	}
 	return u

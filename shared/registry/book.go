@@ -17,7 +17,10 @@ type entry struct {
 	revision, last uint64
 	// line is of a tenant: the revision since which a line to its broker would be the same.
 	line uint64
-	held any // *tenant.Settings, *tenant.Limits, *tenant.Switch, *Credential, ...; nil: nothing
+	// disabled is of a tenant: the switch that its status comes to, as whoever disabled it
+	// said; nil if it is active.
+	disabled *tenant.Switch
+	held     any // *tenant.Settings, *tenant.Limits, *tenant.Switch, *Credential, ...; nil: nothing
 }
 
 func newBook() *book { return &book{entries: make(map[string]entry)} }
@@ -36,6 +39,7 @@ func (b *book) put(v verdict) {
 			e.line = v.Revision
 		}
 		e.held, e.revision = now, v.Revision
+		e.disabled = disabling(now, e.disabled, tenant.Switch{By: v.Record.By, Reason: v.Record.Reason, At: v.Record.At, Scope: OfTenant(v.Key.Name).String()})
 	}
 	b.entries[name] = e
 }
@@ -57,6 +61,19 @@ func holding(k Key, r *Record) any {
 		return (*tenant.Pool)(v)
 	}
 	return decoded
+}
+
+// disabling is the switch of a tenant that is disabled: as it was, if it was, else as s has it.
+func disabling(held any, was *tenant.Switch, s tenant.Switch) *tenant.Switch {
+	of, ok := held.(*tenant.Settings)
+	switch {
+	case !ok || of.Status != tenant.Disabled:
+		return nil
+	case was != nil:
+		return was
+	}
+	s.Mode, s.Reason = tenant.Halt, "the tenant is disabled: "+s.Reason
+	return &s
 }
 
 // sameLine says that what a tenant's key held and holds makes the same line to a broker.
@@ -82,35 +99,43 @@ func held[T any](b *book, k Key) (*T, uint64) {
 	return v, e.revision
 }
 
-// scopes are those that a tenant is in, but for itself: everybody, and its groups.
-func (b *book) scopes(name string) []Scope {
-	scopes := []Scope{All}
-	if s, _ := held[tenant.Settings](b, TenantKey(name)); s != nil {
+// scopes are those that a tenant with these settings is in, but for itself: everybody, and
+// its groups.
+func scopes(s *tenant.Settings) []Scope {
+	all := []Scope{All}
+	if s != nil {
 		for _, label := range slices.Sorted(maps.Keys(s.Labels)) {
-			scopes = append(scopes, OfLabel(label, s.Labels[label]))
+			all = append(all, OfLabel(label, s.Labels[label]))
 		}
 	}
-	return scopes
+	return all
 }
 
 // terms are a tenant's.
 func (b *book) terms(name string) *tenant.Terms {
-	t := new(tenant.Terms)
-	of := b.entries[TenantKey(name).String()]
+	return b.termsOf(name, b.entries[TenantKey(name).String()])
+}
+
+// termsOf are a tenant's of whom the book has this.
+func (b *book) termsOf(name string, of entry) *tenant.Terms {
 	_, keys := held[Credential](b, CredentialKey(name))
-	t.Revision, t.Line = max(of.revision, keys), max(of.line, keys)
-	if s, ok := of.held.(*tenant.Settings); ok {
-		t.Limits = s.Limits
-		t.Pool, t.Weight = s.Pool, s.Weight
+	t := &tenant.Terms{Revision: max(of.revision, keys), Line: max(of.line, keys)}
+	s, _ := of.held.(*tenant.Settings)
+	if s != nil {
+		t.Limits, t.Pool, t.Weight = s.Limits, s.Pool, s.Weight
 	}
-	for _, scope := range b.scopes(name) {
+	if of.disabled != nil {
+		t.Switches = append(t.Switches, *of.disabled)
+	}
+	in := scopes(s)
+	for _, scope := range in {
 		l, revision := held[tenant.Limits](b, LimitsKey(scope))
 		t.Revision = max(t.Revision, revision)
 		if l != nil {
 			t.Limits = t.Limits.And(*l)
 		}
 	}
-	for _, scope := range append(b.scopes(name), OfTenant(name)) {
+	for _, scope := range append(in, OfTenant(name)) {
 		s, revision := held[tenant.Switch](b, SwitchKey(scope))
 		t.Revision = max(t.Revision, revision)
 		if s != nil {

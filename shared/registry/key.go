@@ -22,7 +22,7 @@ const (
 	KindSwitch Kind = "switch"
 	// KindCredential: credential.<tenant>, a [Credential].
 	KindCredential Kind = "credential"
-	// KindPool: pool.<name>, a JSON object of package worker/pool's.
+	// KindPool: pool.<name>, a [tenant.Pool].
 	KindPool Kind = "pool"
 	// KindRecipients: recipients, a [RecipientList].
 	KindRecipients Kind = "recipients"
@@ -157,8 +157,8 @@ func ParseKey(text string) (Key, error) {
 	return k, nil
 }
 
-// concerns is the tenant whom a key is about, if it is one.
-func (k Key) concerns() string {
+// Tenant is whom a key is about, if it is one tenant; else empty.
+func (k Key) Tenant() string {
 	switch k.Kind {
 	case KindTenant, KindCredential:
 		return k.Name

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -13,12 +15,15 @@ import (
 // Store is the bucket of tenants with its history, as who changes it sees it. Safe for
 // concurrent use.
 type Store struct {
-	ledger *ledger.Ledger
 	bucket *ledger.Bucket
+
+	mu    sync.Mutex
+	known *trust // as of revision asOf of the operators
+	asOf  uint64
 }
 
 // NewStore makes a store of a ledger's bucket.
-func NewStore(l *ledger.Ledger) *Store { return &Store{l, l.Bucket(ledger.TenantsBucket)} }
+func NewStore(l *ledger.Ledger) *Store { return &Store{bucket: l.Bucket(ledger.TenantsBucket)} }
 
 // Change is one change of a key, as the history has it.
 type Change struct {
@@ -63,15 +68,27 @@ func (s *Store) history(ctx context.Context, name string, end uint64, t *trust, 
 	})
 }
 
-// trust reads whose signatures count, and counted.
+// trust reads whose signatures count, and counted. Nobody changes what it returns.
 func (s *Store) trust(ctx context.Context) (*trust, error) {
-	t := new(trust)
 	end, err := s.Last(ctx, OperatorsKey)
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	known, asOf := s.known, s.asOf
+	s.mu.Unlock()
+	if known != nil && asOf == end {
+		return known, nil
+	}
+	t := new(trust)
 	// Each list is judged by the one before it.
-	return t, s.history(ctx, OperatorsKey.String(), end, t, func(c Change) error { return t.take(c) })
+	if err := s.history(ctx, OperatorsKey.String(), end, t, func(c Change) error { return t.take(c) }); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known, s.asOf = t, end
+	return t, nil
 }
 
 // Get reads what a key holds: its last change that counts, with no Record if there is none. The
@@ -95,10 +112,10 @@ func (s *Store) Last(ctx context.Context, k Key) (uint64, error) {
 
 // Write changes what a key holds, or removes it if body is nil, and returns the new revision.
 // After is the revision of the key's last change: if somebody changed it meanwhile, the error
-// is one for which [ledger.IsConflict] is true. After any other error of the server's, the
-// change may have been made.
+// is one for which [ledger.IsConflict] is true. It is [ErrNotAllowed] if the change would not
+// count. After any other error of the server's, the change may have been made.
 func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason string, after uint64) (uint64, error) {
-	r := Record{Key: k.String(), After: after, By: by.name, At: time.Now().UTC(), Reason: reason}
+	r := Record{Key: k.String(), After: after, By: by.name, Signer: by.public, At: time.Now().UTC(), Reason: reason}
 	if body != nil {
 		var err error
 		if r.Body, err = json.Marshal(body, json.Deterministic(true)); err != nil {
@@ -109,6 +126,13 @@ func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason s
 	if err != nil {
 		return 0, fmt.Errorf("registry: %s: %w", k, err)
 	}
+	t, err := s.trust(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.check(k, &r, math.MaxUint64); err != nil {
+		return 0, fmt.Errorf("%w: it is none of the operators' (fleetctl operator list)", err)
+	}
 	revision, err := s.bucket.Put(ctx, k.String(), data, after, 0)
 	if err != nil {
 		return 0, fmt.Errorf("registry: %w", err)
@@ -116,17 +140,66 @@ func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason s
 	return revision, nil
 }
 
+// attempts is how often a change is made anew that met another one.
+const attempts = 5
+
+// Edit reads what a key holds, lets change say what it is to hold instead (nil: it is
+// removed), and writes that; again from the start if somebody else was faster. Now is nil if
+// the key holds nothing.
+func Edit[T any](ctx context.Context, s *Store, by *Signer, k Key, reason string, change func(now *T) (*T, error)) (uint64, error) {
+	for attempt := 1; ; attempt++ {
+		c, last, err := s.Get(ctx, k)
+		if err != nil {
+			return 0, err
+		}
+		now, err := Held[T](c)
+		if err != nil {
+			return 0, err
+		}
+		then, err := change(now)
+		if err != nil {
+			return 0, err
+		}
+		var body any
+		if then != nil {
+			body = then
+		}
+		revision, err := s.Write(ctx, by, k, body, reason, last)
+		if !ledger.IsConflict(err) || attempt == attempts {
+			return revision, err
+		}
+	}
+}
+
+// Held is what a key holds after a change, as the type that its kind says; nil if nothing.
+func Held[T any](c Change) (*T, error) {
+	if c.Record.Removed() {
+		return nil, nil
+	}
+	held := new(T)
+	if err := json.Unmarshal(c.Record.Body, held); err != nil {
+		return nil, fmt.Errorf("registry: %s: %w", c.Name, err)
+	}
+	return held, nil
+}
+
 // ErrNothing says that what was to be removed is not there.
 var ErrNothing = errors.New("registry: there is nothing to remove")
 
-// Remove makes a key hold nothing, and returns the revision.
+// Remove makes a key hold nothing, and returns the revision. It is [ErrNothing] if it holds
+// nothing already.
 func (s *Store) Remove(ctx context.Context, by *Signer, k Key, reason string) (uint64, error) {
-	c, last, err := s.Get(ctx, k)
-	if err != nil {
-		return 0, err
+	for attempt := 1; ; attempt++ {
+		c, last, err := s.Get(ctx, k)
+		if err != nil {
+			return 0, err
+		}
+		if c.Record.Removed() {
+			return 0, fmt.Errorf("%w: %s", ErrNothing, k)
+		}
+		revision, err := s.Write(ctx, by, k, nil, reason, last)
+		if !ledger.IsConflict(err) || attempt == attempts {
+			return revision, err
+		}
 	}
-	if c.Record.Removed() {
-		return 0, fmt.Errorf("%w: %s", ErrNothing, k)
-	}
-	return s.Write(ctx, by, k, nil, reason, last)
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 )
@@ -36,6 +37,8 @@ func (t *trust) check(k Key, r *Record, revision uint64) error {
 	}
 	return nil
 }
+
+func (t *trust) clone() *trust { return &trust{slices.Clone(t.lists)} }
 
 // before is the list that stood right before a revision, nil if there was none.
 func (t *trust) before(revision uint64) *OperatorList {

@@ -99,10 +99,11 @@ const judges = 32
 // judgeFirst judges the keys' last changes, by whose signatures count in the end and did
 // before.
 func (w *watch) judgeFirst(ctx context.Context) ([]verdict, error) {
-	var err error
-	if w.trust, err = w.store.trust(ctx); err != nil {
+	t, err := w.store.trust(ctx)
+	if err != nil {
 		return nil, err
 	}
+	w.trust = t.clone()
 	changes := make([]ledger.KeyChange, 0, len(w.first))
 	for _, c := range w.first {
 		changes = append(changes, c)
@@ -181,8 +182,8 @@ func (w *watch) publish(revision uint64, verdicts []verdict) {
 // forget drops the terms that a key's change may concern.
 func (w *watch) forget(k Key) {
 	switch {
-	case k.concerns() != "":
-		delete(w.terms, k.concerns())
+	case k.Tenant() != "":
+		delete(w.terms, k.Tenant())
 	case k.Kind == KindLimits || k.Kind == KindSwitch:
 		w.terms = make(map[string]*tenant.Terms)
 	}

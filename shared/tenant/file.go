@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
 	"go.yaml.in/yaml/v3"
@@ -22,8 +23,34 @@ import (
 // File is a directory read from a file, for development and small fleets. It does not
 // change after it was read.
 type File struct {
-	tenants  map[string]Tenant
-	template *Tenant // of every other tenant; nil: there is none
+	tenants  map[string]registered
+	template *registered // of every other tenant; nil: there is none
+	shared   Shared
+}
+
+// registered is a tenant in the file: as who serves it needs it, and as it was set.
+type registered struct {
+	Tenant
+	settings Settings
+}
+
+// Shared is what a file says of more than one tenant.
+type Shared struct {
+	// Limits are everybody's.
+	Limits Limits `yaml:"limits"`
+	// Labels are the limits of groups, by the label's key and its value.
+	Labels map[string]map[string]Limits `yaml:"labels"`
+	// Switches are thrown, by their scope: all, label.<key>.<value> or tenant.<name>.
+	Switches map[string]FileSwitch `yaml:"switches"`
+	// Pools are the rate pools that tenants share, by their names.
+	Pools map[string]Pool `yaml:"pools"`
+}
+
+// FileSwitch is a switch that is thrown in a file.
+type FileSwitch struct {
+	Mode   Mode      `yaml:"mode"`
+	Until  time.Time `yaml:"until"`
+	Reason string    `yaml:"reason"`
 }
 
 // placeholder stands for the tenant's name in the template's keys.
@@ -34,12 +61,17 @@ const placeholder = "{tenant}"
 //	broker: https://paper-api.alpaca.markets   # of the tenants that name none
 //	requests_per_minute: 200                   # likewise; without it, what the broker's answers state
 //	on_failed: continue                        # likewise; or hold: see [Tenant.HoldOnFailed]
+//	limits: {max_notional: 100000}             # of everybody
+//	labels: {strategy: {pairs: {max_qty: 50}}} # of the tenants with the label strategy=pairs
+//	switches: {tenant.beta: {mode: pause, reason: "until its keys are there"}}
+//	pools: {desk: {requests: 1000, window: 1m}} # of the tenants with pool: desk
 //	tenants:
-//	  acme: {key_id: AK1, secret_file: acme.key}
+//	  acme: {key_id: AK1, secret_file: acme.key, labels: {strategy: pairs}, limits: {orders_per_minute: 60}}
 //	  corr: {broker: "https://broker-api.alpaca.markets", key_id: CK1, secret_file: ck.key, account: 0d18ae51-...}
 //	  beta: {broker: "https://api.alpaca.markets", oauth: "...", requests_per_minute: 1000, on_failed: hold}
 //	any: {key_id: "{tenant}", secret: "dev-{tenant}"}   # development only: every other name
 //
+// Brokers and the rest of a tenant's fields are those of [Settings], limits those of [Limits].
 // Secret files are relative to the file's folder; space around their content is not part
 // of the secret. A mistake is an error that names its line or field; a tenant without
 // credentials is not, see [ErrNoCredentials].
@@ -62,18 +94,37 @@ func LoadFile(path string) (*File, error) {
 
 // Lookup implements [Directory].
 func (f *File) Lookup(_ context.Context, name string) (Tenant, error) {
-	t, ok := f.tenants[name]
+	t, ok := f.find(name)
 	if !ok {
-		if f.template == nil || order.ValidTenant(name) != nil {
-			return Tenant{}, fmt.Errorf("%w: no tenant %q in the tenants file", ErrUnknown, name)
-		}
-		t = f.template.named(name)
+		return Tenant{}, fmt.Errorf("%w: no tenant %q in the tenants file", ErrUnknown, name)
 	}
 	if err := t.check(); err != nil {
 		return Tenant{}, err
 	}
-	return t, nil
+	return t.Tenant, nil
 }
+
+func (f *File) find(name string) (registered, bool) {
+	if t, ok := f.tenants[name]; ok {
+		return t, true
+	}
+	if f.template == nil || order.ValidTenant(name) != nil {
+		return registered{}, false
+	}
+	t := *f.template
+	t.Tenant = t.named(name)
+	t.settings.Account = t.Credentials.Account
+	return t, true
+}
+
+// Settings are a tenant's; false if it is neither in the file nor made out by its template.
+func (f *File) Settings(name string) (Settings, bool) {
+	t, ok := f.find(name)
+	return t.settings, ok
+}
+
+// Shared is what the file says of more than one tenant. Nobody changes it.
+func (f *File) Shared() Shared { return f.shared }
 
 // Names are the tenants that stand in the file, in order; those of its template do not.
 func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.tenants)) }
@@ -94,6 +145,7 @@ func (t Tenant) named(name string) Tenant {
 // content is the file's shape.
 type content struct {
 	settings `yaml:",inline"`
+	Shared   `yaml:",inline"`
 
 	Tenants map[string]entry `yaml:"tenants"`
 	Any     *entry           `yaml:"any"`
@@ -111,6 +163,12 @@ type settings struct {
 type entry struct {
 	settings `yaml:",inline"`
 
+	Status Status            `yaml:"status"`
+	Pool   string            `yaml:"pool"`
+	Weight int               `yaml:"weight"`
+	Labels map[string]string `yaml:"labels"`
+	Limits Limits            `yaml:"limits"`
+
 	KeyID      string `yaml:"key_id"`
 	Secret     string `yaml:"secret"`
 	SecretFile string `yaml:"secret_file"`
@@ -121,23 +179,26 @@ type entry struct {
 type readFile func(name string) ([]byte, error)
 
 func parse(data []byte, read readFile) (*File, error) {
-	c, err := decode(data)
+	c, err := decodeYAML[content](data)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{tenants: make(map[string]Tenant, len(c.Tenants))}
+	if err := c.Shared.validate(); err != nil {
+		return nil, err
+	}
+	f := &File{tenants: make(map[string]registered, len(c.Tenants)), shared: c.Shared}
 	for name, e := range c.Tenants {
 		if err := order.ValidTenant(name); err != nil {
 			return nil, fmt.Errorf("tenants: %w", err)
 		}
-		t, err := e.tenant(name, c.settings, read)
+		t, err := e.register(name, c.settings, read)
 		if err != nil {
 			return nil, fmt.Errorf("tenants.%s.%w", name, err)
 		}
 		f.tenants[name] = t
 	}
 	if c.Any != nil {
-		t, err := c.Any.tenant(placeholder, c.settings, read)
+		t, err := c.Any.register(placeholder, c.settings, read)
 		if err != nil {
 			return nil, fmt.Errorf("any.%w", err)
 		}
@@ -146,8 +207,17 @@ func parse(data []byte, read readFile) (*File, error) {
 	return f, nil
 }
 
-func decode(data []byte) (content, error) {
-	var c content
+// ParseLimits reads a YAML file of limits, and checks them.
+func ParseLimits(data []byte) (Limits, error) {
+	l, err := decodeYAML[Limits](data)
+	if err != nil {
+		return l, err
+	}
+	return l, l.Validate()
+}
+
+func decodeYAML[T any](data []byte) (T, error) {
+	var c T
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	switch err := dec.Decode(&c); {
@@ -172,6 +242,9 @@ var (
 func withoutValues(err error) error {
 	types, ok := errors.AsType[*yaml.TypeError](err)
 	if !ok {
+		if !strings.HasPrefix(err.Error(), "yaml: ") {
+			return errors.New("a value is no number or no duration, where one belongs") // it came from what reads these
+		}
 		return fmt.Errorf("%s: not YAML", lineOf(err.Error()))
 	}
 	var problems []string
@@ -197,7 +270,66 @@ func lineOf(text string) string {
 // accountID is what may become part of a path at the broker; a template's may hold the name.
 var accountID = regexp.MustCompile(`^(?:[A-Za-z0-9_-]|` + regexp.QuoteMeta(placeholder) + `){1,64}$`)
 
-// tenant makes an entry whole.
+// validate says what is wrong, by the field's name.
+func (s *Shared) validate() error {
+	if err := s.Limits.Validate(); err != nil {
+		return fmt.Errorf("limits.%w", err)
+	}
+	for key, values := range s.Labels {
+		for value, l := range values {
+			if err := cmp.Or(ValidWord(key), ValidWord(value)); err != nil {
+				return fmt.Errorf("labels: a key or a value %w", err)
+			}
+			if err := l.Validate(); err != nil {
+				return fmt.Errorf("labels.%s.%s.%w", key, value, err)
+			}
+		}
+	}
+	for scope, t := range s.Switches {
+		if !inScope.MatchString(scope) {
+			return errors.New("switches: one is not on all, label.<key>.<value> or tenant.<name>")
+		}
+		if _, err := ParseMode(string(t.Mode)); err != nil {
+			return fmt.Errorf("switches.%s.%w", scope, err)
+		}
+	}
+	for name, p := range s.Pools {
+		if err := ValidWord(name); err != nil {
+			return fmt.Errorf("pools: a name %w", err)
+		}
+		if err := p.Validate(); err != nil {
+			return fmt.Errorf("pools.%s.%w", name, err)
+		}
+	}
+	return nil
+}
+
+var inScope = regexp.MustCompile(`^(all|tenant\.[A-Za-z0-9_-]{1,48}|label(\.[A-Za-z0-9_-]{1,48}){2})$`)
+
+// register makes an entry whole.
+func (e entry) register(name string, defaults settings, read readFile) (registered, error) {
+	t, err := e.tenant(name, defaults, read)
+	if err != nil {
+		return registered{}, err
+	}
+	with := e.or(defaults)
+	s := Settings{
+		Status:            e.Status,
+		Broker:            with.Broker,
+		Account:           e.Account,
+		RequestsPerMinute: t.RequestsPerMinute,
+		OnFailed:          with.OnFailed,
+		Pool:              e.Pool,
+		Weight:            e.Weight,
+		Labels:            e.Labels,
+		Limits:            e.Limits,
+	}
+	checked := s
+	checked.Account = "" // which is checked, and a template's is none yet
+	return registered{t, s}, checked.Validate()
+}
+
+// tenant makes an entry whole, as who serves it needs it.
 func (e entry) tenant(name string, defaults settings, read readFile) (Tenant, error) {
 	t := Tenant{Name: name, Credentials: Credentials{KeyID: e.KeyID, Secret: e.Secret, OAuth: e.OAuth, Account: e.Account}}
 	if err := e.or(defaults).fill(&t); err != nil {
@@ -236,10 +368,10 @@ const maxRequestsPerMinute = 1_000_000
 
 // fill checks the fields and writes them into a tenant.
 func (e settings) fill(t *Tenant) error {
-	if err := checkAddress(e.Broker); err != nil {
+	t.BaseURL = (&Settings{Broker: e.Broker}).BaseURL()
+	if err := checkAddress(t.BaseURL); err != nil {
 		return err
 	}
-	t.BaseURL = e.Broker
 	if n := e.RequestsPerMinute; n != nil {
 		if *n < 1 || *n > maxRequestsPerMinute {
 			return fmt.Errorf("requests_per_minute: %d is not 1 to %d; leave it out for no bound but the broker's own", *n, maxRequestsPerMinute)

@@ -4,13 +4,16 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
+	"strings"
 )
 
 // Settings are what an operator decides about a tenant, beside its keys. Their names in JSON
 // and YAML are the same.
 type Settings struct {
-	// Status is active, or disabled: then its intents are blocked. Empty is active.
+	// Status is active, or disabled: then it is halted, as by a switch, and stays so. Empty is
+	// active.
 	Status Status `json:"status,omitzero" yaml:"status,omitempty"`
 	// Broker is the broker's address: live and paper are Alpaca's, anything else is a URL.
 	Broker string `json:"broker" yaml:"broker"`
@@ -100,4 +103,15 @@ func (s *Settings) Validate() error {
 		return fmt.Errorf("limits.%w", err)
 	}
 	return nil
+}
+
+// Live says that orders go to Alpaca's live market, and so are for real money. Of a broker
+// that is none of Alpaca's nobody knows.
+func (s *Settings) Live() bool {
+	u, err := url.Parse(s.BaseURL())
+	if err != nil {
+		return false
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	return host == "api.alpaca.markets" || host == "broker-api.alpaca.markets"
 }

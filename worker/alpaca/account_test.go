@@ -189,3 +189,29 @@ func TestAccountFeedSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestAccountFeedTLS: the stream's connection trusts whom the client trusts, and nobody else.
+func TestAccountFeedTLS(t *testing.T) {
+	s, trust := secure(t)
+	s.Reply(brokertest.Reply{
+		Status: 200, Header: http.Header{"Content-Type": {"text/event-stream"}},
+		Body: `data: {"account_id":"` + brokertest.Account + `","event":"new","order":{"id":"o1"}}` + "\n\n", Then: brokertest.Close,
+	})
+	_, v := connect(t, s.URL, as(acting)).Follow(t.Context())
+	want(t, v, broker.Unknown)
+	if n := len(s.Requests()); n != 0 {
+		t.Fatal("the keys went to somebody unknown")
+	}
+	feed, v := connect(t, s.URL, as(acting), func(cfg *alpaca.Config) { cfg.TLS = trust }).Follow(t.Context())
+	want(t, v, broker.Found)
+	if feed == nil {
+		t.Fatal(v.Message)
+	}
+	defer feed.Close()
+	if e, err := feed.Next(t.Context()); err != nil || e.Order.ID != "o1" {
+		t.Errorf("%+v: %v", e, err)
+	}
+	if _, err := feed.Next(t.Context()); err == nil {
+		t.Error("it goes on after its end")
+	}
+}

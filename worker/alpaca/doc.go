@@ -72,16 +72,20 @@
 //	              │  ▲                                                        ▲
 //	        event └──┘ ours: told; another's: skipped         Close ──────────┘
 //
-// A comment may say that messages were dropped; one that is not known may say so in other
-// words.
+// Whoever calls Next reads by himself; there is no goroutine. A comment may say that messages
+// were dropped; one that is not known may say so in other words.
 //
 // Not confirmed at the real Broker API, and so either right under both readings or a question
-// for a sandbox: that the stream leaves nothing out from its 200 on (what it did, the lists
-// tell at the next look); the status for an account that is another correspondent's (403, or 404 that
-// speaks of the account, which is no proof that it has no such order); before_order_id and
-// after_order_id in its list of orders; how often its stream sends heartbeats (if less often
-// than every 12 pings, the feed ends and opens again); how many streams a correspondent may
-// have open; Retry-After. Every follower reads the whole stream of its correspondent.
+// for a sandbox:
+//
+//   - that the stream leaves nothing out from its 200 on (what it did, the lists tell at the
+//     next look), and how many streams a correspondent may have open: every follower has one,
+//     and reads past what is others';
+//   - how often it sends heartbeats: if less often than every 12 pings, a feed on which
+//     nothing happens ends and opens again;
+//   - the answer for an account that is another correspondent's: 403, or 404 that speaks of the
+//     account, which is no proof that it has no such order;
+//   - before_order_id and after_order_id in its list of orders; Retry-After.
 //
 // # What a fault proves
 //

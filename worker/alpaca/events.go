@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -33,107 +36,125 @@ var (
 	errLost   = errors.New("the broker says")
 )
 
-// events is an open stream of server-sent events. Its owner calls Next and Close. Nothing runs
-// beside it but net/http's own.
+// events is an open stream of server-sent events, on a connection of its own. Its owner calls
+// Next, which reads by itself, and Close.
 type events struct {
 	account account
 	clean   func(s string, limit int) string
 	silence time.Duration
 
-	ctx    context.Context // of the request
-	cancel context.CancelCauseFunc
-	body   io.Closer
-	in     serverSent
+	nc net.Conn
+	in serverSent
+	// over ends the feed, from whichever goroutine, with the reason that came first.
+	ctx  context.Context
+	over context.CancelCauseFunc
 }
 
 // followEvents opens a feed of the Broker API: of the stream of all accounts what is this one's.
 func (c *Client) followEvents(ctx context.Context) (broker.Feed, broker.Verdict) {
-	v := broker.Verdict{Submitted: time.Now()}
+	x := &exchange{ctx: ctx, deadline: time.Now().Add(c.line.timeouts.Call)}
+	wire := newConn(c.base, c.tls, c.line.timeouts)
+	resp, err := c.askEvents(x, wire) //nolint:bodyclose // it ends with the connection
+	v := broker.Verdict{Submitted: x.submitted, HTTPStatus: x.status, Answered: x.answered, Limits: limits(x.header, x.answered)}
+	kind, _, _ := mime.ParseMediaType(x.header.Get("Content-Type"))
+	switch {
+	case err != nil:
+		v.Message = c.line.clean("no stream of events: "+err.Error(), maxMessage)
+	case x.status != http.StatusOK || kind != "text/event-stream":
+		words, _ := io.ReadAll(io.LimitReader(resp.Body, keepBuffer)) // what is missing is not needed
+		v.Code, v.Message = c.line.words(words)
+		v.Message = "no stream of events: " + v.Message
+		refusal(&v, x.header)
+	default:
+		f := &events{
+			account: c.line.account, clean: c.line.clean, silence: patience * c.line.timeouts.Ping,
+			nc: wire.nc, in: serverSent{in: bufio.NewReaderSize(resp.Body, keepBuffer)},
+		}
+		f.ctx, f.over = context.WithCancelCause(context.Background())
+		v.Kind = broker.Found
+		return f, v
+	}
+	wire.close()
+	return nil, v
+}
+
+// askEvents asks for the stream, and reads the answer up to its body.
+func (c *Client) askEvents(x *exchange, wire *conn) (*http.Response, error) {
 	address := *c.base
 	address.Path += eventsPath
-	open, cancel := context.WithCancelCause(context.Background())
-	req, err := http.NewRequestWithContext(open, http.MethodGet, address.String(), http.NoBody)
+	req, err := http.NewRequestWithContext(x.ctx, http.MethodGet, address.String(), http.NoBody)
 	if err != nil {
-		cancel(errClosed)
-		return nil, refused(err)
+		return nil, err
 	}
 	req.Header["Authorization"] = c.line.headers.authorization
 	req.Header.Set("Accept", "text/event-stream")
-
-	opening, opened := context.WithTimeout(ctx, c.line.timeouts.Call)
-	defer opened()
-	free := context.AfterFunc(opening, func() { cancel(context.Cause(opening)) })
-	resp, err := c.feedTransport().Do(req)
-	if err != nil {
-		cancel(errClosed)
-		v.Message = "no stream of events: " + c.line.clean(err.Error(), maxMessage)
-		return nil, v
+	if err := wire.dial(x); err != nil {
+		return nil, err
 	}
-	v.HTTPStatus, v.Answered, v.Limits = resp.StatusCode, time.Now(), limits(resp.Header, time.Now())
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if resp.StatusCode != http.StatusOK || kind != "text/event-stream" {
-		words, _ := io.ReadAll(io.LimitReader(resp.Body, keepBuffer)) // what is missing is not needed
-		_ = resp.Body.Close()
-		cancel(errClosed)
-		v.Code, v.Message = c.line.words(words)
-		v.Message = "no stream of events: " + v.Message
-		refusal(&v, resp.Header)
-		return nil, v
+	nc := wire.nc
+	wire.arm(x)
+	free := context.AfterFunc(x.ctx, func() { _ = nc.SetDeadline(longAgo) })
+	wire.encode(req, nil)
+	defer wipe(&wire.out)
+	x.submitted = time.Now()
+	if _, err := nc.Write(wire.out); err != nil {
+		free()
+		return nil, fmt.Errorf("write: %w", err)
 	}
+	wire.src.left = maxHeader
+	resp, err := wire.readHeader()
 	if !free() {
-		_ = resp.Body.Close()
-		v.Message = "given up while the stream opened"
-		return nil, v
+		return nil, context.Cause(x.ctx)
 	}
-	v.Kind = broker.Found
-	return &events{
-		account: c.line.account, clean: c.line.clean, silence: patience * c.line.timeouts.Ping,
-		ctx: open, cancel: cancel, body: resp.Body, in: serverSent{in: bufio.NewReaderSize(resp.Body, keepBuffer)},
-	}, v
+	if err != nil {
+		return nil, fmt.Errorf("read: %w", noEOF(err))
+	}
+	wire.src.left = math.MaxInt // of a stream there is no end
+	x.status, x.header, x.answered = resp.StatusCode, resp.Header, time.Now()
+	return resp, nil
 }
 
 // Next implements [broker.Feed]. While nobody calls it, silence is not counted.
 func (f *events) Next(ctx context.Context) (broker.Event, error) {
-	free := context.AfterFunc(ctx, func() { f.cancel(context.Cause(ctx)) })
+	free := context.AfterFunc(ctx, func() { _ = f.nc.SetReadDeadline(longAgo) })
 	defer free()
-	silent := time.AfterFunc(f.silence, func() { f.cancel(errSilent) })
-	defer silent.Stop()
-	for f.ctx.Err() == nil {
-		data, err := f.in.next(func() { silent.Reset(f.silence) })
-		if err != nil {
-			return f.ended(ctx, err)
+	heard := func() error {
+		_ = f.nc.SetReadDeadline(time.Now().Add(f.silence))
+		return ctx.Err() // whose end that deadline may have overwritten
+	}
+	err := heard()
+	for err == nil && f.ctx.Err() == nil {
+		var data []byte
+		if data, err = f.in.next(heard); err != nil {
+			break
 		}
-		mine, err := f.account.owns(data)
-		if err != nil {
-			return f.ended(ctx, err)
-		}
-		if !mine {
+		var mine bool
+		if mine, err = f.account.owns(data); err != nil || !mine {
 			continue
 		}
-		e, err := event(data)
-		if err != nil {
-			return f.ended(ctx, err)
+		var e broker.Event
+		if e, err = event(data); err == nil {
+			return e, nil
 		}
-		return e, nil
 	}
-	return f.ended(ctx, errClosed)
-}
-
-// ended ends a feed and says why, without what a broker may have put into it.
-func (f *events) ended(ctx context.Context, err error) (broker.Event, error) {
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-		f.cancel(err)
-		return broker.Event{}, err
+	switch {
+	case ctx.Err() != nil:
+		f.end(context.Cause(ctx))
+		return broker.Event{}, context.Cause(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errSilent
 	}
-	f.cancel(err) // unless something else has ended it before
-	return broker.Event{}, fmt.Errorf("alpaca: the stream of events ends: %s", f.clean(context.Cause(f.ctx).Error(), maxMessage))
+	f.end(err)
+	return broker.Event{}, fmt.Errorf("alpaca: the stream of updates ends: %s", f.clean(context.Cause(f.ctx).Error(), maxMessage))
 }
 
 // Close implements [broker.Feed].
-func (f *events) Close() {
-	f.cancel(errClosed)
-	_ = f.body.Close() // it may be closed already
+func (f *events) Close() { f.end(errClosed) }
+
+// end closes the connection; what is buffered is not told any more.
+func (f *events) end(why error) {
+	f.over(why)
+	_ = f.nc.Close() // it may be closed already
 }
 
 // serverSent reads server-sent events.
@@ -144,16 +165,18 @@ type serverSent struct {
 }
 
 // next returns the data of the next event, which is valid until the one after it. Each line
-// is heard, and one that says that something was left out, or that cannot be understood to
+// is heard, which may fail, and one that says that something was left out, or that cannot be understood to
 // say anything else, is an error.
-func (s *serverSent) next(heard func()) ([]byte, error) {
+func (s *serverSent) next(heard func() error) ([]byte, error) {
 	s.data = s.data[:0]
 	for some := false; ; {
 		line, err := s.readLine()
+		if err == nil {
+			err = heard()
+		}
 		if err != nil {
 			return nil, err
 		}
-		heard()
 		field, value, _ := bytes.Cut(line, []byte{':'})
 		switch {
 		case len(line) == 0 && some:

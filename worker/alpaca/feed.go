@@ -24,8 +24,8 @@ import (
 // tradeUpdates is the only stream that is listened to.
 const tradeUpdates = "trade_updates"
 
-// feed is an open websocket of trade updates, of the Trading API. Its owner calls Next and Close; a goroutine
-// of its own asks for signs of life.
+// feed is an open websocket of trade updates, of the Trading API. Its owner calls Next and
+// Close; a goroutine of its own asks for signs of life.
 type feed struct {
 	conn  *websocket.Conn
 	clean func(s string, limit int) string
@@ -70,29 +70,24 @@ func (c *Client) followStream(ctx context.Context) (broker.Feed, broker.Verdict)
 	return f, broker.Verdict{Kind: broker.Found, HTTPStatus: v.HTTPStatus, Answered: time.Now()}
 }
 
-// feedTransport dials for feeds.
-func (c *Client) feedTransport() *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{ // no proxy: nothing is read from the environment
-			DialContext:            (&net.Dialer{Timeout: c.line.timeouts.Dial}).DialContext,
-			TLSClientConfig:        c.tls,
-			TLSHandshakeTimeout:    c.line.timeouts.TLS,
-			ResponseHeaderTimeout:  c.line.timeouts.FirstByte,
-			MaxResponseHeaderBytes: maxHeader,
-			DisableKeepAlives:      true,
-			DisableCompression:     true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
 // dialStream opens the websocket.
 func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, broker.Verdict) {
+	transport := &http.Transport{ // no proxy: nothing is read from the environment
+		DialContext:            (&net.Dialer{Timeout: c.line.timeouts.Dial}).DialContext,
+		TLSClientConfig:        c.tls,
+		TLSHandshakeTimeout:    c.line.timeouts.TLS,
+		ResponseHeaderTimeout:  c.line.timeouts.FirstByte,
+		MaxResponseHeaderBytes: maxHeader,
+		DisableKeepAlives:      true,
+	}
 	begun := time.Now()
 	address := *c.base
 	address.Path += "/stream"
 	conn, resp, err := websocket.Dial(ctx, address.String(), &websocket.DialOptions{ //nolint:bodyclose // Dial has
-		HTTPClient: c.feedTransport(),
+		HTTPClient: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	})
 	v := broker.Verdict{Submitted: begun}
 	if resp != nil {

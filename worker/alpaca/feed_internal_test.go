@@ -45,7 +45,7 @@ func FuzzServerSent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		in := serverSent{in: bufio.NewReaderSize(bytes.NewReader(stream), 16)}
 		for n := 0; ; n++ {
-			data, err := in.next(func() {})
+			data, err := in.next(func() error { return nil })
 			if err != nil {
 				return
 			}

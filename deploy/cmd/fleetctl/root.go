@@ -38,11 +38,15 @@ Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the c
   fleetctl reconcile acme
   fleetctl failed list --since 24h
   fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
+  fleetctl tenant add acme --broker paper --reason "new client"
+  fleetctl limits set --all --max-notional 100000 --reason policy
+  fleetctl history acme
   fleetctl release acme --reason "the order is not at the broker"`,
 	})
 	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
-	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c), newAudit(c), newReconcile(c))
+	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c), newAudit(c), newReconcile(c),
+		newTenant(c), newLimits(c), newPool(c), newHistory(c), newOperator(c))
 	return cmd
 }
 

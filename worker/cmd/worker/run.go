@@ -29,7 +29,7 @@ func run(ctx context.Context, s settings, options natsconn.Options, logTo io.Wri
 		return cli.Usage(err)
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	own, err := s.load()
+	own, err := s.load(log)
 	if err != nil {
 		return err
 	}

@@ -21,27 +21,29 @@ import (
 // tenants is where a worker knows its tenants from: a file, or the registry with the vault.
 type tenants struct {
 	directory tenant.Directory
-	registry  shard.Registry // nil: there is none
-	pools     pool.Registry  // likewise
+	registry  shard.Registry
+	pools     pool.Registry
 	perMinute func(ctx context.Context, name string) int
 	// reseal is nil if credentials are not sealed.
 	reseal func(ctx context.Context, name string) (inquiry.Resealed, error)
-	// run keeps them up to date until ctx ends; nil if they do not change.
+	// run keeps them up to date until ctx ends.
 	run func(ctx context.Context) error
 }
 
 // local is what can be had without a server: a file's tenants, or the identities.
 type local struct {
-	file       *tenant.File
+	file       *registry.File
 	identities *seal.Identities
 }
 
 // load reads the files that the settings name. What is wrong with them is a mistake in the
 // environment.
-func (s *settings) load() (l local, err error) {
+func (s *settings) load(log zerolog.Logger) (l local, err error) {
 	switch {
 	case s.TenantsFile != "":
-		if l.file, err = tenant.LoadFile(s.TenantsFile); err != nil {
+		if l.file, err = registry.OpenFile(s.TenantsFile, func(err error) {
+			log.Error().Err(err).Msg("the tenants file has a mistake: it stays as it was")
+		}); err != nil {
 			return l, cli.Usagef("%s_TENANTS_FILE: %w", prefix, err)
 		}
 	case s.IdentityFile != "":
@@ -57,13 +59,13 @@ func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (
 	if l.file != nil {
 		return &tenants{
 			directory: l.file,
-			perMinute: func(ctx context.Context, name string) int {
-				t, err := l.file.Lookup(ctx, name)
-				if err != nil {
-					return 0
-				}
-				return t.RequestsPerMinute
+			registry:  l.file,
+			pools:     l.file,
+			perMinute: func(_ context.Context, name string) int {
+				s, _ := l.file.Settings(name)
+				return s.RequestsPerMinute
 			},
+			run: l.file.Run,
 		}, nil
 	}
 	if l.identities == nil {
@@ -113,9 +115,6 @@ func await(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (*ledger.Ledg
 // follow keeps the tenants up to date until stop is called, which waits for its end. What
 // ends them before is told: nobody trades under terms that may be old.
 func (t *tenants) follow(ctx context.Context, ended func(error)) (stop func()) {
-	if t.run == nil {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
