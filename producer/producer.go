@@ -33,7 +33,8 @@ type Producer struct {
 	ledger   *ledger.Ledger
 	js       jetstream.JetStream
 	denials  *denials
-	by       string        // who publishes
+	by       string // who publishes
+	repeats  repeats
 	patience time.Duration // DefaultPatience, but in tests
 }
 
@@ -49,7 +50,11 @@ func New(ctx context.Context, nc *nats.Conn, options ...Option) (*Producer, erro
 	if err != nil {
 		return nil, fmt.Errorf("producer: %w", err)
 	}
-	p := &Producer{ledger: l, js: js, by: ourselves(), patience: DefaultPatience}
+	named, err := newRepeats(nc, l.Behind())
+	if err != nil {
+		return nil, err
+	}
+	p := &Producer{ledger: l, js: js, by: ourselves(), repeats: named, patience: DefaultPatience}
 	for _, o := range options {
 		if err := o(p); err != nil {
 			return nil, err
@@ -109,7 +114,7 @@ func (p *Producer) prepare(tenant string, in order.Intent) (*message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("producer: intent %s of tenant %s: %w", in.ID, tenant, err)
 	}
-	header := nats.Header{jetstream.MsgIDHeader: []string{order.ClientOrderID(tenant, in.ID)}}
+	header := nats.Header{jetstream.MsgIDHeader: []string{p.repeats.name(tenant, in.ID)}}
 	if p.by != "" {
 		header[ledger.ByHeader] = []string{p.by}
 	}

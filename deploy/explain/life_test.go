@@ -68,6 +68,11 @@ var lives = []struct {
 		b.after(5).outcome("acme", 4, order.Outcome{IntentID: "close", IntentSeq: seq, Kind: order.KindClosePosition, Status: order.Blocked,
 			Rule: "close_exceeds_position", Message: "order.qty: 9 is more than the position of 3"})
 	}},
+	{"refused-by-a-limit", "#1", func(b *book) {
+		seq := b.intent("acme", "ann@desk7 producer", buy("much"))
+		b.after(5).outcome("acme", 4, order.Outcome{IntentID: "much", IntentSeq: seq, Kind: order.KindOrder, Status: order.Blocked,
+			Rule: "orders_per_minute", Message: "orders_per_minute: limit 60, this would be 61"})
+	}},
 	{"malformed", "#1", func(b *book) {
 		b.put(1, "acme", []byte("{\"id\":\"\x1b[2J\",\"qty\""), nil, nil)
 		b.after(3).outcome("acme", 2, order.Outcome{IntentSeq: 1, Status: order.Invalid, Message: "is not JSON at byte 17: unexpected EOF"})

@@ -192,6 +192,11 @@ var faults = []struct {
 	{"invalid, but asked", func(h *History) {
 		h.Arrivals = append(h.Arrivals, Arrival{Account: "b", ClientOrderID: "b.m", Time: after(60)})
 	}, Touched, "intent 8 of b ended as invalid"},
+	{"blocked, but asked", func(h *History) {
+		h.Expect.Unblocked = false
+		h.Outcomes[7].Status, h.Outcomes[7].Received = order.Blocked, after(59)
+		h.Arrivals = append(h.Arrivals, Arrival{Account: "b", ClientOrderID: "b.m", Time: after(60)})
+	}, Touched, "intent 8 of b ended as blocked"},
 	{"sent after its time", func(h *History) { h.Arrivals[5].Time = after(51) }, Stale, "a.w arrived 1s after"},
 	{"an outcome of a former owner", func(h *History) { h.Outcomes[6].Epoch = 1 }, Fenced, "epoch 1, behind one of epoch 2"},
 	{"an outcome of an epoch that nobody began", func(h *History) { h.Outcomes[7].Epoch = 3 }, Unannounced, "epoch 3 of shard 0, which begins at 0"},
@@ -320,5 +325,25 @@ func TestManyFindings(t *testing.T) {
 	}
 	if r := Check(*h); r.Lost != 3*maxFindings || len(r.Findings) != maxFindings {
 		t.Errorf("%d lost, %d findings", r.Lost, len(r.Findings))
+	}
+}
+
+// TestBlockedAfterRequests: an intent may be blocked after requests that came to nothing, its
+// worker's or an earlier owner's.
+func TestBlockedAfterRequests(t *testing.T) {
+	for name, change := range map[string]func(*Outcome){
+		"of its own":         func(o *Outcome) { o.Attempts, o.Received = 1, after(1) },
+		"of an owner before": func(o *Outcome) { o.Received = after(61) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := history()
+			h.Expect.Unblocked = false
+			h.Outcomes[7].Status = order.Blocked
+			change(&h.Outcomes[7])
+			h.Arrivals = append(h.Arrivals, Arrival{Account: "b", ClientOrderID: "b.m", Time: after(60)})
+			if n := Check(*h).Violations[Touched]; n != 0 {
+				t.Errorf("%d found", n)
+			}
+		})
 	}
 }

@@ -47,9 +47,19 @@ func (c *checker) checkIntent(in *Intent) {
 	}
 }
 
+// touched says that the broker got a request for an intent that had none, by its outcome. One
+// that is blocked may have had some that came to nothing before a rule refused the next: its
+// worker's, of which the outcome tells, or an earlier owner's, before it was taken up.
+func touched(o *Outcome, cl *claim) bool {
+	if o.Status != order.Blocked || len(cl.bookings) > 0 {
+		return len(cl.arrivals) > 0
+	}
+	return o.Attempts == 0 && slices.ContainsFunc(cl.arrivals, func(a *Arrival) bool { return !a.Time.Before(o.Received) })
+}
+
 // checkUntouched: what ended before any request has a reason, and saw none.
 func (c *checker) checkUntouched(in *Intent, o *Outcome, cl *claim) {
-	if in.Kind == order.KindOrder && len(cl.intents) == 1 && len(cl.arrivals) > 0 {
+	if in.Kind == order.KindOrder && len(cl.intents) == 1 && touched(o, cl) {
 		c.find(Touched, "intent %d of %s ended as %s, but the broker got a request for it", in.Seq, in.Tenant, o.Status)
 	}
 	switch {

@@ -143,10 +143,28 @@ func (b *Bucket) End(ctx context.Context) (uint64, error) {
 	return stream.CachedInfo().State.LastSeq, nil
 }
 
+// last is a key's last change, as the bucket's leader knows it. Behind a border, where only
+// requests are permitted that name the key in their subjects, it is what some replica knows: a
+// compare-and-set on it may then have to be tried again.
+func (b *Bucket) last(ctx context.Context, key string) (*rawMessage, error) {
+	if b.ledger.readers == nil {
+		return b.ledger.leaderRaw(ctx, b.stream(), getRequest{LastBySubject: b.subject(key)})
+	}
+	m, err := b.ledger.lastOf(ctx, b.stream(), b.subject(key))
+	if err != nil {
+		return nil, err
+	}
+	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: sequence of %s: %w", m.Header.Get(jetstream.SubjectHeader), err)
+	}
+	return &rawMessage{Subject: m.Header.Get(jetstream.SubjectHeader), Seq: seq, Data: m.Data}, nil
+}
+
 // Last is the revision of a key's last change, 0 if there was none, as the bucket's leader
 // knows it: what to put a key after.
 func (b *Bucket) Last(ctx context.Context, key string) (uint64, error) {
-	m, err := b.ledger.leaderRaw(ctx, b.stream(), getRequest{LastBySubject: b.subject(key)})
+	m, err := b.last(ctx, key)
 	switch {
 	case errors.Is(err, ErrNone):
 		return 0, nil
@@ -165,7 +183,7 @@ func (b *Bucket) Next(ctx context.Context, key string, behind uint64) (uint64, e
 	if err != nil {
 		return 0, fmt.Errorf("ledger: %w", err)
 	}
-	m, err := b.ledger.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+b.stream(), body)
+	m, err := b.ledger.nc.RequestWithContext(ctx, b.ledger.api+"DIRECT.GET."+b.stream(), body)
 	if err != nil {
 		return 0, b.failed("read "+key+" of", err)
 	}

@@ -24,7 +24,8 @@ const (
 const MaxRecord = 256 << 10
 
 // others are the streams beside those of the shards: of the buckets, as the client library
-// would make them.
+// would make them, but for roll-ups: who may write one key of a bucket that allows them may
+// wipe all of it, by a header. Nobody but workers writes FLEET.
 func (s Settings) others() []jetstream.StreamConfig {
 	fleet := s.bucket(FleetBucket, "who owns which shard")
 	fleet.AllowRollup, fleet.DenyDelete = true, true
@@ -38,11 +39,11 @@ func (s Settings) others() []jetstream.StreamConfig {
 
 	credentials := s.bucket(CredentialsBucket, "the tenants' keys, sealed")
 	credentials.MaxMsgSize = MaxRecord + maxHeader
-	credentials.AllowRollup, credentials.DenyDelete = true, true
+	credentials.DenyDelete = true
 
 	prices := s.bucket(PricesBucket, "reference prices")
 	prices.Storage, prices.MaxMsgSize = jetstream.MemoryStorage, maxHeader
-	prices.AllowRollup, prices.DenyDelete = true, true
+	prices.DenyDelete = true
 
 	return []jetstream.StreamConfig{fleet, tenants, credentials, prices}
 }

@@ -21,6 +21,8 @@ const (
 	pullExpiry = 30 * time.Second
 	// inactive is how long the server keeps a consumer that nobody reads any more.
 	inactive = time.Minute
+	// scarce is that for a user who has few.
+	scarce = 10 * time.Second
 	// pacedInactive is that of a consumer which may have nothing to send for long.
 	pacedInactive = time.Hour
 
@@ -45,6 +47,9 @@ func (l *Ledger) consume(ctx context.Context, stream string, cfg jetstream.Consu
 	r.cfg.AckPolicy = jetstream.AckNonePolicy
 	r.cfg.MemoryStorage, r.cfg.Replicas = true, 1
 	r.cfg.InactiveThreshold = inactive
+	if l.readers != nil {
+		r.cfg.InactiveThreshold = scarce
+	}
 	if r.paced() {
 		r.cfg.InactiveThreshold = pacedInactive
 	}
@@ -94,11 +99,11 @@ func (r *reading) run(ctx context.Context) error {
 	if err := r.ledger.awaitConnection(ctx, r.status, nil); err != nil {
 		return err
 	}
-	cons, err := r.create(ctx)
+	cons, release, err := r.create(ctx)
 	if err != nil {
 		return err
 	}
-	defer r.forget(cons)
+	defer release()
 	msgs, err := cons.Messages(
 		jetstream.PullMaxMessages(1000),
 		jetstream.PullExpiry(pullExpiry),
@@ -196,24 +201,28 @@ func (r *reading) awaitCut(ctx context.Context, cut func()) {
 	}
 }
 
-// create makes the next consumer.
-func (r *reading) create(ctx context.Context) (jetstream.Consumer, error) {
+// create makes the next consumer, to be released.
+func (r *reading) create(ctx context.Context) (cons jetstream.Consumer, release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	r.patience = min(2*r.patience, lastPatience)
-	cons, err := r.ledger.js.CreateConsumer(ctx, r.stream, r.cfg)
+	cons, free, err := r.ledger.createConsumer(ctx, r.stream, r.cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	release = func() {
+		r.forget(cons)
+		free()
 	}
 	if r.end > 0 && cons.CachedInfo().NumPending == 0 {
-		r.forget(cons)
-		return nil, errRead // retention took the rest, it is behind the end, or the server lags
+		release()
+		return nil, nil, errRead // retention took the rest, it is behind the end, or the server lags
 	}
 	if p := r.cfg.DeliverPolicy; p == jetstream.DeliverNewPolicy || p == jetstream.DeliverByStartTimePolicy {
 		// Now it is settled where that is, also for the next consumer.
 		r.begin(cons.CachedInfo().Delivered.Stream + 1)
 	}
-	return cons, nil
+	return cons, release, nil
 }
 
 // begin makes the next consumer begin at a sequence number.
@@ -225,6 +234,6 @@ func (r *reading) begin(seq uint64) {
 // find out by itself.
 func (r *reading) forget(cons jetstream.Consumer) {
 	if r.ledger.nc.IsConnected() {
-		_ = r.ledger.nc.Publish("$JS.API.CONSUMER.DELETE."+r.stream+"."+cons.CachedInfo().Name, nil)
+		_ = r.ledger.nc.Publish(r.ledger.api+"CONSUMER.DELETE."+r.stream+"."+cons.CachedInfo().Name, nil)
 	}
 }

@@ -8,7 +8,7 @@
 //	   outcomes.<shard>.<tenant>         what became of it, one per intent, in their order
 //	   updates.<shard>.<tenant>          what the broker said later
 //	   controls.<shard>.<tenant>         what an operator wants done to the tenant
-//	   epochs.<shard>                    who owns the shard from here on
+//	   epochs.<shard>.<epoch>            who owns the shard from here on
 //
 // Reading a stream, from its beginning or from where nothing before is due, and keeping what
 // is due is a fold ([Fold]). To it, an intent is in one of these states:

@@ -23,8 +23,18 @@ type Epoch struct {
 	At time.Time `json:"at"`
 }
 
-// epochSubject is where a shard's stream keeps its epochs.
-func epochSubject(shard int) string { return Epochs.String() + "." + strconv.Itoa(shard) }
+// epochSubject is where a shard's stream keeps an epoch: each by itself, so that a bound on what
+// a tenant may have there, which is one on each subject, is none on epochs.
+//
+// The stream takes them by a subject with a wildcard, as everything else that it takes: a
+// push consumer delivers only where somebody listens to its very subject. So who may make a
+// consumer, and names a subject of the ledger for it to deliver to, writes nothing there.
+func epochSubject(shard int, epoch uint64) string {
+	return Epochs.Subject(shard, strconv.FormatUint(epoch, 10))
+}
+
+// olderEpochSubject is where older releases kept them.
+func olderEpochSubject(shard int) string { return Epochs.String() + "." + strconv.Itoa(shard) }
 
 // Begin writes an epoch and returns its sequence number in the shard. It is a barrier:
 // whatever the stream's leader had taken before, acknowledged or not, stands before it or
@@ -39,7 +49,7 @@ func (l *Ledger) Begin(ctx context.Context, shard int, e Epoch) (uint64, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
-	ack, err := l.js.Publish(ctx, epochSubject(shard), data, jetstream.WithRetryAttempts(0))
+	ack, err := l.js.Publish(ctx, epochSubject(shard, e.Epoch), data, jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return 0, fmt.Errorf("ledger: begin an epoch of %s: %w", StreamName(shard), advised(l.older(ctx, shard, Epochs, err)))
 	}

@@ -28,25 +28,35 @@ const (
 
 // Ledger is an open ledger. Safe for concurrent use.
 type Ledger struct {
-	nc     *nats.Conn
-	js     jetstream.JetStream
+	nc *nats.Conn
+	js jetstream.JetStream
+	// api is where the JetStream API is.
+	api    string
 	shards int
 	// retention is how long messages are kept at least, 0 for ever.
 	retention time.Duration
+	// readers are those that a user behind a border has; nil for everybody else.
+	readers *readers
 }
 
 // Open opens the ledger of the server that nc is connected to. It learns the
-// number of shards from the ledger itself.
+// number of shards from the ledger itself, and whether there is a border between us and
+// it ([BorderAPI]).
 func Open(ctx context.Context, nc *nats.Conn) (*Ledger, error) {
-	js, err := jetstream.New(nc,
-		jetstream.WithPublishAsyncMaxPending(1<<16), // sessions bound themselves: one each
-		jetstream.WithPublishAsyncTimeout(ackTimeout))
+	options := []jetstream.JetStreamOpt{
+		jetstream.WithPublishAsyncMaxPending(1 << 16), // sessions bound themselves: one each
+		jetstream.WithPublishAsyncTimeout(ackTimeout),
+	}
+	js, err := jetstream.New(nc, options...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
 	stream, err := js.Stream(ctx, StreamName(0))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return nil, ErrNotProvisioned
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return openBehind(ctx, nc, options)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ledger: read stream %s: %w", StreamName(0), err)
@@ -59,7 +69,7 @@ func Open(ctx context.Context, nc *nats.Conn) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ledger{nc, js, shards, retention}, nil
+	return &Ledger{nc: nc, js: js, api: jetstream.DefaultAPIPrefix, shards: shards, retention: retention}, nil
 }
 
 // Retention is how long the ledger keeps messages at least, 0 for ever.

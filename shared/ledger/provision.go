@@ -97,7 +97,11 @@ func Plan(ctx context.Context, nc *nats.Conn, s Settings) ([]Change, error) {
 			return nil, fmt.Errorf("ledger: read stream %s: %w", name, err)
 		default:
 			info := stream.CachedInfo()
-			changes = append(changes, compare(info.Config, s.streamConfig(shard), info.State)...)
+			fullest, err := fullest(ctx, stream, s.MaxPerTenant)
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, compare(info.Config, s.streamConfig(shard), info.State, fullest)...)
 		}
 	}
 	extra, err := strayStreams(ctx, js, s.Shards)
@@ -112,7 +116,36 @@ func Plan(ctx context.Context, nc *nats.Conn, s Settings) ([]Change, error) {
 		}
 		changes = append(changes, more...)
 	}
-	return changes, nil
+	said, err := compareAbout(ctx, js, s.about())
+	return append(changes, said...), err
+}
+
+func (s Settings) about() about { return about{s.Shards, s.Retention} }
+
+// compareAbout compares what the ledger says of itself. A bucket that is to be made says it
+// then.
+func compareAbout(ctx context.Context, js jetstream.JetStream, want about) ([]Change, error) {
+	stream, err := js.Stream(ctx, "KV_"+FleetBucket)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	have := "nothing"
+	if err == nil {
+		var m *jetstream.RawStreamMsg
+		switch m, err = stream.GetLastMsgForSubject(ctx, aboutSubject); {
+		case err == nil:
+			have = string(m.Data)
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: read key %s of bucket %s: %w", AboutKey, FleetBucket, err)
+	}
+	if have == want.String() {
+		return nil, nil
+	}
+	return []Change{{Action: Update, Object: FleetBucket, Field: AboutKey, Have: have, Want: want.String()}}, nil
 }
 
 // compareOther lists what differs between a stream beside those of the shards and its settings.
@@ -183,8 +216,25 @@ func strayStreams(ctx context.Context, js jetstream.JetStream, shards int) ([]Ch
 	return stray, nil
 }
 
-// compare lists what differs between a stream and its settings.
-func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []Change {
+// fullest is how many messages a stream holds of that subject of which it holds the most. It
+// asks only if there is to be a bound on it that is not there yet, or a lower one.
+func fullest(ctx context.Context, stream jetstream.Stream, bound int64) (most uint64, err error) {
+	if have := stream.CachedInfo().Config.MaxMsgsPerSubject; bound == 0 || have > 0 && have <= bound {
+		return 0, nil
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return 0, fmt.Errorf("ledger: count what %s holds of each tenant: %w", stream.CachedInfo().Config.Name, err)
+	}
+	for _, n := range info.State.Subjects {
+		most = max(most, n)
+	}
+	return most, nil
+}
+
+// compare lists what differs between a stream and its settings. fullest is how many messages
+// it holds of one subject at most.
+func compare(have, want jetstream.StreamConfig, state jetstream.StreamState, fullest uint64) []Change {
 	var changes []Change
 	differ := func(field string, h, w any, why string) {
 		hs, ws := fmt.Sprint(h), fmt.Sprint(w)
@@ -206,7 +256,11 @@ func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []C
 	differ("shards", shards, want.Metadata[metaShards],
 		unless(state.Msgs == 0 && state.LastSeq == 0, "its tenants would be cut off from their history"))
 	slices.Sort(have.Subjects)
-	differ("subjects", have.Subjects, want.Subjects, unless(state.Msgs == 0 || covers(want.Subjects, have.Subjects), "messages on other subjects would be orphaned"))
+	var older []string // subjects of releases before, whose messages are read all the same
+	if shard, err := strconv.Atoi(want.Metadata[metaShard]); err == nil {
+		older = append(older, olderEpochSubject(shard))
+	}
+	differ("subjects", have.Subjects, want.Subjects, unless(state.Msgs == 0 || covers(append(want.Subjects, older...), have.Subjects), "messages on other subjects would be orphaned"))
 	differ("storage", have.Storage, want.Storage, "a stream cannot change its storage; make a new one and copy")
 	differ("retention policy", have.Retention, want.Retention, "a stream cannot change its retention policy")
 	differ("discard", have.Discard, want.Discard, "")
@@ -221,7 +275,9 @@ func compare(have, want jetstream.StreamConfig, state jetstream.StreamState) []C
 		unless(want.MaxBytes < 0 || uint64(want.MaxBytes) >= state.Bytes, "the stream already holds more"))
 	differ("max message size", have.MaxMsgSize, want.MaxMsgSize, "")
 	differ("max messages", have.MaxMsgs, int64(-1), "")
-	differ("max messages per subject", have.MaxMsgsPerSubject, int64(-1), "")
+	differ("max messages per tenant and kind", have.MaxMsgsPerSubject, want.MaxMsgsPerSubject,
+		unless(want.MaxMsgsPerSubject < 0 || uint64(want.MaxMsgsPerSubject) >= fullest, "the stream already holds more, and the server would drop the oldest"))
+	differ("refusing what is beyond that", have.DiscardNewPerSubject, want.DiscardNewPerSubject, "")
 	differ("dedup window", have.Duplicates, want.Duplicates, "")
 	differ("direct get", have.AllowDirect, want.AllowDirect, "")
 	differ("deny delete", have.DenyDelete, want.DenyDelete, "")
@@ -256,6 +312,12 @@ func apply(ctx context.Context, nc *nats.Conn, s Settings, changes []Change) err
 		delete(wanted, c.Object)
 		if _, err := js.CreateOrUpdateStream(ctx, want); err != nil {
 			return fmt.Errorf("ledger: %s %s: %w", c.Action, c.Object, err)
+		}
+		if c.Object != FleetBucket {
+			continue
+		}
+		if _, err := js.Publish(ctx, aboutSubject, []byte(s.about().String())); err != nil {
+			return fmt.Errorf("ledger: write key %s of bucket %s: %w", AboutKey, FleetBucket, err)
 		}
 	}
 	return nil

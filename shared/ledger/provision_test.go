@@ -221,7 +221,7 @@ func TestProvisionMendsTheBucket(t *testing.T) {
 	s := ledger.DefaultSettings()
 	s.Shards = 2
 	changes, err := ledger.Provision(t.Context(), nc, s)
-	if err != nil || len(changes) != 6 || changes[2].Action != ledger.Update || changes[2].Object != ledger.FleetBucket {
+	if err != nil || len(changes) != 7 || changes[2].Action != ledger.Update || changes[2].Object != ledger.FleetBucket {
 		t.Fatalf("%+v: %v", changes, err)
 	}
 	if again, err := ledger.Plan(t.Context(), nc, s); err != nil || len(again) != 0 {

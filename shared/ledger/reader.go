@@ -63,7 +63,7 @@ func (r *Reader) exchange(ctx context.Context, shard int, seqs []uint64) ([]Entr
 	if err := r.subscribe(); err != nil {
 		return nil, err
 	}
-	first, subject := r.asked, directGet(shard)
+	first, subject := r.asked, r.ledger.directGet(shard)
 	for _, seq := range seqs {
 		body := append(strconv.AppendUint([]byte(`{"seq":`), seq, 10), '}')
 		if err := r.ledger.nc.PublishRequest(subject, r.inbox+strconv.FormatUint(r.asked, 10), body); err != nil {

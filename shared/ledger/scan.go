@@ -18,7 +18,7 @@ const (
 	statusEnd      = "204"
 )
 
-func directGet(shard int) string { return "$JS.API.DIRECT.GET." + StreamName(shard) }
+func (l *Ledger) directGet(shard int) string { return l.api + "DIRECT.GET." + StreamName(shard) }
 
 // scan reads up to limit messages of a subject from a sequence number on, from whichever
 // replica answers. The library's own batched get makes a queue of 65,536 places for every
@@ -41,7 +41,7 @@ func (l *Ledger) scan(ctx context.Context, shard int, subject string, from uint6
 		return nil, fmt.Errorf("ledger: read %s: %w", subject, err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the connection is gone then
-	if err := l.nc.PublishRequest(directGet(shard), inbox, body); err != nil {
+	if err := l.nc.PublishRequest(l.directGet(shard), inbox, body); err != nil {
 		return nil, fmt.Errorf("ledger: read %s: %w", subject, err)
 	}
 	var entries []Entry

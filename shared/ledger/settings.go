@@ -28,6 +28,13 @@ type Settings struct {
 	// MaxBytes bounds each stream; at the bound publishes are refused, nothing is
 	// dropped. 0 is no bound.
 	MaxBytes int64 `envconfig:"LEDGER_MAX_BYTES" default:"0" desc:"bytes a stream may hold before publishes are refused, 0 for no bound"`
+	// MaxPerTenant bounds what each stream holds of a tenant: so many intents, so many outcomes, so
+	// many updates and controls. At the bound the tenant's publishes are refused, and the others'
+	// are not. 0 is no bound. An intent that was acknowledged ends in its outcome all the same: of
+	// outcomes there are no more than of intents, but for those whose intents retention took
+	// before them; these, and updates, of which there may be many an intent, then wait for
+	// retention to make room, or for a higher bound.
+	MaxPerTenant int64 `envconfig:"LEDGER_MAX_PER_TENANT" default:"0" desc:"messages of a tenant and kind that a stream holds before the tenant's publishes are refused, 0 for no bound"`
 	// Dedup is how long the server remembers message ids, 1 s to a day, no longer than it
 	// keeps the messages.
 	Dedup time.Duration `envconfig:"LEDGER_DEDUP" default:"10m" desc:"how long a message id published twice is dropped by the server"`
@@ -54,6 +61,8 @@ func (s Settings) Validate() error {
 		return &SettingError{"Retention", fmt.Sprintf("%s is below %s; what failed could leave before somebody has looked", s.Retention, minRetention)}
 	case s.MaxBytes < 0:
 		return &SettingError{"MaxBytes", "is negative"}
+	case s.MaxPerTenant < 0:
+		return &SettingError{"MaxPerTenant", "is negative"}
 	case s.Dedup < time.Second || s.Dedup > 24*time.Hour:
 		return &SettingError{"Dedup", fmt.Sprintf("%s is not 1s to 24h", s.Dedup)}
 	case s.Retention != 0 && s.Dedup > s.Retention:
@@ -113,6 +122,10 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 	if maxBytes == 0 {
 		maxBytes = -1
 	}
+	perTenant := s.MaxPerTenant
+	if perTenant == 0 {
+		perTenant = -1
+	}
 	n := strconv.Itoa(shard)
 	metadata := map[string]string{metaShards: strconv.Itoa(s.Shards), metaShard: n}
 	if s.Retention > 0 {
@@ -127,6 +140,10 @@ func (s Settings) streamConfig(shard int) jetstream.StreamConfig {
 		Storage:     s.storage(),
 		Replicas:    s.Replicas,
 		MaxBytes:    maxBytes,
+
+		MaxMsgsPerSubject:    perTenant,
+		DiscardNewPerSubject: perTenant > 0,
+
 		MaxMsgSize:  order.MaxMessage + maxHeader,
 		Duplicates:  s.Dedup,
 		AllowDirect: true, // backlogs are read from any replica

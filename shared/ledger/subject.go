@@ -54,7 +54,7 @@ func Mapping(shards int) (from, to string) {
 
 // subjects are all those of a shard's stream.
 func subjects(shard int) []string {
-	return []string{Controls.Subject(shard, "*"), epochSubject(shard), Intents.Subject(shard, "*"), Outcomes.Subject(shard, "*"), Updates.Subject(shard, "*")}
+	return []string{Controls.Subject(shard, "*"), Epochs.Subject(shard, "*"), Intents.Subject(shard, "*"), Outcomes.Subject(shard, "*"), Updates.Subject(shard, "*")}
 }
 
 // parseSubject takes a subject of a shard's stream apart.
@@ -65,8 +65,12 @@ func parseSubject(subject string) (c Class, tenant string, ok bool) {
 	}
 	_, tenant, named := strings.Cut(rest, ".")
 	for c, known := range classWords {
-		if c > 0 && word == known {
-			return Class(c), tenant, named == (Class(c) != Epochs)
+		switch {
+		case c == 0 || word != known:
+		case Class(c) == Epochs: // of no tenant, and in older releases without a third word
+			return Epochs, "", true
+		default:
+			return Class(c), tenant, named
 		}
 	}
 	return 0, "", false

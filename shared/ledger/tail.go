@@ -99,7 +99,7 @@ func (l *Ledger) Read(ctx context.Context, shard int, start Start, end uint64, d
 // finds those of one ten times as fast as all of them are read.
 func (l *Ledger) ReadAbout(ctx context.Context, tenant string, start Start, end uint64, deliver func(Entry) error) error {
 	shard := l.ShardOf(tenant)
-	about := []string{epochSubject(shard)}
+	about := []string{Epochs.Subject(shard, "*"), olderEpochSubject(shard)}
 	for _, c := range []Class{Intents, Outcomes, Updates, Controls} {
 		about = append(about, c.Subject(shard, tenant))
 	}
@@ -195,11 +195,21 @@ func (s Start) config() jetstream.ConsumerConfig {
 }
 
 // FollowTenant is [Ledger.Tail] for a tenant's messages of some classes. The server passes
-// over all others of the shard, which costs it about as much as reading them.
+// over all others of the shard, which costs it about as much as reading them. Behind a border
+// ([BorderAPI]) it takes a consumer for each class, at most two; if several servers keep the
+// shard, a message of one class that a server learns of late may then come behind a later one
+// of the other.
 func (l *Ledger) FollowTenant(ctx context.Context, tenant string, start Start, deliver func(Entry) error, classes ...Class) error {
 	shard, cfg := l.ShardOf(tenant), start.config()
-	for _, c := range classes {
-		cfg.FilterSubjects = append(cfg.FilterSubjects, c.Subject(shard, tenant))
+	switch {
+	case len(classes) == 1:
+		cfg.FilterSubject = classes[0].Subject(shard, tenant)
+	case l.readers != nil:
+		return l.followMerged(ctx, tenant, start, deliver, classes)
+	default:
+		for _, c := range classes {
+			cfg.FilterSubjects = append(cfg.FilterSubjects, c.Subject(shard, tenant))
+		}
 	}
 	return l.consume(ctx, StreamName(shard), cfg, 0, entries(deliver))
 }

@@ -54,8 +54,11 @@ func Transient(err error) bool {
 	return false
 }
 
-// ErrFull says what to do about a write for which [IsFull] is true.
-var ErrFull = errors.New("there is no room: raise ORDERFLEET_LEDGER_MAX_BYTES and run worker provision, or give the NATS server more storage")
+// ErrFull says what to do about a write for which [IsFull] is true. The server does not say by
+// a code whether a tenant has used up its share or the stream is full: who else is refused
+// tells.
+var ErrFull = errors.New("there is no room: if only this tenant is refused, it has used up its share of the ledger (ORDERFLEET_LEDGER_MAX_PER_TENANT); " +
+	"else raise ORDERFLEET_LEDGER_MAX_BYTES, or give the NATS server more storage; worker provision applies both")
 
 // IsFull says that a stream, its account, or the server has no room for a message. Nothing
 // was written.

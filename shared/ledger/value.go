@@ -10,7 +10,7 @@ import (
 
 // Value is what a key holds, as the bucket's leader knows it; [ErrNone] if it holds nothing.
 func (b *Bucket) Value(ctx context.Context, key string) ([]byte, error) {
-	m, err := b.ledger.leaderRaw(ctx, b.stream(), getRequest{LastBySubject: b.subject(key)})
+	m, err := b.last(ctx, key)
 	switch {
 	case errors.Is(err, ErrNone), err == nil && len(m.Data) == 0: // a mark that it was removed has no data
 		return nil, fmt.Errorf("ledger: %s of bucket %s: %w", key, b.name, ErrNone)

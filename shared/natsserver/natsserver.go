@@ -49,7 +49,10 @@ type Cluster struct {
 }
 
 // Server is a running NATS server. Stop it.
-type Server struct{ srv *server.Server }
+type Server struct {
+	srv  *server.Server
+	read func() (*server.Options, error) // its configuration file, if it has one
+}
 
 // readyTimeout is for machines that have little time for a server.
 const readyTimeout = 30 * time.Second
@@ -95,7 +98,7 @@ func Start(o Options) (*Server, error) {
 		srv.Shutdown()
 		return nil, fmt.Errorf("natsserver: not ready on %s:%d after %s; is the port taken?", o.Host, o.Port, readyTimeout)
 	}
-	return &Server{srv}, nil
+	return &Server{srv: srv}, nil
 }
 
 // join makes a server with these options a member.

@@ -15,7 +15,8 @@ const (
 	Accepted Status = "accepted"
 	// Rejected: the broker refused it and booked nothing.
 	Rejected Status = "rejected"
-	// Blocked: a rule of ours refused it before any byte went to the broker; see [Outcome.Rule].
+	// Blocked: a rule of ours refused it before any byte went to the broker, or, after requests
+	// that surely booked nothing, before the next one; see [Outcome.Rule].
 	Blocked Status = "blocked"
 	// Expired: its time ran out before a request was written.
 	Expired Status = "expired"

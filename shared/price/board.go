@@ -42,7 +42,7 @@ const pause = 5 * time.Second
 // permission to read it, there are no prices: it says so once, and tries again.
 func (b *Board) Watch(ctx context.Context, l *ledger.Ledger, log zerolog.Logger) {
 	for complained := false; ; {
-		err := l.Bucket(Bucket).Watch(ctx, func(c ledger.KeyChange) error {
+		err := l.Bucket(ledger.PricesBucket).Watch(ctx, func(c ledger.KeyChange) error {
 			complained = false
 			b.heed(c, log)
 			return nil
@@ -51,7 +51,7 @@ func (b *Board) Watch(ctx context.Context, l *ledger.Ledger, log zerolog.Logger)
 			return
 		}
 		if !complained {
-			log.Warn().Err(err).Msg("no reference prices; trying again (worker provision makes the bucket " + Bucket + ")")
+			log.Warn().Err(err).Msg("no reference prices; trying again (worker provision makes the bucket " + ledger.PricesBucket + ")")
 			complained = true
 		}
 		select {
@@ -82,7 +82,7 @@ var errRead = errors.New("price: read to the end")
 // Read is the board as the bucket is now.
 func Read(ctx context.Context, l *ledger.Ledger) (*Board, error) {
 	b := new(Board)
-	bucket := l.Bucket(Bucket)
+	bucket := l.Bucket(ledger.PricesBucket)
 	if empty, err := bucket.Empty(ctx); err != nil || empty {
 		return b, err
 	}

@@ -4,28 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
-// Bucket is the name of the key-value bucket.
-const Bucket = "PRICES"
+// ValidSymbol says what is wrong with a symbol that is to have a price.
+func ValidSymbol(symbol string) error {
+	if err := order.ValidSymbol(symbol); err != nil {
+		return fmt.Errorf("price: symbol: %w", err)
+	}
+	key := order.Canonical(symbol)
+	switch {
+	case order.IsAssetID(symbol):
+		return fmt.Errorf("price: symbol: %s is an asset id; name the symbol", symbol)
+	case key == "" || key[0] == '.' || key[len(key)-1] == '.' || strings.Contains(key, ".."):
+		return fmt.Errorf("price: symbol: %q is no key: it has a dot at an end, two in a row, or nothing but a slash", symbol)
+	}
+	return nil
+}
 
 // subject is where a symbol's price is written.
 func subject(symbol string) (string, error) {
-	if err := order.ValidSymbol(symbol); err != nil {
-		return "", fmt.Errorf("price: symbol: %w", err)
+	if err := ValidSymbol(symbol); err != nil {
+		return "", err
 	}
-	if order.IsAssetID(symbol) {
-		return "", fmt.Errorf("price: symbol: %s is an asset id; name the symbol", symbol)
-	}
-	key := order.Canonical(symbol)
-	if key[0] == '.' || key[len(key)-1] == '.' {
-		return "", fmt.Errorf("price: symbol: %q begins or ends with a dot", symbol)
-	}
-	return "$KV." + Bucket + "." + key, nil
+	return "$KV." + ledger.PricesBucket + "." + order.Canonical(symbol), nil
 }
 
 // Put writes a symbol's price; the last one written counts.
@@ -47,7 +54,7 @@ func Put(ctx context.Context, js jetstream.JetStream, symbol string, q Quote) er
 // explained says what to do where the server's words do not.
 func explained(err error) error {
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
-		return fmt.Errorf("%w: there is no bucket %s; run worker provision", err, Bucket)
+		return fmt.Errorf("%w: there is no bucket %s; run worker provision", err, ledger.PricesBucket)
 	}
 	return err
 }

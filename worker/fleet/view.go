@@ -33,6 +33,9 @@ func newView(shards int) *view {
 func (v *view) apply(c ledger.KeyChange, now time.Time) (matters bool, err error) {
 	matters = c.Current && !v.current
 	v.current = v.current || c.Current
+	if c.Key == ledger.AboutKey {
+		return matters, nil
+	}
 	id, m, shard, r, err := decode(c.Key, c.Value)
 	switch {
 	case err != nil:

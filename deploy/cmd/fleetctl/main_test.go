@@ -24,6 +24,7 @@ func TestCommands(t *testing.T) {
 	if err := os.WriteFile(tenants, []byte("broker: http://127.0.0.1:1\ntenants:\n  acme: {key_id: a, secret: s}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	config := filepath.Join(t.TempDir(), "nats")
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -41,6 +42,12 @@ func TestCommands(t *testing.T) {
 		{"a drop without reason", []string{"failed", "drop", "acme", "--server", server}, 2, "--reason"},
 		{"a retry at no rate", []string{"failed", "retry", "acme", "x", "--reason", "r", "--rate", "0", "--server", server}, 2, "--rate"},
 		{"a drop of nothing", []string{"failed", "drop", "acme", "--reason", "r", "--yes", "--server", server}, 0, ""},
+		{"a price", []string{"price", "set", "aapl", "191.20", "--server", server}, 0, "AAPL  191.2  20"},
+		{"a price as it is", []string{"price", "show", "AAPL", "-o", "json", "--server", server}, 0, `[{"symbol":"AAPL","price":"191.2","at":"20`},
+		{"no price", []string{"price", "show", "AAPL", "MSFT", "--server", server}, 1, "there is no price of MSFT"},
+		{"a price of nothing", []string{"price", "set", "AAPL", "0", "--server", server}, 2, "not above 0"},
+		{"a price in words", []string{"price", "set", "AAPL", "much", "--server", server}, 2, "no price as 191.20"},
+		{"a price of no symbol", []string{"price", "set", "A*", "1", "--server", server}, 2, "symbol"},
 		{"no time", []string{"failed", "list", "--since", "yesterday", "--server", server}, 2, "--since"},
 		{"no tenant's name", []string{"failed", "list", "a.b", "--server", server}, 2, "a.b"},
 		{"a release", []string{"release", "acme", "--reason", "looked", "--server", server}, 0, "acme is released"},
@@ -74,6 +81,24 @@ func TestCommands(t *testing.T) {
 		{"an audit of an account that refuses its keys", []string{"audit", "acme", "--broker", refusing(t), "--server", server}, 1, "the audit is incomplete"},
 		{"an audit without a broker that answers", []string{"audit", "--broker", "http://127.0.0.1:1", "--server", server}, 1, "127.0.0.1:1"},
 		{"an audit that finds something", []string{"audit", "--from", broken(t)}, 1, "unreadable"},
+		{"NATS servers of no name", []string{"nats", "config", "--folder", config}, 2, "host"},
+		{"NATS servers", []string{"nats", "config", "--folder", config, "--host", "nats-0", "--host", "nats-1"}, 0, "server.conf"},
+		{"NATS servers twice", []string{"nats", "config", "--folder", config, "--host", "nats-0"}, 1, "never overwritten"},
+		{"a tenant of the NATS servers", []string{"nats", "user", "add", "--folder", config, "acme"}, 0, "\nSU"},
+		{"the tenant twice", []string{"nats", "user", "add", "--folder", config, "acme"}, 1, "is known already"},
+		{"a user of no role", []string{"nats", "user", "add", "--folder", config, "--role", "king", "ann"}, 2, "no role"},
+		{"a user of no name", []string{"nats", "user", "add", "--folder", config, "a.b"}, 2, "a.b"},
+		{"an operator, over a file", []string{"nats", "user", "add", "--folder", config, "--role", "operator", "ann", "--to", tenants}, 1, "exists"},
+		{"an operator, as JSON", []string{"nats", "user", "add", "--folder", config, "--role", "operator", "ann", "-o", "json"}, 0, `"credentials":"SU`},
+		{"NATS servers again", []string{"nats", "refresh", "--folder", config}, 0, "again"},
+		{"the users", []string{"nats", "user", "list", "--folder", config}, 0, "operator  ann "},
+		{"a push of no JWTs", []string{"nats", "push", "--folder", config}, 2, "nothing to push"},
+		{"a user that leaves", []string{"nats", "user", "remove", "--folder", config, "acme"}, 0, "acme is out"},
+		{"a user that left", []string{"nats", "user", "remove", "--folder", config, "acme"}, 1, "is not known"},
+		{"the users as JSON", []string{"nats", "user", "list", "--folder", config, "-o", "json"}, 0, `{"role":"operator","name":"ann"`},
+		{"no configuration", []string{"nats", "user", "list", "--folder", config + "2"}, 1, "fleetctl nats config"},
+		{"certificates", []string{"nats", "certs", "--to", config + "3", "--host", "localhost"}, 0, ""},
+		{"certificates twice", []string{"nats", "certs", "--to", config + "3", "--host", "localhost"}, 1, "never overwritten"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},
 	} {

@@ -45,8 +45,24 @@ Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the c
 	})
 	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
-	cmd.AddCommand(newStatus(c), newFailed(c), newRelease(c), newExplain(c), newReplay(c), newExport(c), newAudit(c), newReconcile(c),
-		newTenant(c), newLimits(c), newPool(c), newHistory(c), newOperator(c))
+	cmd.AddCommand(hands(c)...)
+	cmd.AddCommand(
+		newStatus(c),
+		newFailed(c),
+		newRelease(c),
+		newExplain(c),
+		newReplay(c),
+		newExport(c),
+		newAudit(c),
+		newReconcile(c),
+		newTenant(c),
+		newLimits(c),
+		newPool(c),
+		newHistory(c),
+		newOperator(c),
+		newPrice(c),
+		newNATS(c),
+	)
 	return cmd
 }
 

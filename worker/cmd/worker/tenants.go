@@ -54,23 +54,8 @@ func (s *settings) load(log zerolog.Logger) (l local, err error) {
 	return l, nil
 }
 
-// tenants are those of the file, or of the registry on the server.
+// tenants are those of the file, beneath what the registry on the server says, or of that alone.
 func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (*tenants, error) {
-	if l.file != nil {
-		return &tenants{
-			directory: l.file,
-			registry:  l.file,
-			pools:     l.file,
-			perMinute: func(_ context.Context, name string) int {
-				s, _ := l.file.Settings(name)
-				return s.RequestsPerMinute
-			},
-			run: l.file.Run,
-		}, nil
-	}
-	if l.identities == nil {
-		log.Warn().Msg("no " + prefix + "_IDENTITY_FILE: this worker opens no tenant's credentials, and blocks the intents of all")
-	}
 	opened, err := await(ctx, nc, log)
 	if err != nil {
 		return nil, err
@@ -78,6 +63,22 @@ func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (
 	reg := registry.New(opened, func(c registry.Change) {
 		log.Error().Err(c.Err).Str("key", c.Name).Uint64("revision", c.Revision).Msg("a change of the registry does not count")
 	})
+	if l.file != nil {
+		both := registry.NewLayered(l.file, reg)
+		return &tenants{
+			directory: l.file,
+			registry:  both,
+			pools:     both,
+			perMinute: func(_ context.Context, name string) int {
+				s, _ := l.file.Settings(name)
+				return s.RequestsPerMinute
+			},
+			run: both.Run,
+		}, nil
+	}
+	if l.identities == nil {
+		log.Warn().Msg("no " + prefix + "_IDENTITY_FILE: this worker opens no tenant's credentials, and blocks the intents of all")
+	}
 	directory := &vault.Directory{Registry: reg, Vault: vault.New(opened), Identities: l.identities}
 	t := &tenants{
 		directory: directory,

@@ -1,0 +1,205 @@
+package borders_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/deploy/nats/borders"
+	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
+)
+
+// serving serves a shard until the test ends.
+func (f *fixture) serving(t *testing.T, shard int) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	served := make(chan error, 1)
+	go func() { served <- f.serve(ctx, shard) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
+
+// serve accepts every intent of a shard and tells of a fill of it, until ctx ends.
+func (f *fixture) serve(ctx context.Context, shard int) error {
+	var outcomes, updates = map[string]uint64{}, map[string]uint64{}
+	return f.ledger.Tail(ctx, shard, 1, func(e ledger.Entry) error {
+		switch e.Class {
+		case ledger.Outcomes:
+			outcomes[e.Tenant] = max(outcomes[e.Tenant], e.Seq)
+		case ledger.Updates:
+			updates[e.Tenant] = max(updates[e.Tenant], e.Seq)
+		case ledger.Intents:
+			id := order.PeekID(e.Data)
+			ack, err := f.ledger.Append(shard, e.Tenant, &order.Outcome{IntentID: id, IntentSeq: e.Seq, Kind: order.KindCancelAll, Status: order.Accepted, Worker: "w", Epoch: 1}, outcomes[e.Tenant])
+			if err != nil {
+				return err
+			}
+			select {
+			case a := <-ack.Ok():
+				outcomes[e.Tenant] = a.Sequence
+			case err := <-ack.Err():
+				return err
+			}
+			ack, err = f.ledger.AppendUpdate(shard, e.Tenant, &order.Update{Event: order.EventCanceled, BrokerOrderID: "b-" + id, ClientOrderID: e.Tenant + "." + id, Symbol: "AAPL", Side: order.Buy, At: time.Now()}, updates[e.Tenant])
+			if err != nil {
+				return err
+			}
+			select {
+			case a := <-ack.Ok():
+				updates[e.Tenant] = a.Sequence
+			case err := <-ack.Err():
+				return err
+			}
+		case ledger.Controls, ledger.Epochs:
+		}
+		return nil
+	})
+}
+
+// TestAProducersWholeJob: with its credentials and nothing else, a producer publishes, awaits,
+// and watches outcomes and updates in the order of the ledger.
+func TestAProducersWholeJob(t *testing.T) {
+	modes(t, func(t *testing.T, f *fixture) {
+		f.serving(t, f.ledger.ShardOf(acme))
+		for _, who := range []string{"producer " + acme, "gateway gw"} {
+			t.Run(who, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				p, err := producer.New(ctx, f.connect(t, who))
+				if err != nil {
+					t.Fatal(err)
+				}
+				const n = 20
+				var first, last producer.Receipt
+				for i := range n {
+					r, err := p.Publish(ctx, acme, order.Intent{Kind: order.KindCancelAll, ID: fmt.Sprint(who[:3], i)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if last = r; i == 0 {
+						first = r
+					}
+				}
+				if o, err := p.Await(ctx, last); err != nil || o.IntentID != last.ID {
+					t.Fatal(o, err)
+				}
+				var outcomes, updates int
+				var seen uint64
+				for news, err := range p.WatchAll(ctx, acme, producer.FromSeq(first.Seq)) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					var seq uint64
+					if news.Outcome != nil {
+						outcomes++
+						seq = news.Outcome.Seq
+					} else {
+						updates++
+						seq = news.Update.Seq
+					}
+					if seq <= seen {
+						t.Errorf("sequence %d comes behind %d", seq, seen)
+					}
+					if seen = seq; outcomes == n && updates == n {
+						break
+					}
+				}
+				if ctx.Err() != nil {
+					t.Errorf("%d outcomes and %d updates", outcomes, updates)
+				}
+			})
+		}
+	})
+}
+
+// TestTheNameOfAMessage: who publishes first under the message id that another tenant's intent
+// should bear does not have that intent dropped. Its own repeat is.
+func TestTheNameOfAMessage(t *testing.T) {
+	modes(t, func(t *testing.T, f *fixture) {
+		f.serving(t, f.ledger.ShardOf(beta))
+		thief := f.connect(t, "producer "+acme)
+		for _, id := range []string{"ada.next", "ada.next.", "acme.next"} {
+			if _, err := thief.RequestMsg(&nats.Msg{Subject: "intents.acme", Header: nats.Header{jetstream.MsgIDHeader: {id}}, Data: []byte("{}")}, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for again := range 2 {
+			p, err := producer.New(t.Context(), f.connect(t, "producer "+beta))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := p.Publish(t.Context(), beta, order.Intent{ID: "next", Kind: order.KindCancelAll})
+			if err != nil || r.Duplicate != (again > 0) {
+				t.Fatalf("the intent is published, again %v: %+v %v", again > 0, r, err)
+			}
+			if o, err := p.Await(t.Context(), r); err != nil || o.IntentID != "next" {
+				t.Error(o, err)
+			}
+		}
+	})
+}
+
+// TestReaders: a tenant has so many readings of its shard under way, in all its processes
+// together, and the next one waits for one that ends. Another tenant's do not count.
+func TestReaders(t *testing.T) {
+	f := begin(t, borders.Plain)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	seq, err := f.ledger.JetStream().Publish(ctx, ledger.Outcomes.Subject(f.ledger.ShardOf(acme), acme), []byte(`{"v":1,"intent_id":"a","intent_seq":1,"kind":"cancel_all","status":"accepted"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var processes [2]*producer.Producer
+	for i := range processes {
+		if processes[i], err = producer.New(ctx, f.connect(t, "producer "+acme)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := make(chan int, ledger.Readers+1)
+	var reading sync.WaitGroup
+	ends := make([]context.CancelFunc, ledger.Readers+1)
+	watch := func(n int) {
+		ctx, end := context.WithCancel(ctx)
+		ends[n] = end
+		reading.Go(func() {
+			for _, err := range processes[n%2].Watch(ctx, acme, producer.FromSeq(seq.Sequence)) {
+				if err != nil {
+					t.Error(err)
+				}
+				read <- n
+			}
+		})
+	}
+	for n := range ledger.Readers {
+		watch(n)
+		<-read
+	}
+	watch(ledger.Readers)
+	select {
+	case n := <-read:
+		t.Fatalf("reading %d has a consumer, and there are %d", n, ledger.Readers)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if _, _, err := f.ledger.LastOutcome(ctx, f.ledger.ShardOf(acme), acme); err != nil {
+		t.Error(err)
+	}
+	ends[0]()
+	if n := <-read; n != ledger.Readers {
+		t.Errorf("reading %d goes on", n)
+	}
+	for _, end := range ends {
+		end()
+	}
+	reading.Wait()
+}
