@@ -24,14 +24,16 @@
 //	   blocked --------------------------------+                    v
 //	                                                       deadline passed: failed
 //
-// Every request, lookups and cancels too, passes two gates of the session's own, and waits
+// Every request, lookups and cancels too, passes two gates of the session's own, and the one
+// of the rate pool that its tenant shares with others, if it does (package pool); it waits
 // there at most as long as it is of use; draining, or the end of the context, ends the wait
 // at once. So a tenant waits, and nobody else does. After the wait its expiry is checked
 // again, as the request is written.
 //
 // Places are few. Once other tenants wait for one ([Start].Yield), a session waits for nothing
 // but an answer, or a moment: where it would wait for its broker it ends, and the tenant is set
-// aside until the wait is over. After a window of intents it asks whether to end, too.
+// aside until the wait is over. After a window of intents it asks whether to end, too. (For its
+// pool it waits a second all the same: who left at once would never be there at its turn.)
 //
 //	            would wait, others want its place
 //	serving ---------------------------------------> set aside: no session, no connection; its
