@@ -109,7 +109,8 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	watch.Go(func() { outages.Run(watching) })
 	prices := new(price.Board)
 	watch.Go(func() { prices.Watch(watching, l, log) })
-	watch.Go(func() { retention.Run(watching, l, cfg.Books != nil, log) })
+	followed := cfg.Books != nil
+	watch.Go(func() { retention.Run(watching, l, followed, log) })
 	defer watch.Wait()
 	defer unwatch()
 

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -49,7 +50,9 @@ func BenchmarkLoad(b *testing.B) {
 			b.Errorf("%d tenants", len(r.Names()))
 		}
 		stop()
-		<-ended
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			b.Error(err)
+		}
 		b.StartTimer()
 	}
 }
