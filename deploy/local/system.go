@@ -15,7 +15,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/natsserver"
-	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/worker"
 	"github.com/orderfleet/orderfleet/worker/alpaca"
 	"github.com/orderfleet/orderfleet/worker/broker"
@@ -54,8 +54,11 @@ type System struct {
 	nc     *nats.Conn
 	drain  chan struct{}
 	worker chan error // what the worker ended with
-	paper  chan error // what the broker ended with
-	close  context.CancelFunc
+	// the watch of the registry outlives the worker
+	unwatch context.CancelFunc
+	watch   chan error
+	paper   chan error // what the broker ended with
+	close   context.CancelFunc
 }
 
 // Start starts a system and returns when it takes orders.
@@ -126,10 +129,19 @@ func (s *System) startWorker(ctx context.Context, o Options) error {
 	if err := os.WriteFile(path, fmt.Appendf(nil, tenantsFile, s.BrokerURL), 0o600); err != nil {
 		return fmt.Errorf("local: %w", err)
 	}
-	directory, err := tenant.LoadFile(path)
+	directory, err := registry.OpenFile(path, nil)
 	if err != nil {
 		return err
 	}
+	opened, err := ledger.Open(ctx, s.nc)
+	if err != nil {
+		return err
+	}
+	server := registry.New(opened, nil)
+	terms := registry.NewLayered(directory, server)
+	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	s.unwatch, s.watch = unwatch, make(chan error, 1)
+	go func() { s.watch <- terms.Run(watching) }()
 	dial := func(ctx context.Context, name string) (*alpaca.Client, string, error) {
 		t, err := directory.Lookup(ctx, name)
 		if err != nil {
@@ -150,6 +162,8 @@ func (s *System) startWorker(ctx context.Context, o Options) error {
 				client, _, err := dial(ctx, name)
 				return client, err
 			},
+			Registry:       terms,
+			Pools:          server,
 			ReconcileEvery: time.Hour,
 			Serving:        func(shard int) { serving <- shard },
 			Log:            o.Log,
@@ -189,6 +203,10 @@ func (s *System) Stop() error {
 	if s.worker != nil {
 		close(s.drain)
 		errs = append(errs, <-s.worker)
+	}
+	if s.watch != nil {
+		s.unwatch()
+		<-s.watch
 	}
 	if s.paper != nil {
 		s.close()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,6 +162,9 @@ func (r *reading) whole(ctx context.Context) error {
 		return nil // the leader cannot be asked so
 	}
 	next := max(r.cfg.OptStartSeq, 1)
+	if f := r.cfg.FilterSubject; r.ledger.readers != nil && f != "" && !strings.Contains(f, "*") {
+		return r.wholeBehind(ctx, f, next)
+	}
 	subjects := r.cfg.FilterSubjects
 	switch {
 	case r.cfg.FilterSubject != "":
@@ -180,6 +185,22 @@ func (r *reading) whole(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// wholeBehind is whole for who may ask for a subject's last message alone, and not the leader.
+func (r *reading) wholeBehind(ctx context.Context, subject string, next uint64) error {
+	m, err := r.ledger.lastOf(ctx, r.stream, subject)
+	if errors.Is(err, ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err == nil && seq >= next && seq <= r.end {
+		err = errLags
+	}
+	return err
 }
 
 // errGap says that messages of a consumer did not arrive.

@@ -46,11 +46,9 @@ func (b *book) put(v verdict) {
 
 // holding is what a record that was judged says that its key holds, as it is kept.
 func holding(k Key, r *Record) any {
-	decoded, err := decodeBody(k.Kind, r.Body)
-	if err != nil {
+	switch v := r.held.(type) {
+	case nil:
 		return nil // removed
-	}
-	switch v := decoded.(type) {
 	case *settings:
 		return (*tenant.Settings)(v)
 	case *limits:
@@ -60,7 +58,7 @@ func holding(k Key, r *Record) any {
 	case *pool:
 		return (*tenant.Pool)(v)
 	}
-	return decoded
+	return r.held
 }
 
 // disabling is the switch of a tenant that is disabled: as it was, if it was, else as s has it.

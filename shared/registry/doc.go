@@ -16,9 +16,9 @@
 // other. What a key holds is what its last record says that counts. A record counts if
 //
 //   - it is well-formed, and its content is valid;
-//   - it stands behind the change of its key that it was signed to stand behind, whether that
-//     one counts or not. So none can be written again, nor under another key: nothing ever
-//     leaves the bucket, and a place in it is taken once;
+//   - it stands right behind the change of its key that it was signed to stand behind, whether
+//     that one counts or not. So none can be written again, nor under another key: nothing
+//     ever leaves the bucket, and a place in it is taken once;
 //   - its signature is its signer's, the key of a NATS user;
 //   - the signer may make the change, by the list of operators that stood when it was written.
 //

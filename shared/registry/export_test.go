@@ -20,4 +20,6 @@ func Forge(by *Signer, k Key, after uint64, body any) []byte {
 }
 
 // Decode reads a record that stands behind after, with everything but who may sign it.
-func Decode(k Key, after uint64, data []byte) (Record, error) { return decode(k, after, data) }
+func Decode(k Key, after uint64, data []byte) (Record, error) {
+	return decode(k, after, after+1, data)
+}

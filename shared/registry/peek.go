@@ -26,7 +26,7 @@ func (s *Store) Peek(ctx context.Context, k Key) (Change, error) {
 	if err != nil {
 		return found, fmt.Errorf("%s: %w: %w", k, ErrMalformed, err)
 	}
-	found.Record, err = decode(k, r.After, c.Value)
+	found.Record, err = decode(k, r.After, c.Revision, c.Value)
 	if err != nil {
 		return found, fmt.Errorf("%s: %w", k, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -24,8 +25,9 @@ const version = 1
 type Record struct {
 	Version int    `json:"v"`
 	Key     string `json:"key"`
-	// After is the revision of the key's change before, 0 if this is its first. A record that
-	// does not stand right behind it does not count: none can be written again later.
+	// After is the revision of the key's change before, 0 if this is its first. A record does
+	// not count if the key has another change between that and its own: none can be written
+	// again later.
 	After uint64 `json:"after"`
 	// By is the name of who made the change, by its own account; Signer is whose key signed it:
 	// the public nkey of a user.
@@ -35,6 +37,8 @@ type Record struct {
 	Reason string    `json:"reason"`
 	// Body is what the key holds, as JSON; empty says that it is removed.
 	Body jsontext.Value `json:"body,omitzero"`
+
+	held body // Body, decoded, of a record that was judged; nil: it is removed
 }
 
 // sealed is a record as it stands in the bucket. What is signed are the bytes of the record.
@@ -60,17 +64,18 @@ var (
 
 var strictly = json.RejectUnknownMembers(true)
 
-// decode reads a record, which is a change of a key behind another one, and checks all but
-// whether its signer may sign it. The record is returned as far as it could be read.
-func decode(k Key, after uint64, data []byte) (Record, error) {
+// decode reads a record, which stands at a revision behind the key's last change before, and
+// checks all but whether its signer may sign it. The record is returned as far as it could be
+// read.
+func decode(k Key, last, revision uint64, data []byte) (Record, error) {
 	r, signature, signed, err := parse(data)
 	switch {
 	case err != nil:
 		return r, fmt.Errorf("%w: %w", ErrMalformed, err)
 	case r.Key != k.String():
 		return r, fmt.Errorf("%w: for %s", ErrMisplaced, r.Key)
-	case r.After != after:
-		return r, fmt.Errorf("%w: behind revision %d, and stands behind %d", ErrMisplaced, r.After, after)
+	case r.After < last || r.After >= revision:
+		return r, fmt.Errorf("%w: right behind revision %d, and stands behind %d", ErrMisplaced, r.After, last)
 	}
 	public, err := nkeys.FromPublicKey(r.Signer)
 	if err != nil {
@@ -124,9 +129,11 @@ func (r *Record) check(k Key) error {
 		}
 		return nil
 	}
-	if _, err := decodeBody(k.Kind, r.Body); err != nil {
+	held, err := decodeBody(k.Kind, r.Body)
+	if err != nil {
 		return fmt.Errorf("body: %w", err)
 	}
+	r.held = held
 	return nil
 }
 
@@ -152,7 +159,7 @@ func (r Record) encode(s *Signer) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = decode(key, r.After, data) // nothing is written that nobody would believe
+	_, err = decode(key, r.After, math.MaxUint64, data) // nothing is written that nobody would believe
 	return data, err
 }
 

@@ -26,11 +26,10 @@ func (t *trust) check(k Key, r *Record, revision uint64) error {
 			return nil
 		}
 		// The first list is made by one of those on it, who so cannot shut themselves out.
-		b, err := decodeBody(k.Kind, r.Body)
-		if err != nil {
+		var err error
+		if list, err = Held[OperatorList](Change{Record: *r}); err != nil {
 			return err
 		}
-		list = b.(*OperatorList)
 	}
 	if !list.may(r.Signer, k) {
 		return fmt.Errorf("%w: %s", ErrNotAllowed, r.Signer)
@@ -56,17 +55,17 @@ func (t *trust) take(c Change) error {
 	if counts := c.Err == nil; !counts || c.Key != OperatorsKey || n > 0 && t.lists[n-1].revision >= c.Revision {
 		return nil // it is none, or known
 	}
-	b, err := decodeBody(KindOperators, c.Record.Body)
+	list, err := Held[OperatorList](c)
 	if err != nil {
 		return err
 	}
-	t.lists = append(t.lists, inForce{c.Revision, *b.(*OperatorList)})
+	t.lists = append(t.lists, inForce{c.Revision, *list})
 	return nil
 }
 
-// judge reads a change that stands behind another one of its key, and says why it does not
-// count if it does not.
-func (t *trust) judge(c ledger.KeyChange, after uint64) Change {
+// judge reads a change that stands behind the last one of its key before, and says why it does
+// not count if it does not.
+func (t *trust) judge(c ledger.KeyChange, last uint64) Change {
 	change := Change{Name: c.Key, Revision: c.Revision, Time: c.Time}
 	if change.Key, change.Err = ParseKey(c.Key); change.Err != nil {
 		return change
@@ -75,7 +74,7 @@ func (t *trust) judge(c ledger.KeyChange, after uint64) Change {
 		change.Err = fmt.Errorf("%w: the key was deleted", ErrMalformed)
 		return change
 	}
-	if change.Record, change.Err = decode(change.Key, after, c.Value); change.Err == nil {
+	if change.Record, change.Err = decode(change.Key, last, c.Revision, c.Value); change.Err == nil {
 		change.Err = t.check(change.Key, &change.Record, c.Revision)
 	}
 	return change

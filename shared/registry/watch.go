@@ -38,8 +38,7 @@ func (r *Registry) Run(ctx context.Context) error {
 	}
 	w := &watch{Registry: r, trust: new(trust), first: make(map[string]ledger.KeyChange)}
 	if end == 0 {
-		w.first = nil
-		w.publish(0, nil)
+		w.publish(0, nil) // nothing will say that this is all
 	}
 	return r.store.bucket.Watch(ctx, func(c ledger.KeyChange) error {
 		if w.first == nil {
@@ -126,15 +125,10 @@ func (w *watch) judgeFirst(ctx context.Context) ([]verdict, error) {
 // bucket. If not, all of the key's are read for the last one that does.
 func (w *watch) judgeLast(ctx context.Context, c ledger.KeyChange) (verdict, error) {
 	v := verdict{last: c.Revision}
-	if r, _, _, err := parse(c.Value); err == nil {
-		next, err := w.store.bucket.Next(ctx, c.Key, r.After)
-		if err != nil {
+	if v.Change = w.trust.judge(c, 0); v.Err == nil {
+		next, err := w.store.bucket.Next(ctx, c.Key, v.Record.After)
+		if err != nil || next == c.Revision {
 			return v, err
-		}
-		if next == c.Revision {
-			if v.Change = w.trust.judge(c, r.After); v.Err == nil {
-				return v, nil
-			}
 		}
 	}
 	var found Change

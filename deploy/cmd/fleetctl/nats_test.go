@@ -19,6 +19,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/natsserver"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker"
 	"github.com/orderfleet/orderfleet/worker/alpaca"
@@ -137,6 +138,13 @@ func (b *bordered) work() {
 		return alpaca.New(alpaca.Config{Tenant: name, BaseURL: url, Credentials: tenant.Credentials{KeyID: name, Secret: "secret"},
 			Logger: zerolog.New(io.Discard).Level(zerolog.WarnLevel)})
 	}
+	l, err := ledger.Open(b.Context(), nc)
+	if err != nil {
+		b.Fatal(err)
+	}
+	reg := registry.New(l, func(c registry.Change) { b.Errorf("a change that does not count: %v", c.Err) })
+	registered := make(chan error, 1)
+	go func() { registered <- reg.Run(ctx) }()
 	serving := make(chan int, ledger.DefaultSettings().Shards)
 	go func() {
 		ended <- worker.Run(ctx, nil, nc, worker.Config{
@@ -145,14 +153,18 @@ func (b *bordered) work() {
 				c, err := client(name)
 				return broker.Line{Client: c, Address: url}, err
 			},
-			Books:   func(_ context.Context, name string) (broker.Books, error) { return client(name) },
-			Serving: func(shard int) { serving <- shard },
+			Books:    func(_ context.Context, name string) (broker.Books, error) { return client(name) },
+			Registry: reg,
+			Serving:  func(shard int) { serving <- shard },
 		})
 	}()
 	b.Cleanup(func() {
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			b.Errorf("the worker ended with %v", err)
+		}
+		if err := <-registered; !errors.Is(err, context.Canceled) {
+			b.Errorf("the registry ended with %v", err)
 		}
 		if err := <-brokers; err != nil {
 			b.Error(err)
@@ -210,6 +222,12 @@ func TestEverybodysWholeJob(t *testing.T) {
 				{"operator", []string{"reconcile", "acme"}, "1 tenants reconciled"},
 				{"operator", []string{"release", "acme", "--reason", "looked"}, "acme is released"},
 				{"operator", []string{"failed", "list"}, "no failed intents"},
+				{"operator", []string{"operator", "list"}, "nobody"},
+				{"operator", []string{"tenant", "add", "beta", "--broker", "paper", "--reason", "new"}, "beta"},
+				{"operator", []string{"pause", "beta", "--reason", "a drill"}, "confirmed"},
+				{"operator", []string{"history"}, "a drill"},
+				{"observer", []string{"history"}, "a drill"},
+				{"observer", []string{"tenant", "list"}, "beta"},
 				{"operator", []string{"replay", "--to", "shadow"}, "1 ended as then"},
 			} {
 				t.Run(tc.role+" "+tc.args[0], func(t *testing.T) {

@@ -68,6 +68,20 @@ func (u User) readers(stream string, allowed []string, filters ...string) []requ
 	return all
 }
 
+// exactly are requests of readers which are allowed the filters that are given with them, and no
+// others.
+func exactly(all []request) []request {
+	for n := range all {
+		r := &all[n]
+		for i, a := range r.allowed {
+			r.allowed[i] = strings.TrimSuffix(a, ".>")
+		}
+		slices.Sort(r.allowed)
+		r.allowed = slices.Compact(r.allowed)
+	}
+	return all
+}
+
 // shared is what operators and observers read: not CREDENTIALS.
 func shared(shards int) []string {
 	streams := []string{"KV_FLEET", "KV_TENANTS", "KV_PRICES"}
@@ -121,6 +135,13 @@ func (u User) imports(shards int) []request {
 	case Producer:
 		n := ledger.ShardOf(u.Name, shards)
 		stream, outcomes, updates := ledger.StreamName(n), ledger.Outcomes.Subject(n, u.Name), ledger.Updates.Subject(n, u.Name)
+		// What it has to know of the registry for that: which credentials it has, for whom to seal
+		// them, and whose signatures count.
+		var lasts, filtered []string
+		for _, key := range []string{"credential." + u.Name, "recipients", "operators"} {
+			lasts = append(lasts, "DIRECT.GET.KV_TENANTS.$KV.TENANTS."+key)
+			filtered = append(filtered, "KV_TENANTS.READER.$KV.TENANTS."+key)
+		}
 		return slices.Concat([]request{
 			about,
 			plain(ledger.Intents.Subject(n, u.Name)),
@@ -129,9 +150,8 @@ func (u User) imports(shards int) []request {
 			// Its own credentials, sealed, and which of them is in force.
 			plain("$KV.CREDENTIALS." + u.Name + ".>"),
 			plain("$KV.TENANTS.credential." + u.Name),
-			last("KV_TENANTS", "$KV.TENANTS.credential."+u.Name),
-			last("KV_TENANTS", "$KV.TENANTS.recipients"), // whom to seal them for
-		}, u.readers(stream, nil, "."+outcomes, "."+updates))
+			jetstream("DIRECT.GET.KV_TENANTS.>", lasts...),
+		}, u.readers(stream, nil, "."+outcomes, "."+updates), exactly(u.readers("KV_TENANTS", filtered, ".>")))
 	case Gateway:
 		all := []request{publish}
 		var filtered []string
@@ -143,15 +163,7 @@ func (u User) imports(shards int) []request {
 			}
 		}
 		all = append(all, jetstream("DIRECT.GET.>", lasts...))
-		for _, r := range u.readers("*", filtered, ".>") {
-			for i, a := range r.allowed {
-				r.allowed[i] = strings.TrimSuffix(a, ".>") // the filter is part of it already
-			}
-			slices.Sort(r.allowed)
-			r.allowed = slices.Compact(r.allowed)
-			all = append(all, r)
-		}
-		return all
+		return slices.Concat(all, exactly(u.readers("*", filtered, ".>")))
 	case Prices:
 		return []request{about, plain("$KV.PRICES.>")}
 	case Worker:

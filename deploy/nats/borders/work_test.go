@@ -8,12 +8,18 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 	"github.com/orderfleet/orderfleet/deploy/nats/borders"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/seal"
+	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/shared/vault"
 )
 
 // serving serves a shard until the test ends.
@@ -202,4 +208,65 @@ func TestReaders(t *testing.T) {
 		end()
 	}
 	reading.Wait()
+}
+
+// TestItsOwnCredentials: a tenant seals its broker keys, makes them its own and replaces them,
+// and needs no operator for it; nor can it do so to another.
+func TestItsOwnCredentials(t *testing.T) {
+	modes(t, func(t *testing.T, f *fixture) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		signer := func(name string) *registry.Signer {
+			pair, err := nkeys.CreateUser()
+			if err != nil {
+				t.Fatal(err)
+			}
+			seed, err := pair.Seed()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := registry.NewSigner(name, seed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		open := func(who string) *ledger.Ledger {
+			l, err := ledger.Open(ctx, f.connect(t, who))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return l
+		}
+		identity, err := age.GenerateX25519Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := registry.RecipientList{Recipients: seal.Recipients{identity.Recipient().String()}}
+		if _, err := registry.NewStore(open("operator ann")).Write(ctx, signer("ann"), registry.RecipientsKey, &list, "a worker", 0); err != nil {
+			t.Fatal(err)
+		}
+		own, by := vault.New(open("producer "+acme)), signer(acme)
+		for _, secret := range []string{"first", "second"} {
+			held, err := own.Set(ctx, by, acme, tenant.Credentials{KeyID: "k", Secret: secret}, "rotation")
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := f.ledger.Bucket(ledger.CredentialsBucket).Value(ctx, seal.Key(acme, held.Digest))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c, err := seal.Open(acme, held.Digest, data, []age.Identity{identity}); err != nil || c.Secret != secret {
+				t.Errorf("a worker opens %v", err)
+			}
+		}
+		trying, enough := context.WithTimeout(ctx, time.Second)
+		defer enough()
+		if _, err := own.Set(trying, by, beta, tenant.Credentials{KeyID: "k", Secret: "s"}, "theft"); err == nil {
+			t.Error("it sets another tenant's")
+		}
+		if n, err := f.ledger.Bucket(ledger.TenantsBucket).Last(ctx, "credential."+beta); err != nil || n != 0 {
+			t.Error("another tenant's credentials are changed", err)
+		}
+	})
 }
