@@ -10,6 +10,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/fleet"
 )
 
 // sharing is a board of tenants that share pools.
@@ -129,6 +130,64 @@ func TestPoolByTurns(t *testing.T) {
 	for i := limit; i < len(arrivals); i++ {
 		if d := arrivals[i].Sub(arrivals[i-limit]); d < time.Second {
 			t.Fatalf("%d requests of %d in %s", limit+1, limit, d)
+		}
+	}
+}
+
+// TestPoolWithoutBanker: a worker that gets no answer from a pool's banker uses its share of what
+// no banker hands out, once it has been in the fleet for long enough to know the others: one
+// request in a second, of two for both workers.
+func TestPoolWithoutBanker(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	r := newRig(t)
+	deaf, s := newSharing(), newSharing() // one of them knows of no pool
+	brisk := func(c *worker.Config) { c.LeaseTTL = time.Second }
+	r.work(deaf.with, brisk, func(c *worker.Config) { c.Name = "deaf" })
+	r.start(r.nc, s.with, brisk, func(c *worker.Config) { c.Name = "other" })
+	theirs := -1 // the shard of the worker that knows of no pool
+	r.eventually(func() bool {
+		snapshot, err := fleet.Look(t.Context(), r.ledger)
+		if err != nil {
+			return false
+		}
+		owners := make(map[string]int)
+		for shard, lease := range snapshot.Leases {
+			owners[snapshot.Members[lease.Owner].Name] = shard
+		}
+		theirs = owners["deaf"]
+		return len(owners) == shards && owners["other"] != theirs
+	})
+	name := func(shard int) string {
+		for i := 0; ; i++ {
+			if name := fmt.Sprint("n", i); r.ledger.ShardOf(name) == shard {
+				return name
+			}
+		}
+	}
+	pool, trader := name(theirs), name(1-theirs)
+	s.open(pool, 80) // of which two are the workers'
+	var mu sync.Mutex
+	var arrivals []time.Time
+	r.books.meddle = func(string, string, func()) *broker.Verdict {
+		mu.Lock()
+		defer mu.Unlock()
+		arrivals = append(arrivals, time.Now())
+		return nil
+	}
+	s.join(trader, pool)
+	for n := range 4 {
+		r.publish(trader, lasting(fmt.Sprint(n)))
+	}
+	for _, o := range r.outcomes(trader, 4) {
+		if o.Status != order.Accepted {
+			t.Errorf("%+v", o)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for i := 1; i < len(arrivals); i++ {
+		if d := arrivals[i].Sub(arrivals[i-1]); d < time.Second {
+			t.Errorf("two requests in %s: it has one in a second", d)
 		}
 	}
 }

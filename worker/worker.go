@@ -70,7 +70,8 @@ type Config struct {
 	// Registry, if set, says under which terms the tenants trade: limits, switches. Without it
 	// they trade without any.
 	Registry shard.Registry
-	// Pools, if set, says which rate pools there are that tenants share, by their terms.
+	// Pools, if set, says which rate pools there are that tenants share, by their terms. Without
+	// it nobody shares anything, and each tenant has its own limit alone. It needs Registry.
 	Pools pool.Registry
 	// Ready, if set, is called with "" when the worker is ready, and with the reason when
 	// it no longer is.

@@ -135,6 +135,15 @@ func (f *File) become(now *tenant.File) {
 			f.set(SwitchKey(scope), thrown)
 		}
 	}
+	for _, s := range []tenant.Shared{old, shared} {
+		for name := range s.Pools {
+			var held any
+			if p, ok := shared.Pools[name]; ok {
+				held = &p
+			}
+			f.set(PoolKey(name), held)
+		}
+	}
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
@@ -203,6 +212,16 @@ func (f *File) Terms(name string) *tenant.Terms {
 		}
 	}
 	return f.book.termsOf(name, of)
+}
+
+// Pool is the rate pool of a name; false if there is none.
+func (f *File) Pool(name string) (tenant.Pool, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if p, _ := held[tenant.Pool](f.book, PoolKey(name)); p != nil {
+		return *p, true
+	}
+	return tenant.Pool{}, false
 }
 
 // Revision is how often the file was read anew and good.

@@ -22,7 +22,7 @@ const (
 	KindSwitch Kind = "switch"
 	// KindCredential: credential.<tenant>, a [Credential].
 	KindCredential Kind = "credential"
-	// KindPool: pool.<name>, a JSON object of package worker/pool's.
+	// KindPool: pool.<name>, a [tenant.Pool].
 	KindPool Kind = "pool"
 	// KindRecipients: recipients, a [RecipientList].
 	KindRecipients Kind = "recipients"

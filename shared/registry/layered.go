@@ -10,8 +10,8 @@ import (
 )
 
 // Layered is a tenants file beneath the registry of the server: who the tenants are says the
-// file; to its limits and switches come those of the server, so that an operator's hand reaches
-// everybody. Safe for concurrent use; [Layered.Run] keeps it up to date.
+// file; to its limits, switches and pools come those of the server, so that an operator's hand
+// reaches everybody. Safe for concurrent use; [Layered.Run] keeps it up to date.
 type Layered struct {
 	file   *File
 	server *Registry
@@ -65,6 +65,15 @@ func (l *Layered) Terms(name string) *tenant.Terms {
 	t.Limits = below.Limits.And(above.Limits)
 	t.Switches = slices.Concat(below.Switches, above.Switches)
 	return &t
+}
+
+// Pool is the rate pool of a name, the server's or, if it has none, the file's; false if there
+// is none.
+func (l *Layered) Pool(name string) (tenant.Pool, bool) {
+	if p, ok := l.server.Pool(name); ok {
+		return p, true
+	}
+	return l.file.Pool(name)
 }
 
 // Revision is that of the server, which operators ask for.

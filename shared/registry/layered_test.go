@@ -2,8 +2,10 @@ package registry_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,5 +60,54 @@ func TestLayered(t *testing.T) {
 	third := sync()
 	if third.Mode(time.Now()) != tenant.Run || third.Limits.OpenOrders != 2 || third.Revision <= second.Revision {
 		t.Errorf("%+v", third)
+	}
+}
+
+// TestLayeredPools: a file names rate pools, too; those of the server come first.
+func TestLayeredPools(t *testing.T) {
+	f := newFleet(t)
+	path := filepath.Join(t.TempDir(), "tenants.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte("broker: http://127.0.0.1:1\ntenants: {}\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("pools: {desk: {requests: 1000, window: 1m}, night: {requests: 5, window: 1s, reserve_percent: 10}}\n")
+	file, err := registry.OpenFile(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := registry.New(f.ledger, nil)
+	l := registry.NewLayered(file, server)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	pools := func() string {
+		t.Helper()
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, name := range []string{"desk", "night", "none"} {
+			p, ok := l.Pool(name)
+			got = append(got, fmt.Sprintf("%s %t %d/%s %d%%", name, ok, p.Requests, time.Duration(p.Window), p.ReservePercent))
+		}
+		return strings.Join(got, ", ")
+	}
+	if got := pools(); got != "desk true 1000/1m0s 0%, night true 5/1s 10%, none false 0/0s 0%" {
+		t.Error(got)
+	}
+	f.write(signer(t, "kim"), registry.PoolKey("desk"), tenant.Pool{Requests: 200, Window: tenant.Duration(time.Minute)})
+	write("pools: {desk: {requests: 1000, window: 1m}}\n")
+	if got := pools(); got != "desk true 200/1m0s 0%, night false 0/0s 0%, none false 0/0s 0%" {
+		t.Error(got)
+	}
+	if got := server.Pools(); len(got) != 1 || got[0] != "desk" {
+		t.Errorf("%v", got)
+	}
+	write("pools: {desk: {requests: 0, window: 1m}}\n") // a mistake changes nothing
+	if got := pools(); !strings.HasPrefix(got, "desk true 200") {
+		t.Error(got)
 	}
 }

@@ -42,6 +42,8 @@ type Shared struct {
 	Labels map[string]map[string]Limits `yaml:"labels"`
 	// Switches are thrown, by their scope: all, label.<key>.<value> or tenant.<name>.
 	Switches map[string]FileSwitch `yaml:"switches"`
+	// Pools are the rate pools that tenants share, by their names.
+	Pools map[string]Pool `yaml:"pools"`
 }
 
 // FileSwitch is a switch that is thrown in a file.
@@ -62,6 +64,7 @@ const placeholder = "{tenant}"
 //	limits: {max_notional: 100000}             # of everybody
 //	labels: {strategy: {pairs: {max_qty: 50}}} # of the tenants with the label strategy=pairs
 //	switches: {tenant.beta: {mode: pause, reason: "until its keys are there"}}
+//	pools: {desk: {requests: 1000, window: 1m}} # of the tenants with pool: desk
 //	tenants:
 //	  acme: {key_id: AK1, secret_file: acme.key, labels: {strategy: pairs}, limits: {orders_per_minute: 60}}
 //	  corr: {broker: "https://broker-api.alpaca.markets", key_id: CK1, secret_file: ck.key, account: 0d18ae51-...}
@@ -288,6 +291,14 @@ func (s *Shared) validate() error {
 		}
 		if _, err := ParseMode(string(t.Mode)); err != nil {
 			return fmt.Errorf("switches.%s.%w", scope, err)
+		}
+	}
+	for name, p := range s.Pools {
+		if err := ValidWord(name); err != nil {
+			return fmt.Errorf("pools: a name %w", err)
+		}
+		if err := p.Validate(); err != nil {
+			return fmt.Errorf("pools.%s.%w", name, err)
 		}
 	}
 	return nil

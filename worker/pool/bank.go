@@ -52,9 +52,10 @@ func newBank(p tenant.Pool, worker string, epoch uint64, before time.Time) *bank
 }
 
 func (b *bank) set(p tenant.Pool, before time.Time) {
+	reach := b.reach() // of what was handed out before, if that was by us
 	b.pool, b.plan = p, planOf(p)
 	b.places = newPlaces(b.window)
-	b.start = before.Add(b.reach() + b.every)
+	b.start = before.Add(max(reach, b.reach()) + b.every)
 }
 
 // change takes a changed pool over. Another window is another pool: its requests are counted

@@ -158,6 +158,7 @@ func (r *rig) within(limit int, window time.Duration) {
 
 // TestOverTheWire: clients and bankers over a real server; bankers are replaced meanwhile.
 func TestOverTheWire(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	r := newRig(t)
 	r.registry.set("desk", 200, time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -188,6 +189,7 @@ func TestOverTheWire(t *testing.T) {
 // TestSilence: while nobody answers, workers use what no banker hands out, and nothing
 // while they know of nobody in the fleet.
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.registry.set("desk", 80, time.Second) // 2 of them are the workers'
 	ctx, cancel := context.WithCancel(t.Context())

@@ -24,14 +24,16 @@
 //	   blocked --------------------------------+                    v
 //	                                                       deadline passed: failed
 //
-// Every request, lookups and cancels too, passes two gates of the session's own, and waits
+// Every request, lookups and cancels too, passes two gates of the session's own, and the one
+// of the rate pool that its tenant shares with others, if it does (package pool); it waits
 // there at most as long as it is of use; draining, or the end of the context, ends the wait
 // at once. So a tenant waits, and nobody else does. After the wait its expiry is checked
 // again, as the request is written.
 //
 // Places are few. Once other tenants wait for one ([Start].Yield), a session waits for nothing
 // but an answer, or a moment: where it would wait for its broker it ends, and the tenant is set
-// aside until the wait is over. After a window of intents it asks whether to end, too.
+// aside until the wait is over. After a window of intents it asks whether to end, too. (For its
+// pool it waits a second all the same: who left at once would never be there at its turn.)
 //
 //	            would wait, others want its place
 //	serving ---------------------------------------> set aside: no session, no connection; its
@@ -42,6 +44,14 @@
 // The next session begins as the last one left it ([State], [Doubt]): with its limiter and its
 // breaker, so that no tenant gets a request more by taking turns; and it looks up what may be
 // at the broker.
+//
+// Before each request that makes an order, the pre-trade checks of the tenant's terms (package
+// risk) are made, and again if the request had to wait: after a lookup has shown that an order
+// in doubt is not there, and never before. What they have to know, the session folds from the
+// ledger when it first needs it, keeps up with its own outcomes, and reads on in the tenant's
+// updates when an order would be refused for what may have ended since. It is a part of the
+// state that the next session begins with, as long as the ledger's last outcome is the one that
+// it was counted up to; otherwise it is folded again.
 //
 // The limiter is a token bucket of the tenant's own limit, and what the broker's answers say
 // of its window: if nothing remains, the session waits for the reset instead of collecting

@@ -57,6 +57,7 @@ Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the c
 		newReconcile(c),
 		newTenant(c),
 		newLimits(c),
+		newPool(c),
 		newHistory(c),
 		newOperator(c),
 		newCredential(c),

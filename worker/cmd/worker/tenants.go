@@ -22,7 +22,7 @@ import (
 type tenants struct {
 	directory tenant.Directory
 	registry  shard.Registry
-	pools     pool.Registry // nil: there are none
+	pools     pool.Registry
 	perMinute func(ctx context.Context, name string) int
 	// reseal is nil if credentials are not sealed.
 	reseal func(ctx context.Context, name string) (inquiry.Resealed, error)
@@ -68,7 +68,7 @@ func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (
 		return &tenants{
 			directory: l.file,
 			registry:  both,
-			pools:     reg,
+			pools:     both,
 			perMinute: func(_ context.Context, name string) int {
 				s, _ := l.file.Settings(name)
 				return s.RequestsPerMinute
