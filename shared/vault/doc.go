@@ -16,6 +16,9 @@
 // sealed anew, to other recipients, by two: a worker opens and seals them ([Vault.Reseal]), an
 // operator puts them in the place of the old ones ([Vault.Replace]).
 //
+// A tenant's own user may set that tenant's, and no other's: its signature is on the list of
+// operators for that alone, and the server's permissions let it write no other key.
+//
 // A [Directory] is what workers look tenants up in: settings from the registry, credentials
 // from the vault, opened at each call, for the caller to wipe.
 package vault

@@ -27,30 +27,11 @@ var (
 type Vault struct {
 	records *registry.Store
 	blobs   *ledger.Bucket
-	// get reads a record that counts, and the revision of its key's last change of all.
-	get   func(ctx context.Context, k registry.Key) (registry.Change, uint64, error)
-	write func(ctx context.Context, by *registry.Signer, k registry.Key, body any, reason string, after uint64) (uint64, error)
-	// leaves what it replaces, and says so in the record: whether the change counts is not known.
-	leaves bool
 }
 
-// New makes a vault of a ledger's buckets, for operators and workers.
+// New makes a vault of a ledger's buckets.
 func New(l *ledger.Ledger) *Vault {
-	records := registry.NewStore(l)
-	return &Vault{records: records, blobs: l.Bucket(ledger.CredentialsBucket), get: records.Get, write: records.Write}
-}
-
-// OfTenant is the vault as a tenant's own user sees it, who may read two records alone: that of
-// the tenant's credentials, and that of the recipients; see [registry.Store.Peek]. Whether its
-// signature counts, it cannot know: so it removes nothing. The next change by an operator does.
-func OfTenant(l *ledger.Ledger) *Vault {
-	v := New(l)
-	v.write, v.leaves = v.records.Submit, true
-	v.get = func(ctx context.Context, k registry.Key) (registry.Change, uint64, error) {
-		c, err := v.records.Peek(ctx, k)
-		return c, c.Revision, err
-	}
-	return v
+	return &Vault{registry.NewStore(l), l.Bucket(ledger.CredentialsBucket)}
 }
 
 // Held is which credentials a tenant has, and since when; never what they are.
@@ -72,7 +53,7 @@ func (v *Vault) Show(ctx context.Context, name string) (Held, error) {
 
 // show returns the revision of the last change of all, too.
 func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
-	c, last, err := v.get(ctx, registry.CredentialKey(name))
+	c, last, err := v.records.Get(ctx, registry.CredentialKey(name))
 	if err != nil {
 		return Held{}, 0, err
 	}
@@ -91,7 +72,7 @@ func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
 
 // Recipients are to whom credentials are sealed; [seal.ErrNoRecipients] if there are none.
 func (v *Vault) Recipients(ctx context.Context) (seal.Recipients, error) {
-	c, _, err := v.get(ctx, registry.RecipientsKey)
+	c, _, err := v.records.Get(ctx, registry.RecipientsKey)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +102,7 @@ func (v *Vault) Set(ctx context.Context, by *registry.Signer, name string, c ten
 	if err != nil && !errors.Is(err, tenant.ErrNoCredentials) {
 		return Held{}, err
 	}
-	return v.put(ctx, by, name, blob, registry.Credential{Kind: registry.CredentialKind(c.Kind()), Recipients: to}, reason, before.Credential, last)
+	return v.put(ctx, by, name, blob, registry.Credential{Kind: c.Kind(), Recipients: to}, reason, before.Digest, last)
 }
 
 // Replace puts credentials that a worker sealed anew in the place of those that it opened, with
@@ -134,20 +115,17 @@ func (v *Vault) Replace(ctx context.Context, by *registry.Signer, name, from str
 	case before.Digest != from:
 		return Held{}, ErrChanged
 	}
-	return v.put(ctx, by, name, blob, registry.Credential{Kind: before.Kind, Recipients: to}, reason, before.Credential, last)
+	return v.put(ctx, by, name, blob, registry.Credential{Kind: before.Kind, Recipients: to}, reason, before.Digest, last)
 }
 
 // put is the change: the blob, then the record, and then what was before goes.
-func (v *Vault) put(ctx context.Context, by *registry.Signer, name string, blob seal.Blob, c registry.Credential, reason string, before registry.Credential, last uint64) (Held, error) {
+func (v *Vault) put(ctx context.Context, by *registry.Signer, name string, blob seal.Blob, c registry.Credential, reason, before string, last uint64) (Held, error) {
 	c.Digest = blob.Digest()
-	if v.leaves {
-		c.Left = left(before)
-	}
 	key := seal.Key(name, c.Digest)
 	if _, err := v.blobs.Put(ctx, key, blob, 0, 0); err != nil {
 		return Held{}, fmt.Errorf("vault: %w", err)
 	}
-	revision, err := v.write(ctx, by, registry.CredentialKey(name), &c, reason, last)
+	revision, err := v.records.Write(ctx, by, registry.CredentialKey(name), &c, reason, last)
 	switch {
 	case ledger.IsConflict(err), errors.Is(err, registry.ErrNotAllowed), errors.Is(err, registry.ErrMalformed): // so it was not written
 		if ledger.IsConflict(err) {
@@ -171,35 +149,24 @@ func (v *Vault) Remove(ctx context.Context, by *registry.Signer, name, reason st
 	if err != nil {
 		return 0, err
 	}
-	revision, err := v.write(ctx, by, registry.CredentialKey(name), nil, reason, last)
+	revision, err := v.records.Write(ctx, by, registry.CredentialKey(name), nil, reason, last)
 	switch {
 	case ledger.IsConflict(err):
 		return 0, ErrChanged
 	case err != nil:
 		return 0, err
 	}
-	return revision, v.discard(ctx, name, before.Credential)
+	return revision, v.discard(ctx, name, before.Digest)
 }
 
-// left is what lies in the bucket when credentials are replaced: they, and what they left.
-func left(before registry.Credential) []string {
-	if before.Digest == "" {
+// discard removes the blob that the record does not name any more. A worker that was about to
+// open it looks at the record again.
+func (v *Vault) discard(ctx context.Context, name, digest string) error {
+	if digest == "" {
 		return nil
 	}
-	all := append(slices.Clone(before.Left), before.Digest)
-	return all[max(len(all)-registry.MaxLeft, 0):]
-}
-
-// discard removes the blobs that the record does not name any more. A worker that was about to
-// open one looks at the record again.
-func (v *Vault) discard(ctx context.Context, name string, before registry.Credential) error {
-	if v.leaves {
-		return nil
-	}
-	for _, digest := range left(before) {
-		if err := v.blobs.Discard(ctx, seal.Key(name, digest)); err != nil {
-			return fmt.Errorf("%w: %w", ErrLeft, err)
-		}
+	if err := v.blobs.Discard(ctx, seal.Key(name, digest)); err != nil {
+		return fmt.Errorf("%w: %w", ErrLeft, err)
 	}
 	return nil
 }

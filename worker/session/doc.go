@@ -110,6 +110,12 @@
 // The session writes no request and commits nothing while its shard may have another owner
 // soon ([Start].Until): it waits until the lease is renewed, or lost, which ends its context.
 //
+// Its tenant's keys are in its line alone, and are overwritten when that ends. Other terms, or
+// a refusal that says that the broker does not know the keys, have it make another line: the
+// refused request was booked by nobody, and if the tenant's keys are others by then, it is made
+// again with those ([Config].Refresh). So keys can be replaced, and the old ones revoked at
+// once, while the tenant trades.
+//
 // An earlier owner's outcome may have been on its way for long, in a frozen server say. When
 // the shard sees one ([Start].Superseded) the session makes no further request, and ends: the
 // next one begins with what the ledger says.

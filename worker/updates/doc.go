@@ -30,6 +30,9 @@
 // that tells of more filled than was recorded, an order of which nothing is heard, are looked
 // up, and now and then everything is.
 //
+// A tenant's other keys ([Start].Renewed) are a cut that the follower makes itself: it lets go
+// of the line and the feed, whose keys are overwritten, and goes on over new ones.
+//
 // # Who is authoritative
 //
 // The broker, about what happened; the ledger, about what is recorded. What a follower holds

@@ -46,7 +46,7 @@ func newCredential(c *common) *cobra.Command {
 				nc.Close()
 				return nil, nil, nil, err
 			}
-			return vault.OfTenant(l), by, func() {
+			return vault.New(l), by, func() {
 				if by != nil {
 					by.Wipe()
 				}
