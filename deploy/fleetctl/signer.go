@@ -29,7 +29,7 @@ func Signer(name string, nats natsconn.Options, note io.Writer) (*registry.Signe
 		if from.file == "" {
 			continue
 		}
-		s, err := readSigner(name, from.file)
+		s, err := registry.ReadSigner(name, from.file)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", from.what, err)
 		}
@@ -44,35 +44,11 @@ func Signer(name string, nats natsconn.Options, note io.Writer) (*registry.Signe
 	if err != nil {
 		return nil, fmt.Errorf("a key to sign with: %w; name a file with one in %s", err, SigningKey)
 	}
-	s, err := readSigner(name, file)
+	s, err := registry.ReadSigner(name, file)
 	if err == nil && made {
 		fmt.Fprintf(note, "made a key of yours to sign changes with, %s: %s\n", file, s.Public())
 	}
 	return s, err
-}
-
-// readSigner reads a seed, or a credentials file with one.
-func readSigner(name, file string) (*registry.Signer, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(data)
-	pair, err := nkeys.ParseDecoratedNKey(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: there is no nkey seed in it", file)
-	}
-	defer pair.Wipe()
-	seed, err := pair.Seed()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	defer clear(seed)
-	s, err := registry.NewSigner(name, seed)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return s, nil
 }
 
 // makeKey writes a new seed to a file, which only its owner can read, unless there is one.

@@ -87,9 +87,10 @@ type Broker struct {
 	depth              atomic.Pointer[num] // liquidity; nil is all
 	session            session
 
-	mu             sync.RWMutex        // guards the two maps
+	mu             sync.RWMutex        // guards the maps
 	accounts       map[string]*account // by API key, or by id if a correspondent's
 	correspondents map[string]*correspondent
+	passes         map[string]pass // other keys of accounts, and revoked ones
 
 	closing chan struct{} // closed when Run stops: ends what hangs and streams
 	once    sync.Once

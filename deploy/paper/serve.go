@@ -197,14 +197,21 @@ func (b *Broker) authenticate(r *http.Request) (*account, *answer) {
 }
 
 // open returns the account of a key pair, and opens it if the key is new; nil means
-// that the key has another secret.
+// that the key has another secret, or was revoked.
 func (b *Broker) open(key, secret string) *account {
 	if key == "" || secret == "" || len(key) > maxKey || len(secret) > maxKey {
 		return nil
 	}
 	b.mu.RLock()
 	a := b.accounts[key]
+	p, other := b.passes[key]
 	b.mu.RUnlock()
+	switch {
+	case other && p.secret == secret: // it is not empty
+		return p.account
+	case other:
+		return nil
+	}
 	if a == nil {
 		b.mu.Lock()
 		if a = b.accounts[key]; a == nil {

@@ -37,6 +37,7 @@ type Ledger struct {
 	retention time.Duration
 	// readers are those that a user behind a border has; nil for everybody else.
 	readers *readers
+	sinces  sinces
 }
 
 // Open opens the ledger of the server that nc is connected to. It learns the

@@ -89,18 +89,6 @@ func (l *Ledger) Trim(ctx context.Context, shard int, before uint64, followed bo
 	return Trimmed{keep - state.FirstSeq, kept}, nil
 }
 
-// Since is the sequence number of a shard's first message that its stream took at a moment, by
-// its server's clock, or later; behind its last one if there is none. It costs a request for
-// each halving of the stream.
-func (l *Ledger) Since(ctx context.Context, shard int, at time.Time) (uint64, error) {
-	stream, err := l.js.Stream(ctx, StreamName(shard))
-	if err != nil {
-		return 0, fmt.Errorf("ledger: read stream %s: %w", StreamName(shard), err)
-	}
-	state := stream.CachedInfo().State
-	return l.firstSince(ctx, shard, state, state.LastSeq+1, at)
-}
-
 // due is the message behind all that every tenant is done with, if it is older as well.
 func (l *Ledger) due(ctx context.Context, shard int, seq uint64, since time.Time) (*Kept, error) {
 	e, err := l.At(ctx, shard, seq)

@@ -34,7 +34,13 @@ type Credential struct {
 	Kind CredentialKind `json:"kind"`
 	// Recipients are to whom it was sealed: age recipients.
 	Recipients []string `json:"recipients"`
+	// Left are the digests of what was sealed before and not removed, since who wrote this could
+	// not know whether it counts.
+	Left []string `json:"left,omitempty"`
 }
+
+// MaxLeft bounds [Credential.Left].
+const MaxLeft = 32
 
 // CredentialKind is how a tenant shows its broker who it is.
 type CredentialKind string
@@ -54,6 +60,9 @@ func (c *Credential) validate() error {
 		return errors.New("digest: is not 64 hexadecimal digits")
 	case !slices.Contains([]CredentialKind{KeyPair, OAuth, BrokerAPI}, c.Kind):
 		return fmt.Errorf("kind: is not %s, %s or %s", KeyPair, OAuth, BrokerAPI)
+	}
+	if len(c.Left) > MaxLeft || slices.ContainsFunc(c.Left, func(d string) bool { return !digest.MatchString(d) }) {
+		return fmt.Errorf("left: there are more than %d, or one is not 64 hexadecimal digits", MaxLeft)
 	}
 	return validRecipients(c.Recipients)
 }

@@ -115,6 +115,19 @@ func (s *Store) Last(ctx context.Context, k Key) (uint64, error) {
 // is one for which [ledger.IsConflict] is true. It is [ErrNotAllowed] if the change would not
 // count. After any other error of the server's, the change may have been made.
 func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason string, after uint64) (uint64, error) {
+	return s.write(ctx, by, k, body, reason, after, func(r *Record) error {
+		t, err := s.trust(ctx)
+		if err != nil {
+			return err
+		}
+		if err := t.check(k, r, math.MaxUint64); err != nil {
+			return fmt.Errorf("%w: it is none of the operators' (fleetctl operator list)", err)
+		}
+		return nil
+	})
+}
+
+func (s *Store) write(ctx context.Context, by *Signer, k Key, body any, reason string, after uint64, check func(*Record) error) (uint64, error) {
 	r := Record{Key: k.String(), After: after, By: by.name, Signer: by.public, At: time.Now().UTC(), Reason: reason}
 	if body != nil {
 		var err error
@@ -126,12 +139,8 @@ func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason s
 	if err != nil {
 		return 0, fmt.Errorf("registry: %s: %w", k, err)
 	}
-	t, err := s.trust(ctx)
-	if err != nil {
+	if err := check(&r); err != nil {
 		return 0, err
-	}
-	if err := t.check(k, &r, math.MaxUint64); err != nil {
-		return 0, fmt.Errorf("%w: it is none of the operators' (fleetctl operator list)", err)
 	}
 	revision, err := s.bucket.Put(ctx, k.String(), data, after, 0)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // and the new one of each while they change.
 const MaxRecipients = 64
 
-// ErrNoRecipients: nobody could open what would be sealed.
+// ErrNoRecipients says that nobody could open what would be sealed.
 var ErrNoRecipients = errors.New("seal: no recipients are known, so nobody could open it: make an identity for the workers (worker keygen) and add its recipient (fleetctl recipient add)")
 
 // Recipients are the public halves of the workers' identities (age1…): to whom credentials are

@@ -15,11 +15,11 @@ import (
 )
 
 var (
-	// ErrOther: the blob does not have the content that its name promises.
+	// ErrOther says that the blob does not have the content that its name promises.
 	ErrOther = errors.New("seal: the sealed credentials are not those that were recorded: somebody put others in their place")
-	// ErrForeign: the credentials were sealed for another tenant.
+	// ErrForeign says that the credentials were sealed for another tenant.
 	ErrForeign = errors.New("seal: the credentials were sealed for another tenant")
-	// ErrNoIdentity: none of the identities opens the blob.
+	// ErrNoIdentity says that none of the identities opens the blob.
 	ErrNoIdentity = errors.New("seal: none of the identities opens the credentials: they were sealed to other recipients")
 )
 

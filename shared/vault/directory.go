@@ -11,7 +11,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
-// ErrAccount: the tenant's settings and its credentials name two accounts.
+// ErrAccount says that the tenant's settings and its credentials name two accounts.
 var ErrAccount = errors.New("vault: the tenant's settings name another account than its credentials")
 
 // Directory finds tenants in a registry, with their credentials. Safe for concurrent use.

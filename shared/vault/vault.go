@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/seal"
@@ -16,11 +14,11 @@ import (
 )
 
 var (
-	// ErrChanged: somebody else changed the credentials meanwhile.
+	// ErrChanged says that somebody else changed the credentials meanwhile.
 	ErrChanged = errors.New("vault: somebody else changed the tenant's credentials meanwhile; look at them again")
-	// ErrGone: the record names credentials that are not there (any more).
+	// ErrGone says that the record names credentials that are not there (any more).
 	ErrGone = errors.New("vault: the sealed credentials are not there; set them again (fleetctl credential set)")
-	// ErrLeft: a change was made, and what it replaced could not be removed. It opens for workers
+	// ErrLeft says that a change was made, and what it replaced could not be removed. It opens for workers
 	// alone, and none of them asks for it.
 	ErrLeft = errors.New("vault: the change is made, but the old sealed credentials could not be removed")
 )
@@ -29,11 +27,30 @@ var (
 type Vault struct {
 	records *registry.Store
 	blobs   *ledger.Bucket
+	// get reads a record that counts, and the revision of its key's last change of all.
+	get   func(ctx context.Context, k registry.Key) (registry.Change, uint64, error)
+	write func(ctx context.Context, by *registry.Signer, k registry.Key, body any, reason string, after uint64) (uint64, error)
+	// leaves what it replaces, and says so in the record: whether the change counts is not known.
+	leaves bool
 }
 
-// New makes a vault of a ledger's buckets.
+// New makes a vault of a ledger's buckets, for operators and workers.
 func New(l *ledger.Ledger) *Vault {
-	return &Vault{registry.NewStore(l), l.Bucket(ledger.CredentialsBucket)}
+	records := registry.NewStore(l)
+	return &Vault{records: records, blobs: l.Bucket(ledger.CredentialsBucket), get: records.Get, write: records.Write}
+}
+
+// OfTenant is the vault as a tenant's own user sees it, who may read two records alone: that of
+// the tenant's credentials, and that of the recipients; see [registry.Store.Peek]. Whether its
+// signature counts, it cannot know: so it removes nothing. The next change by an operator does.
+func OfTenant(l *ledger.Ledger) *Vault {
+	v := New(l)
+	v.write, v.leaves = v.records.Submit, true
+	v.get = func(ctx context.Context, k registry.Key) (registry.Change, uint64, error) {
+		c, err := v.records.Peek(ctx, k)
+		return c, c.Revision, err
+	}
+	return v
 }
 
 // Held is which credentials a tenant has, and since when; never what they are.
@@ -55,32 +72,35 @@ func (v *Vault) Show(ctx context.Context, name string) (Held, error) {
 
 // show returns the revision of the last change of all, too.
 func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
-	c, last, err := v.records.Get(ctx, registry.CredentialKey(name))
+	c, last, err := v.get(ctx, registry.CredentialKey(name))
 	if err != nil {
 		return Held{}, 0, err
 	}
-	if c.Record.Removed() {
+	held, err := registry.Held[registry.Credential](c)
+	switch {
+	case err != nil:
+		return Held{}, last, err
+	case held == nil:
 		return Held{}, last, fmt.Errorf("%w: tenant %q", tenant.ErrNoCredentials, name)
 	}
-	h := Held{Tenant: name, Revision: c.Revision, Since: c.Time, By: c.Record.By, Signer: c.Record.Signer, Reason: c.Record.Reason}
-	if err := json.Unmarshal(c.Record.Body, &h.Credential); err != nil {
-		return Held{}, last, fmt.Errorf("vault: the record of the credentials of %s: %w", name, err)
-	}
-	return h, last, nil
+	return Held{
+		Tenant: name, Credential: *held, Revision: c.Revision, Since: c.Time,
+		By: c.Record.By, Signer: c.Record.Signer, Reason: c.Record.Reason,
+	}, last, nil
 }
 
 // Recipients are to whom credentials are sealed; [seal.ErrNoRecipients] if there are none.
 func (v *Vault) Recipients(ctx context.Context) (seal.Recipients, error) {
-	c, _, err := v.records.Get(ctx, registry.RecipientsKey)
+	c, _, err := v.get(ctx, registry.RecipientsKey)
 	if err != nil {
 		return nil, err
 	}
-	if c.Record.Removed() {
+	list, err := registry.Held[registry.RecipientList](c)
+	switch {
+	case err != nil:
+		return nil, err
+	case list == nil:
 		return nil, seal.ErrNoRecipients
-	}
-	var list registry.RecipientList
-	if err := json.Unmarshal(c.Record.Body, &list); err != nil {
-		return nil, fmt.Errorf("vault: the record of the recipients: %w", err)
 	}
 	return list.Recipients, nil
 }
@@ -101,7 +121,7 @@ func (v *Vault) Set(ctx context.Context, by *registry.Signer, name string, c ten
 	if err != nil && !errors.Is(err, tenant.ErrNoCredentials) {
 		return Held{}, err
 	}
-	return v.put(ctx, by, name, blob, registry.Credential{Kind: registry.CredentialKind(c.Kind()), Recipients: to}, reason, before.Digest, last)
+	return v.put(ctx, by, name, blob, registry.Credential{Kind: registry.CredentialKind(c.Kind()), Recipients: to}, reason, before.Credential, last)
 }
 
 // Replace puts credentials that a worker sealed anew in the place of those that it opened, with
@@ -114,23 +134,29 @@ func (v *Vault) Replace(ctx context.Context, by *registry.Signer, name, from str
 	case before.Digest != from:
 		return Held{}, ErrChanged
 	}
-	return v.put(ctx, by, name, blob, registry.Credential{Kind: before.Kind, Recipients: to}, reason, before.Digest, last)
+	return v.put(ctx, by, name, blob, registry.Credential{Kind: before.Kind, Recipients: to}, reason, before.Credential, last)
 }
 
 // put is the change: the blob, then the record, and then what was before goes.
-func (v *Vault) put(ctx context.Context, by *registry.Signer, name string, blob seal.Blob, c registry.Credential, reason, before string, last uint64) (Held, error) {
+func (v *Vault) put(ctx context.Context, by *registry.Signer, name string, blob seal.Blob, c registry.Credential, reason string, before registry.Credential, last uint64) (Held, error) {
 	c.Digest = blob.Digest()
+	if v.leaves {
+		c.Left = left(before)
+	}
 	key := seal.Key(name, c.Digest)
 	if _, err := v.blobs.Put(ctx, key, blob, 0, 0); err != nil {
 		return Held{}, fmt.Errorf("vault: %w", err)
 	}
-	revision, err := v.records.Write(ctx, by, registry.CredentialKey(name), &c, reason, last)
+	revision, err := v.write(ctx, by, registry.CredentialKey(name), &c, reason, last)
 	switch {
-	case ledger.IsConflict(err):
-		if err := v.blobs.Discard(ctx, key); err != nil {
-			return Held{}, fmt.Errorf("%w (and what was sealed for nothing is still there: %w)", ErrChanged, err)
+	case ledger.IsConflict(err), errors.Is(err, registry.ErrNotAllowed), errors.Is(err, registry.ErrMalformed): // so it was not written
+		if ledger.IsConflict(err) {
+			err = ErrChanged
 		}
-		return Held{}, ErrChanged
+		if left := v.blobs.Discard(ctx, key); left != nil {
+			err = fmt.Errorf("%w (and what was sealed for nothing is still there: %w)", err, left)
+		}
+		return Held{}, err
 	case err != nil:
 		return Held{}, err
 	}
@@ -145,24 +171,35 @@ func (v *Vault) Remove(ctx context.Context, by *registry.Signer, name, reason st
 	if err != nil {
 		return 0, err
 	}
-	revision, err := v.records.Write(ctx, by, registry.CredentialKey(name), nil, reason, last)
+	revision, err := v.write(ctx, by, registry.CredentialKey(name), nil, reason, last)
 	switch {
 	case ledger.IsConflict(err):
 		return 0, ErrChanged
 	case err != nil:
 		return 0, err
 	}
-	return revision, v.discard(ctx, name, before.Digest)
+	return revision, v.discard(ctx, name, before.Credential)
 }
 
-// discard removes the blob that the record does not name any more. A worker that was about to
-// open it looks at the record again.
-func (v *Vault) discard(ctx context.Context, name, digest string) error {
-	if digest == "" {
+// left is what lies in the bucket when credentials are replaced: they, and what they left.
+func left(before registry.Credential) []string {
+	if before.Digest == "" {
 		return nil
 	}
-	if err := v.blobs.Discard(ctx, seal.Key(name, digest)); err != nil {
-		return fmt.Errorf("%w: %w", ErrLeft, err)
+	all := append(slices.Clone(before.Left), before.Digest)
+	return all[max(len(all)-registry.MaxLeft, 0):]
+}
+
+// discard removes the blobs that the record does not name any more. A worker that was about to
+// open one looks at the record again.
+func (v *Vault) discard(ctx context.Context, name string, before registry.Credential) error {
+	if v.leaves {
+		return nil
+	}
+	for _, digest := range left(before) {
+		if err := v.blobs.Discard(ctx, seal.Key(name, digest)); err != nil {
+			return fmt.Errorf("%w: %w", ErrLeft, err)
+		}
 	}
 	return nil
 }

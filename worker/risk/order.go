@@ -241,28 +241,19 @@ func (q *Query) eachSymbol(check func(symbol string) *Refusal) *Refusal {
 }
 
 func (q *Query) allowed(symbol string) *Refusal {
-	if !contains(q.limits.Allowed, symbol) {
+	if _, ok := q.rules.allowed[order.Canonical(symbol)]; !ok {
 		return refusal(abridged(q.limits.Allowed), "this is %s", symbol)
 	}
 	return nil
 }
 
 func (q *Query) restricted(symbol string) *Refusal {
+	_, is := q.rules.restricted[order.Canonical(symbol)]
 	on, _ := order.Underlying(symbol)
-	if contains(q.limits.Restricted, symbol) || on != "" && contains(q.limits.Restricted, on) {
+	if _, under := q.rules.restricted[on]; is || under {
 		return refusal(abridged(q.limits.Restricted), "this is %s", symbol)
 	}
 	return nil
-}
-
-func contains(list []string, symbol string) bool {
-	symbol = order.Canonical(symbol)
-	for _, s := range list {
-		if s == symbol || order.Canonical(s) == symbol {
-			return true
-		}
-	}
-	return false
 }
 
 // abridged is a list of symbols, cut short for a message.

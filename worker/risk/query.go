@@ -74,6 +74,8 @@ type Rules struct {
 	all   []*rule
 	scope Scope
 	hours []func(time.Time) bool
+	// The canonical symbols of lists.
+	allowed, restricted map[string]struct{}
 }
 
 // Compile finds the rules that terms set; nil if there are none.
@@ -98,7 +100,16 @@ func Compile(t *tenant.Terms) *Rules {
 	for i := range t.Limits.Hours {
 		r.hours = append(r.hours, t.Limits.Hours[i].Opening())
 	}
+	r.allowed, r.restricted = setOf(t.Limits.Allowed), setOf(t.Limits.Restricted)
 	return r
+}
+
+func setOf(symbols []string) map[string]struct{} {
+	set := make(map[string]struct{}, len(symbols))
+	for _, s := range symbols {
+		set[order.Canonical(s)] = struct{}{}
+	}
+	return set
 }
 
 // Scope is what a book has to count for the rules; nothing if it needs to be none.

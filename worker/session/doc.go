@@ -45,6 +45,14 @@
 // breaker, so that no tenant gets a request more by taking turns; and it looks up what may be
 // at the broker.
 //
+// Before each request that makes an order, the pre-trade checks of the tenant's terms (package
+// risk) are made, and again if the request had to wait: after a lookup has shown that an order
+// in doubt is not there, and never before. What they have to know, the session folds from the
+// ledger when it first needs it, keeps up with its own outcomes, and reads on in the tenant's
+// updates when an order would be refused for what may have ended since. It is a part of the
+// state that the next session begins with, as long as the ledger's last outcome is the one that
+// it was counted up to; otherwise it is folded again.
+//
 // The limiter is a token bucket of the tenant's own limit, and what the broker's answers say
 // of its window: if nothing remains, the session waits for the reset instead of collecting
 // refusals. No answer can keep it away for longer than a minute.

@@ -24,7 +24,7 @@ func (s *Session) know(ctx context.Context, t *task) error {
 	}
 	if wantsBook {
 		_, err := persist(ctx, s, "read what the tenant's limits count", s.pause, func() (struct{}, error) {
-			return struct{}{}, s.readBook(ctx)
+			return struct{}{}, s.readBook(ctx, t.outcome.Published)
 		})
 		if err != nil {
 			return err
@@ -46,40 +46,37 @@ func (s *Session) know(ctx context.Context, t *task) error {
 const skew = time.Minute
 
 // readBook folds the tenant's book: from the horizon of what it counts on, or from where its
-// updates say that open orders are told of, whichever is earlier.
-func (s *Session) readBook(ctx context.Context) error {
+// updates say that open orders are told of, whichever is earlier; up to its last outcome, which
+// the session knows, and its last update. By the server's clock it is later than published.
+func (s *Session) readBook(ctx context.Context, published time.Time) error {
 	scope := s.checks.rules.Scope()
-	now, err := s.cfg.Ledger.Now(ctx, s.shard)
+	from, err := s.cfg.Ledger.Since(ctx, s.shard, published.Add(-scope.Horizon()-skew))
 	if err != nil {
 		return err
 	}
-	from, err := s.cfg.Ledger.Since(ctx, s.shard, now.Add(-scope.Horizon()-skew))
-	if err != nil {
-		return err
-	}
-	if scope.Open {
-		last, _, err := s.cfg.Ledger.LastUpdate(ctx, s.shard, s.tenant)
+	began := time.Now()
+	classes := []ledger.Class{ledger.Outcomes}
+	var told uint64
+	if scope.Day || scope.Open {
+		var last order.Update
+		last, told, err = s.cfg.Ledger.LastUpdate(ctx, s.shard, s.tenant)
 		if err != nil && !errors.Is(err, ledger.ErrNone) {
 			return err
 		}
-		from = min(from, max(last.OpenSince, 1))
-	}
-	end, err := s.cfg.Ledger.End(ctx, s.shard)
-	if err != nil {
-		return err
-	}
-	f := folding{session: s, ctx: ctx, book: risk.NewBook(s.tenant, scope)}
-	classes := []ledger.Class{ledger.Outcomes}
-	if scope.Day || scope.Open {
+		if scope.Open {
+			from = min(from, max(last.OpenSince, 1))
+		}
 		classes = append(classes, ledger.Updates)
 	}
+	end := max(s.tip, told)
+	f := folding{session: s, ctx: ctx, book: risk.NewBook(s.tenant, scope)}
 	if err := s.cfg.Ledger.ReadTenant(ctx, s.shard, s.tenant, from, end, f.take, classes...); err != nil {
 		return err
 	}
 	if err := f.flush(); err != nil {
 		return err
 	}
-	s.checks.book, s.checks.told, s.checks.looked = f.book, end, time.Now()
+	s.checks.book, s.checks.told, s.checks.looked = f.book, end, began
 	return nil
 }
 
@@ -204,11 +201,7 @@ func (s *Session) readFlood(ctx context.Context, seq uint64, published time.Time
 		f.Published(seq, published) // should a reading have been cut short
 	}
 	if backlog {
-		end, err := s.cfg.Ledger.End(ctx, s.shard)
-		if err != nil {
-			return err
-		}
-		err = s.cfg.Ledger.ReadTenant(ctx, s.shard, s.tenant, seq+1, end, func(e ledger.Entry) error {
+		err := s.cfg.Ledger.ReadTenant(ctx, s.shard, s.tenant, seq+1, s.tip, func(e ledger.Entry) error {
 			f.Outcome(e.Seq)
 			return nil
 		}, ledger.Outcomes)

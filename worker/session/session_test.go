@@ -17,6 +17,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/orderfleet/orderfleet/worker/outage"
+	"github.com/orderfleet/orderfleet/worker/risk"
 	"github.com/orderfleet/orderfleet/worker/session"
 	"github.com/rs/zerolog"
 	"github.com/shopspring/decimal"
@@ -33,12 +34,13 @@ type bench struct {
 	inbox  chan session.Item
 	asks   chan session.Ask
 	drain  chan struct{}
+	prices risk.Prices
 }
 
 func newBench(t testing.TB, b broker.Client) *bench {
 	t.Helper()
 	l, nc := ledgertest.Open(t, 1, func(s *ledger.Settings) { s.Dedup = time.Second })
-	return &bench{t, nc, l, b, make(chan session.Item, session.InboxSize), make(chan session.Ask), make(chan struct{})}
+	return &bench{t, nc, l, b, make(chan session.Item, session.InboxSize), make(chan session.Ask), make(chan struct{}), nil}
 }
 
 // running is a session at work.
@@ -59,6 +61,7 @@ func (b *bench) run(change ...func(*session.Start)) *running {
 		Worker: "w", Ledger: b.ledger, Log: zerolog.Nop(),
 		Connect: func(context.Context, string) (broker.Line, error) { return broker.Line{Client: b.broker}, nil },
 		Outages: outages,
+		Prices:  b.prices,
 		Idle:    time.Hour, Settle: time.Millisecond, Grace: time.Second,
 	}
 	st := session.Start{Tenant: "acme", Epoch: 1, Inbox: b.inbox, Asks: b.asks, Draining: b.drain, Until: never}

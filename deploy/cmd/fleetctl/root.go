@@ -60,6 +60,8 @@ Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the c
 		newPool(c),
 		newHistory(c),
 		newOperator(c),
+		newCredential(c),
+		newRecipient(c),
 		newPrice(c),
 		newNATS(c),
 	)

@@ -35,7 +35,7 @@ Exit codes: 0 all went well, 1 something failed, 2 a mistake in the command line
 	})
 	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
-	cmd.AddCommand(newPublish(c), newImport(c), newWatch(c), newEnv())
+	cmd.AddCommand(newPublish(c), newImport(c), newWatch(c), newCredential(c), newEnv())
 	return cmd
 }
 
