@@ -80,8 +80,11 @@ func TestLayeredPools(t *testing.T) {
 	server := registry.New(f.ledger, nil)
 	l := registry.NewLayered(file, server)
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- l.Run(ctx) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = l.Run(ctx) // its end is that of its context
+	}()
 	defer func() { cancel(); <-ended }()
 	pools := func() string {
 		t.Helper()

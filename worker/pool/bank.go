@@ -95,7 +95,7 @@ func (b *bank) ask(now time.Time, a *ask) {
 		b.correct(now, l)
 	}
 	if a.AwayMicros > 0 {
-		if until := now.Add(min(ofMicros(a.AwayMicros), max(b.window, longestAway))); until.After(b.away) {
+		if until := now.Add(min(ofMicros(a.AwayMicros), b.longest())); until.After(b.away) {
 			b.away = until
 		}
 	}
@@ -107,6 +107,8 @@ func (b *bank) ask(now time.Time, a *ask) {
 
 // longestAway bounds how long one answer keeps a pool away, or its window if that is longer.
 const longestAway = time.Minute
+
+func (b *bank) longest() time.Duration { return max(b.window, longestAway) }
 
 // hear forgets the grants of which a worker has heard, or never will.
 func (b *bank) hear(c *customer, number uint64) {
@@ -147,7 +149,7 @@ func (b *bank) correct(now time.Time, l *limits) {
 	if ofMicros(l.AgoMicros) > b.window {
 		return
 	}
-	end := now.Add(ofMicros(l.ResetMicros))
+	end := now.Add(min(ofMicros(l.ResetMicros), b.longest()))
 	// What the broker says of its clock, it says in whole seconds.
 	ours := b.places.since(end.Add(-b.window - time.Second))
 	others := b.pool.Requests - l.Remaining - ours

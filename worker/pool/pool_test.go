@@ -63,6 +63,8 @@ func (r *rig) config(nc *nats.Conn) *pool.Config {
 	return &pool.Config{Worker: "w", Conn: nc, Shards: shards, Registry: &r.registry, Stale: time.Second, Log: zerolog.Nop()}
 }
 
+func (r *rig) connect() *nats.Conn { return ledgertest.Connect(r, r.url) }
+
 // client runs a client until the test ends.
 func (r *rig) client(nc *nats.Conn) *pool.Client {
 	c := pool.NewClient(r.config(nc))
@@ -83,7 +85,7 @@ func (r *rig) client(nc *nats.Conn) *pool.Client {
 func (r *rig) banker(name string, epoch uint64, before time.Time) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := fleet.Lease{Shard: ledger.ShardOf(name, shards), Epoch: epoch, Legacy: fleet.Legacy{Before: before}}
-	serve := r.config(ledgertest.Connect(r, r.url)).Around(func(ctx context.Context, _ fleet.Lease) (fleet.Legacy, error) {
+	serve := r.config(r.connect()).Around(func(ctx context.Context, _ fleet.Lease) (fleet.Legacy, error) {
 		<-ctx.Done()
 		return fleet.Legacy{}, nil
 	})
@@ -164,7 +166,7 @@ func TestOverTheWire(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var trading sync.WaitGroup
 	for i := range 3 {
-		c := r.client(ledgertest.Connect(t, r.url))
+		c := r.client(r.connect())
 		for j := range 5 {
 			trading.Go(func() {
 				r.trade(ctx, c, pool.Request{Pool: "desk", Tenant: fmt.Sprintf("t%d-%d", i, j), Weight: j%3 + 1})
@@ -196,7 +198,7 @@ func TestSilence(t *testing.T) {
 	var trading sync.WaitGroup
 	members := []string{"a", "b", "c"}
 	for i, name := range append(members, "unknown") {
-		c := r.client(ledgertest.Connect(t, r.url))
+		c := r.client(r.connect())
 		if name != "unknown" {
 			c.Members(name, members)
 		}
@@ -214,7 +216,7 @@ func TestSilence(t *testing.T) {
 // TestUnregistered: nobody gets anything of a pool that nobody registered, until somebody does.
 func TestUnregistered(t *testing.T) {
 	r := newRig(t)
-	c := r.client(ledgertest.Connect(t, r.url))
+	c := r.client(r.connect())
 	r.banker("desk", 1, time.Now().Add(-time.Hour))
 	w := c.Wait(pool.Request{Pool: "desk", Tenant: "acme"})
 	select {
@@ -236,7 +238,7 @@ func TestLeft(t *testing.T) {
 	r := newRig(t)
 	r.registry.set("desk", 200, time.Second)
 	r.banker("desk", 1, time.Now().Add(-time.Hour))
-	c := r.client(ledgertest.Connect(t, r.url))
+	c := r.client(r.connect())
 	for range 50 {
 		c.Leave(c.Wait(pool.Request{Pool: "desk", Tenant: "acme"}))
 	}
@@ -251,7 +253,7 @@ func TestLeft(t *testing.T) {
 // TestEnded: nobody is stuck at a client that has ended.
 func TestEnded(t *testing.T) {
 	r := newRig(t)
-	c := pool.NewClient(r.config(ledgertest.Connect(t, r.url)))
+	c := pool.NewClient(r.config(r.connect()))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c.Run(ctx)
