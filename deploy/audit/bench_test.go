@@ -86,7 +86,7 @@ func publish(t testing.TB, l *ledger.Ledger, s *story) {
 	for _, m := range s.messages {
 		subject := m.Class.Subject(0, m.Tenant)
 		if m.Class == ledger.Epochs {
-			subject = "epochs.0"
+			subject = m.Class.Subject(0, "1")
 		}
 		if _, err := l.JetStream().PublishMsgAsync(&nats.Msg{Subject: subject, Data: encoded(m.body)}); err != nil {
 			t.Fatal(err)
