@@ -40,10 +40,10 @@ type HeldLimit struct {
 
 // HeldKeys are a tenant's keys, but for the keys.
 type HeldKeys struct {
-	Kind   registry.CredentialKind `json:"kind"`
-	Since  time.Time               `json:"since"`
-	By     string                  `json:"by"`
-	Digest string                  `json:"digest"`
+	Kind   tenant.Kind `json:"kind"`
+	Since  time.Time   `json:"since"`
+	By     string      `json:"by"`
+	Digest string      `json:"digest"`
 	// Recipients is to how many of the workers' keys they are sealed.
 	Recipients int `json:"recipients"`
 }

@@ -31,7 +31,7 @@ type Credential struct {
 	// <tenant>.<digest>.
 	Digest string `json:"digest"`
 	// Kind is what is sealed.
-	Kind CredentialKind `json:"kind"`
+	Kind tenant.Kind `json:"kind"`
 	// Recipients are to whom it was sealed: age recipients.
 	Recipients []string `json:"recipients"`
 	// Left are the digests of what was sealed before and not removed, since who wrote this could
@@ -42,24 +42,14 @@ type Credential struct {
 // MaxLeft bounds [Credential.Left].
 const MaxLeft = 32
 
-// CredentialKind is how a tenant shows its broker who it is.
-type CredentialKind string
-
-// The kinds.
-const (
-	KeyPair   CredentialKind = "key_pair"
-	OAuth     CredentialKind = "oauth"
-	BrokerAPI CredentialKind = "broker_api"
-)
-
 var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func (c *Credential) validate() error {
 	switch {
 	case !digest.MatchString(c.Digest):
 		return errors.New("digest: is not 64 hexadecimal digits")
-	case !slices.Contains([]CredentialKind{KeyPair, OAuth, BrokerAPI}, c.Kind):
-		return fmt.Errorf("kind: is not %s, %s or %s", KeyPair, OAuth, BrokerAPI)
+	case !slices.Contains([]tenant.Kind{tenant.KeyPair, tenant.OAuth, tenant.BrokerAPI}, c.Kind):
+		return fmt.Errorf("kind: is not %s, %s or %s", tenant.KeyPair, tenant.OAuth, tenant.BrokerAPI)
 	}
 	if len(c.Left) > MaxLeft || slices.ContainsFunc(c.Left, func(d string) bool { return !digest.MatchString(d) }) {
 		return fmt.Errorf("left: there are more than %d, or one is not 64 hexadecimal digits", MaxLeft)

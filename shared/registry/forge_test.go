@@ -131,7 +131,7 @@ func TestOperators(t *testing.T) {
 	}
 	all := operators(f.ann, ben)
 	all.Operators = append(all.Operators, registry.Operator{Name: "acme", Key: key.Public(), Tenant: "acme"})
-	credential := registry.Credential{Digest: strings.Repeat("0a", 32), Kind: registry.KeyPair, Recipients: []string{"age1" + strings.Repeat("q", 58)}}
+	credential := registry.Credential{Digest: strings.Repeat("0a", 32), Kind: tenant.KeyPair, Recipients: []string{"age1" + strings.Repeat("q", 58)}}
 	for _, step := range []struct {
 		what string
 		by   *registry.Signer
@@ -217,7 +217,7 @@ func TestWritesNothingInvalid(t *testing.T) {
 		"no broker":          {registry.TenantKey("acme"), tenant.Settings{}},
 		"a negative limit":   {registry.LimitsKey(registry.All), tenant.Limits{OpenOrders: -1}},
 		"an unknown mode":    {registry.SwitchKey(registry.All), registry.Throw{Mode: "stop"}},
-		"a short digest":     {registry.CredentialKey("acme"), registry.Credential{Digest: "0a", Kind: registry.OAuth, Recipients: []string{"age1qqqqqqqqqqqqqqqqqqqqqqqq"}}},
+		"a short digest":     {registry.CredentialKey("acme"), registry.Credential{Digest: "0a", Kind: tenant.OAuth, Recipients: []string{"age1qqqqqqqqqqqqqqqqqqqqqqqq"}}},
 		"no recipients":      {registry.RecipientsKey, registry.RecipientList{}},
 		"a list":             {registry.PoolKey("desk"), []int{1}},
 		"a tenant's limits":  {registry.LimitsKey(registry.OfTenant("acme")), tenant.Limits{}},

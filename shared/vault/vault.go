@@ -121,7 +121,7 @@ func (v *Vault) Set(ctx context.Context, by *registry.Signer, name string, c ten
 	if err != nil && !errors.Is(err, tenant.ErrNoCredentials) {
 		return Held{}, err
 	}
-	return v.put(ctx, by, name, blob, registry.Credential{Kind: registry.CredentialKind(c.Kind()), Recipients: to}, reason, before.Credential, last)
+	return v.put(ctx, by, name, blob, registry.Credential{Kind: c.Kind(), Recipients: to}, reason, before.Credential, last)
 }
 
 // Replace puts credentials that a worker sealed anew in the place of those that it opened, with

@@ -166,7 +166,7 @@ func TestSet(t *testing.T) {
 	one := d.set("acme", first)
 	d.set("beta", first)
 	d.opens("acme", first)
-	if h, err := d.Show(t.Context(), "acme"); err != nil || h.Kind != registry.KeyPair || h.By != "ann" || h.Reason != "a test" || h.Since.IsZero() || h.Revision != one.Revision {
+	if h, err := d.Show(t.Context(), "acme"); err != nil || h.Kind != tenant.KeyPair || h.By != "ann" || h.Reason != "a test" || h.Since.IsZero() || h.Revision != one.Revision {
 		t.Errorf("shown %+v, %v", h, err)
 	}
 	two := d.set("acme", second)
@@ -178,7 +178,7 @@ func TestSet(t *testing.T) {
 	if got := d.blobs(); len(got) != 2 {
 		t.Errorf("the bucket has %v", got)
 	}
-	if two.Kind != registry.OAuth || two.Revision <= one.Revision {
+	if two.Kind != tenant.OAuth || two.Revision <= one.Revision {
 		t.Errorf("set %+v", two)
 	}
 	if _, err := d.Remove(t.Context(), d.ann, "acme", "gone"); err != nil {
