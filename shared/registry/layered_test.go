@@ -35,7 +35,7 @@ func TestLayered(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
+	defer func() { cancel(); _ = <-ended }()
 	sync := func() *tenant.Terms {
 		t.Helper()
 		if err := l.Sync(t.Context()); err != nil {
@@ -82,7 +82,7 @@ func TestLayeredPools(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
-	defer func() { cancel(); <-ended }()
+	defer func() { cancel(); _ = <-ended }()
 	pools := func() string {
 		t.Helper()
 		if err := l.Sync(t.Context()); err != nil {
