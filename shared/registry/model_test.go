@@ -130,7 +130,7 @@ func running(t *rapid.T, l *ledger.Ledger) (r *registry.Registry, stop func()) {
 	if err := r.Sync(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return r, func() { cancel(); <-done }
+	return r, func() { cancel(); _ = <-done }
 }
 
 var modelKeys = []string{
