@@ -33,9 +33,12 @@ func TestLayered(t *testing.T) {
 		t.Errorf("%s before the server is read", got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- l.Run(ctx) }()
-	defer func() { cancel(); _ = <-ended }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = l.Run(ctx) // its end is that of its context
+	}()
+	defer func() { cancel(); <-ended }()
 	sync := func() *tenant.Terms {
 		t.Helper()
 		if err := l.Sync(t.Context()); err != nil {
@@ -80,9 +83,12 @@ func TestLayeredPools(t *testing.T) {
 	server := registry.New(f.ledger, nil)
 	l := registry.NewLayered(file, server)
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- l.Run(ctx) }()
-	defer func() { cancel(); _ = <-ended }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = l.Run(ctx) // its end is that of its context
+	}()
+	defer func() { cancel(); <-ended }()
 	pools := func() string {
 		t.Helper()
 		if err := l.Sync(t.Context()); err != nil {
