@@ -206,7 +206,9 @@ func (s *System) Stop() error {
 	}
 	if s.watch != nil {
 		s.unwatch()
-		<-s.watch
+		if err := <-s.watch; !errors.Is(err, context.Canceled) {
+			errs = append(errs, err)
+		}
 	}
 	if s.paper != nil {
 		s.close()

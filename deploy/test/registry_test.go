@@ -63,7 +63,9 @@ func (s *system) registered() {
 			s.Error(err)
 		}
 		cancel()
-		<-ended
+		if err := <-ended; err != nil {
+			s.Error(err)
+		}
 	})
 	for range l.Shards() {
 		<-serving

@@ -33,8 +33,11 @@ func TestLayered(t *testing.T) {
 		t.Errorf("%s before the server is read", got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- l.Run(ctx) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = l.Run(ctx) // its end is that of its context
+	}()
 	defer func() { cancel(); <-ended }()
 	sync := func() *tenant.Terms {
 		t.Helper()

@@ -125,12 +125,15 @@ func TestIsItsModel(t *testing.T) {
 func running(t *rapid.T, l *ledger.Ledger) (r *registry.Registry, stop func()) {
 	r = registry.New(l, nil)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	done := make(chan error, 1)
-	go func() { done <- r.Run(ctx) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = r.Run(ctx) // its end is that of its context
+	}()
 	if err := r.Sync(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return r, func() { cancel(); _ = <-done }
+	return r, func() { cancel(); <-done }
 }
 
 var modelKeys = []string{
