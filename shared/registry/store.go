@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
 )
 
 // Store is the bucket of tenants with its history, as who changes it sees it. Safe for
@@ -118,7 +119,7 @@ func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason s
 	r := Record{Key: k.String(), After: after, By: by.name, Signer: by.public, At: time.Now().UTC(), Reason: reason}
 	if body != nil {
 		var err error
-		if r.Body, err = json.Marshal(body, json.Deterministic(true)); err != nil {
+		if r.Body, err = json.Marshal(body, json.Deterministic(true), order.Decimals()); err != nil {
 			return 0, fmt.Errorf("registry: %s: %w", k, err)
 		}
 	}
@@ -177,7 +178,7 @@ func Held[T any](c Change) (*T, error) {
 		return nil, nil
 	}
 	held := new(T)
-	if err := json.Unmarshal(c.Record.Body, held); err != nil {
+	if err := json.Unmarshal(c.Record.Body, held, order.Decimals()); err != nil {
 		return nil, fmt.Errorf("registry: %s: %w", c.Name, err)
 	}
 	return held, nil
