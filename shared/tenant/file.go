@@ -267,8 +267,8 @@ func lineOf(text string) string {
 	return "somewhere"
 }
 
-// accountID is what may become part of a path at the broker; a template's may hold the name.
-var accountID = regexp.MustCompile(`^(?:[A-Za-z0-9_-]|` + regexp.QuoteMeta(placeholder) + `){1,64}$`)
+// accountID is what may become part of a path at the broker.
+var accountID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // validate says what is wrong, by the field's name.
 func (s *Shared) validate() error {
@@ -338,7 +338,7 @@ func (e entry) tenant(name string, defaults settings, read readFile) (Tenant, er
 	switch {
 	case e.Account != "" && e.OAuth != "":
 		return t, errors.New("account: stands beside an OAuth token; it takes a correspondent's key pair")
-	case e.Account != "" && !accountID.MatchString(e.Account):
+	case e.Account != "" && !accountID.MatchString(strings.ReplaceAll(e.Account, placeholder, "tenant")): // a template's holds the name
 		return t, errors.New("account: is no id as brokers give them: 1 to 64 of A-Z, a-z, 0-9, _ and -")
 	case e.OAuth != "" && (e.KeyID != "" || e.Secret != "" || e.SecretFile != ""):
 		return t, errors.New("oauth: stands beside a key pair; which account is meant?")
