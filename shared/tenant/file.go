@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,12 @@ type File struct {
 	tenants  map[string]registered
 	template *registered // of every other tenant; nil: there is none
 	shared   Shared
+	sources  []string // paths of the file and of its secret files
+	sum      Sum
 }
+
+// Sum tells the content of a tenants file and of the secret files that it names from another.
+type Sum [sha256.Size]byte
 
 // registered is a tenant in the file: as who serves it needs it, and as it was set.
 type registered struct {
@@ -80,16 +86,39 @@ func LoadFile(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tenant: %w", err)
 	}
+	read := map[string][]byte{path: data}
 	f, err := parse(data, func(name string) ([]byte, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
-		return os.ReadFile(name)
+		secret, err := os.ReadFile(name)
+		read[name] = secret
+		return secret, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("tenant: %s: %w", path, err)
 	}
+	f.sources = slices.Sorted(maps.Keys(read))
+	f.sum = sum(f.sources, func(name string) ([]byte, error) { return read[name], nil })
 	return f, nil
+}
+
+// Sum is that of what was read.
+func (f *File) Sum() Sum { return f.sum }
+
+// SumNow is that of what stands in the same files now, as far as they can be read.
+func (f *File) SumNow() Sum { return sum(f.sources, os.ReadFile) }
+
+// sum reads files, and wipes what it read.
+func sum(names []string, read readFile) Sum {
+	all := sha256.New()
+	for _, name := range names {
+		data, err := read(name)
+		fmt.Fprintf(all, "%d %t ", len(data), err == nil)
+		all.Write(data)
+		clear(data)
+	}
+	return Sum(all.Sum(nil))
 }
 
 // Lookup implements [Directory].
