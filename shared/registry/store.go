@@ -141,6 +141,28 @@ func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason s
 	return revision, nil
 }
 
+// Admit writes a record that somebody else has signed, if it would count, and returns the new
+// revision. It is [ErrMalformed], [ErrMisplaced], [ErrSignature] or [ErrNotAllowed] if it would
+// not, and otherwise fails as [Store.Write] does.
+func (s *Store) Admit(ctx context.Context, k Key, data []byte) (uint64, error) {
+	r, err := decode(k, 0, math.MaxUint64, data)
+	if err != nil {
+		return 0, err
+	}
+	t, err := s.trust(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.check(k, &r, math.MaxUint64); err != nil {
+		return 0, err
+	}
+	revision, err := s.bucket.Put(ctx, k.String(), data, r.After, 0)
+	if err != nil {
+		return 0, fmt.Errorf("registry: %w", err)
+	}
+	return revision, nil
+}
+
 // attempts is how often a change is made anew that met another one.
 const attempts = 5
 
