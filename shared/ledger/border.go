@@ -39,9 +39,10 @@ const (
 // of these, for a worker to look at first: see package worker/custody.
 const (
 	CustodySubjects = "custody.>"
-	// CustodyRecord and CustodyBlob are what is written: custody.<tenant>.record and
-	// custody.<tenant>.blob.<digest>.
-	CustodyRecord, CustodyBlob = "record", "blob"
+	// CustodyRecord is the record of which keys the tenant has: custody.<tenant>.record.
+	CustodyRecord = "record"
+	// CustodyBlob is the keys, sealed: custody.<tenant>.blob.<digest>.
+	CustodyBlob = "blob"
 )
 
 // ParseCustody takes such a subject apart. The digest is of a blob; all are empty if it is none of
