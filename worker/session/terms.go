@@ -31,7 +31,7 @@ func (s *Session) adopt(ctx context.Context, terms *tenant.Terms, open bool) {
 	s.terms = terms
 	s.checks.adopt(terms)
 	if s.notes != nil {
-		s.note(ctx, Note{Obeys: terms.Revision, Open: open})
+		s.note(ctx, Note{Obeys: terms, Open: open})
 	}
 }
 

@@ -180,7 +180,7 @@ func (s *shard) start(ctx context.Context, name string) {
 		terms:      s.terms.of(name),
 		changes:    make(chan *tenant.Terms, 1),
 	}
-	t.obeys = t.terms.Revision
+	t.obeys = t.terms
 	s.live[name] = t
 	if s.waiting.len() > 0 {
 		t.giveWay()

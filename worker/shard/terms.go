@@ -28,8 +28,10 @@ type terms struct {
 	registry Registry // nil: there are no terms
 	changed  <-chan struct{}
 	seen     uint64 // the revision that the sessions were told of
-	// confirm are operators' questions whether terms are obeyed, which were not yet.
+	// confirm are operators' questions whether terms are obeyed, which were not yet: at least
+	// by the session of tardy.
 	confirm []attested
+	tardy   string
 }
 
 // attested is such a question, since when.
@@ -59,10 +61,10 @@ func (s *shard) agree(ctx context.Context) (bool, error) {
 	}
 	x.changed = x.registry.Changed()
 	for {
-		err := x.registry.Sync(ctx)
+		synced, err := s.sync(ctx)
 		x.seen = x.registry.Revision()
 		if err == nil || ctx.Err() != nil || !ledger.Transient(err) {
-			return err == nil, err
+			return synced, err
 		}
 		s.log.Warn().Err(err).Msg("the shard cannot read its tenants' terms; trying again")
 		select {
@@ -72,6 +74,23 @@ func (s *shard) agree(ctx context.Context) (bool, error) {
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
 		}
+	}
+}
+
+// sync waits until the registry has every change; false if the lease drains before: a registry
+// that is cut off may have none for long.
+func (s *shard) sync(ctx context.Context) (bool, error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	synced := make(chan error, 1)
+	go func() { synced <- s.terms.registry.Sync(ctx) }()
+	select {
+	case err := <-synced:
+		return err == nil, err
+	case <-s.lease.Draining:
+		end()
+		<-synced
+		return false, nil
 	}
 }
 
@@ -107,8 +126,9 @@ func (s *shard) outdated(name string, a aside) bool {
 		return false
 	case a.held > 0: // other settings may hold it no longer
 		return terms.Line != a.terms.Line
-	case a.paused:
-		return terms.Mode(time.Now()) != tenant.Pause
+	case a.paused: // it may be until another moment
+		hand, _ := terms.Hand(time.Now())
+		return hand.Mode != tenant.Pause || !hand.Until.IsZero() || !a.wake.IsZero()
 	}
 	return true
 }
@@ -128,7 +148,7 @@ func (t *served) renew(terms *tenant.Terms) {
 
 // noted takes in what a session says of itself.
 func (t *served) noted(n session.Note) {
-	if n.Obeys == 0 {
+	if n.Obeys == nil {
 		t.note = n
 		return
 	}
@@ -163,11 +183,16 @@ func (s *shard) confirm() {
 	})
 }
 
-// obeyed says that every session has taken over the terms that it was sent. While many have
-// not, one of those is found at once: with ten thousand sessions that matters.
+// obeyed says that every session has taken over the terms that it was sent. It is asked after
+// whatever happens in the shard, which may have ten thousand sessions: as long as one has not,
+// it looks at no other one.
 func (s *shard) obeyed() bool {
-	for _, t := range s.live {
+	if t := s.live[s.terms.tardy]; t != nil && t.late() {
+		return false
+	}
+	for name, t := range s.live {
 		if t.late() {
+			s.terms.tardy = name
 			return false
 		}
 	}
@@ -186,7 +211,7 @@ func (s *shard) missing() (names []string) {
 
 // late says that a session has not yet taken over the terms that it was sent. One that ends
 // makes no request any more.
-func (t *served) late() bool { return !t.ending && t.obeys != t.terms.Revision }
+func (t *served) late() bool { return !t.ending && t.obeys != t.terms }
 
 // unanswered are the tenants that may not trade now, and of which an earlier request has no
 // answer: it may still reach the broker.
