@@ -62,7 +62,7 @@ func (d *desk) try(ask risk.Ask) string {
 		d.end(o, order.Accepted)
 		return ""
 	}
-	return no.String()
+	return no.Rule + ": " + no.String()
 }
 
 // ask asks for an order; the outcome has no end yet.
