@@ -45,6 +45,8 @@ func (s *shard) route(ctx context.Context) error {
 			s.live[n.Tenant].noted(n)
 		case <-s.terms.changed:
 			s.renew(ctx, draining == nil)
+		case <-s.terms.rested:
+			s.terms.goOn()
 		case c := <-s.desk.calls:
 			s.inquire(c)
 		case e := <-s.ended:

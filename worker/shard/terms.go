@@ -25,9 +25,11 @@ type Registry interface {
 
 // terms is what the shard knows of its tenants' terms.
 type terms struct {
-	registry Registry // nil: there are no terms
-	changed  <-chan struct{}
-	seen     uint64 // the revision that the sessions were told of
+	registry Registry        // nil: there are no terms
+	changed  <-chan struct{} // nil for a while after a change, until rested
+	rested   <-chan time.Time
+	next     <-chan struct{} // what changed is then
+	seen     uint64          // the revision that the sessions were told of
 	// confirm are operators' questions whether terms are obeyed, which were not yet: at least
 	// by the session of tardy.
 	confirm []attested
@@ -97,11 +99,18 @@ func (s *shard) sync(ctx context.Context) (bool, error) {
 // termsPause is between two tries to read the terms.
 const termsPause = 100 * time.Millisecond
 
+// renewals is the part of its time that a shard looks through its tenants for those whose terms
+// changed, at most: somebody may import ten thousand while they trade.
+const renewals = 0.1
+
 // renew sends changed terms to the sessions that they concern, and lets go on who waited under
 // other ones.
 func (s *shard) renew(ctx context.Context, draining bool) {
-	x := &s.terms
-	x.changed = x.registry.Changed() // before the terms are read: what changes from now on is another change
+	x, began := &s.terms, time.Now()
+	defer func() {
+		x.rested = time.After(time.Duration(float64(time.Since(began)) * (1/renewals - 1)))
+	}()
+	x.changed, x.next = nil, x.registry.Changed() // before the terms are read: what changes from now on is another change
 	x.seen = x.registry.Revision()
 	for name, t := range s.live {
 		t.renew(x.of(name))
@@ -117,6 +126,9 @@ func (s *shard) renew(ctx context.Context, draining bool) {
 		}
 	}
 }
+
+// goOn looks for changes again: for those since the last ones, too.
+func (x *terms) goOn() { x.changed, x.rested = x.next, nil }
 
 // outdated says that what a tenant was set aside for may be no reason any more, by its terms.
 func (s *shard) outdated(name string, a aside) bool {

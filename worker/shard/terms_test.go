@@ -10,11 +10,14 @@ import (
 )
 
 // single is a registry that knows one tenant, and hears nothing of the server.
-type single struct{ terms *tenant.Terms }
+type single struct {
+	terms   *tenant.Terms
+	changed chan struct{}
+}
 
 func (r *single) Terms(string) *tenant.Terms { return r.terms }
 func (r *single) Revision() uint64           { return r.terms.Revision }
-func (r *single) Changed() <-chan struct{}   { return nil }
+func (r *single) Changed() <-chan struct{}   { return r.changed }
 func (r *single) Sync(ctx context.Context) error {
 	<-ctx.Done()
 	return context.Cause(ctx)
@@ -49,7 +52,7 @@ func TestTermsWhileSetAside(t *testing.T) {
 			t.Run(tc.name+" "+when, func(t *testing.T) {
 				s, one := heldShard(t)
 				s.cfg.MaxSessions, s.complained = 0, time.Now() // who is admitted waits for room
-				registry := &single{tc.before}
+				registry := &single{terms: tc.before}
 				s.terms.registry = registry
 				one.terms, one.obeys, one.changes = tc.before, tc.before, make(chan *tenant.Terms, 1)
 				steps := []func(){
@@ -85,11 +88,37 @@ func TestTermsWhileSetAside(t *testing.T) {
 	}
 }
 
+// TestManyChanges: a shard does nothing else than to look for changed terms only for a part of
+// its time, however many there are; and it misses none.
+func TestManyChanges(t *testing.T) {
+	s, one := heldShard(t)
+	registry := &single{terms: under(1, tenant.Run, 0), changed: make(chan struct{})}
+	s.terms.registry = registry
+	one.changes = make(chan *tenant.Terms, 1)
+	s.renew(t.Context(), true)
+	if s.terms.changed != nil || s.terms.rested == nil {
+		t.Error("it looks for other changes at once")
+	}
+	close(registry.changed)
+	registry.terms = under(2, tenant.Halt, 0)
+	<-s.terms.rested
+	s.terms.goOn()
+	select {
+	case <-s.terms.changed:
+	default:
+		t.Fatal("what changed meanwhile is missed")
+	}
+	s.renew(t.Context(), true)
+	if s.terms.seen != 2 || one.terms != registry.terms {
+		t.Errorf("seen is %d, the session has %+v", s.terms.seen, one.terms)
+	}
+}
+
 // TestDrainsWithoutTerms: a shard that cannot learn of its tenants' terms serves nobody, and can
 // be given up.
 func TestDrainsWithoutTerms(t *testing.T) {
 	s, _ := heldShard(t)
-	s.terms.registry = &single{under(1, tenant.Run, 0)}
+	s.terms.registry = &single{terms: under(1, tenant.Run, 0)}
 	draining := make(chan struct{})
 	s.lease.Draining = draining
 	close(draining)
