@@ -351,3 +351,43 @@ func TestPausedForAnotherTime(t *testing.T) {
 		})
 	}
 }
+
+// TestHaltNamesWhatIsInDoubt: an owner that took the shard over from one that died confirms a halt
+// at once, and names the tenants of which the dead one's last request may still reach the
+// broker, until it has found out.
+func TestHaltNamesWhatIsInDoubt(t *testing.T) {
+	r, b := newRig(t), newBoard()
+	asked, gone, look := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	r.books.meddle = func(call, id string, book func()) *broker.Verdict {
+		switch {
+		case call == "place" && id == "acme.a":
+			close(asked)
+			<-gone
+			book() // it was on its way
+			return &broker.Verdict{Kind: broker.Unknown, Message: "the worker is gone"}
+		case call == "by_client_id":
+			<-look
+		}
+		return nil
+	}
+	first := r.work(b.with)
+	r.publish("acme", lasting("a"))
+	r.publish("acme", lasting("b"))
+	<-asked
+	first.abandon()
+	close(gone)
+	first.crash()
+	revision := b.turn("acme", tenant.Halt, time.Time{})
+	r.work(b.with)
+	if o := r.confirmed("acme", revision); fmt.Sprint(o.Open) != "[acme]" {
+		t.Errorf("in doubt are %v", o.Open)
+	}
+	close(look)
+	if got := r.statuses("acme", 2); got != "a:accepted: b:blocked:halted " {
+		t.Error(got)
+	}
+	r.eventually(func() bool { return len(r.confirmed("acme", revision).Open) == 0 })
+	if ids := fmt.Sprint(r.books.ids("acme")); ids != "[a]" {
+		t.Errorf("the broker booked %s", ids)
+	}
+}
