@@ -35,6 +35,9 @@ const (
 	aboutSubject = "$KV." + FleetBucket + "." + AboutKey
 )
 
+// ErrNoHand says that nobody takes what a user behind a border writes.
+var ErrNoHand = errors.New("nobody takes it: what tenants change of their own keys is written by a worker; is one running, and the ledger provisioned?")
+
 // What a tenant's user writes to the buckets of keys comes to the ledger's account under subjects
 // of these, for a worker to look at first: see package worker/custody.
 const (

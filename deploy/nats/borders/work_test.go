@@ -323,5 +323,12 @@ func TestItsOwnCredentials(t *testing.T) {
 		if n, err := f.ledger.Bucket(ledger.TenantsBucket).Last(ctx, "credential."+beta); err != nil || n != 0 {
 			t.Error("another tenant's credentials are changed", err)
 		}
+		f.away()
+		if err := f.worker.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := own.Set(ctx, by, acme, tenant.Credentials{KeyID: "k", Secret: "third"}, "rotation"); !errors.Is(err, ledger.ErrNoHand) {
+			t.Errorf("without a worker: %v", err)
+		}
 	})
 }
