@@ -91,7 +91,9 @@ func (s *shard) sync(ctx context.Context) (bool, error) {
 		return err == nil, err
 	case <-s.lease.Draining:
 		end()
-		<-synced
+		if err := <-synced; err != nil {
+			s.log.Debug().Err(err).Msg("drained before the tenants' terms were read")
+		}
 		return false, nil
 	}
 }
