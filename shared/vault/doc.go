@@ -10,7 +10,8 @@
 //
 // A change is one compare-and-set on the record: before it the old credentials are the
 // tenant's, after it the new ones, and there is no moment without. Whoever dies between the
-// steps leaves a blob to which nothing points; it opens for workers alone, and as that tenant's.
+// steps leaves a blob to which nothing points; it opens for workers alone, and as that tenant's,
+// and goes when the tenant's credentials are next sealed anew ([Vault.Sweep]).
 //
 // Who may write needs to read no blob; who opens needs to write nothing. So credentials are
 // sealed anew, to other recipients, by two: a worker opens and seals them ([Vault.Reseal]), an
@@ -18,6 +19,10 @@
 //
 // A tenant's own user may set that tenant's, and no other's: its signature is on the list of
 // operators for that alone, and the server's permissions let it write no other key.
+//
+// Credentials are set for the broker that the tenant's settings name then, and are shown to no other:
+// who may write settings could else have a worker send them to a broker of his own, and so read what
+// nobody but a worker opens. After a change of the broker they are set again.
 //
 // A [Directory] is what workers look tenants up in: settings from the registry, credentials
 // from the vault, opened at each call, for the caller to wipe.

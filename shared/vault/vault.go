@@ -70,6 +70,23 @@ func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
 	}, last, nil
 }
 
+// Broker is the address of the broker that a tenant's settings name; [tenant.ErrUnknown] if nobody
+// registered it.
+func (v *Vault) Broker(ctx context.Context, name string) (string, error) {
+	c, _, err := v.records.Get(ctx, registry.TenantKey(name))
+	if err != nil {
+		return "", err
+	}
+	s, err := registry.Held[tenant.Settings](c)
+	switch {
+	case err != nil:
+		return "", err
+	case s == nil:
+		return "", fmt.Errorf("%w: nobody registered a tenant %q (fleetctl tenant add)", tenant.ErrUnknown, name)
+	}
+	return s.BaseURL(), nil
+}
+
 // Recipients are to whom credentials are sealed; [seal.ErrNoRecipients] if there are none.
 func (v *Vault) Recipients(ctx context.Context) (seal.Recipients, error) {
 	c, _, err := v.records.Get(ctx, registry.RecipientsKey)
@@ -193,6 +210,31 @@ func (v *Vault) Reseal(ctx context.Context, name, digest string, with *seal.Iden
 	}
 	defer c.Wipe()
 	return seal.Seal(name, c, to)
+}
+
+// Sweep removes what was sealed for a tenant before a moment and does not have the digest that its
+// record names: who died between the two steps of a change left it. The moment has to be long
+// ago, lest somebody is about to record it. Only who may read blobs can.
+func (v *Vault) Sweep(ctx context.Context, name, digest string, before time.Time) error {
+	end, err := v.blobs.End(ctx)
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	var left []string
+	if err := v.blobs.Read(ctx, seal.Key(name, "*"), ledger.Start{}, end, func(c ledger.KeyChange) error {
+		if c.Value != nil && c.Key != seal.Key(name, digest) && c.Time.Before(before) {
+			left = append(left, c.Key)
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	for _, key := range left {
+		if err := v.blobs.Discard(ctx, key); err != nil {
+			return fmt.Errorf("vault: %w", err)
+		}
+	}
+	return nil
 }
 
 // Stale says that credentials are not sealed to just these recipients.
