@@ -66,6 +66,73 @@ func TestLayered(t *testing.T) {
 	}
 }
 
+// TestLayeredRegistered: of a tenant of the file that is registered as well, the server's limits,
+// labels and status hold, beside those of the file.
+func TestLayeredRegistered(t *testing.T) {
+	f := newFleet(t)
+	path := filepath.Join(t.TempDir(), "tenants.yaml")
+	text := "broker: http://127.0.0.1:1\ntenants: {acme: {oauth: x, labels: {desk: a}, limits: {open_orders: 5}}}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := registry.OpenFile(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := registry.NewLayered(file, registry.New(f.ledger, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = l.Run(ctx) // its end is that of its context
+	}()
+	defer func() { cancel(); <-ended }()
+	kim := signer(t, "kim")
+	settings := tenant.Settings{Broker: "paper", Labels: map[string]string{"desk": "b"}, Limits: tenant.Limits{OrdersPerDay: 7}}
+	registered := func(change func(*tenant.Settings)) {
+		change(&settings)
+		f.write(kim, registry.TenantKey("acme"), settings)
+	}
+	for _, step := range []struct {
+		name   string
+		change func()
+		mode   tenant.Mode
+		by     string // the scope of the switch
+	}{
+		{"registered", func() { registered(func(*tenant.Settings) {}) }, tenant.Run, ""},
+		{"a group of the server's", func() {
+			f.write(kim, registry.SwitchKey(registry.OfLabel("desk", "b")), registry.Throw{Mode: tenant.Pause})
+		}, tenant.Pause, "label.desk.b"},
+		{"a group of the file's", func() {
+			f.write(kim, registry.SwitchKey(registry.OfLabel("desk", "a")), registry.Throw{Mode: tenant.Halt})
+		}, tenant.Halt, "label.desk.a"},
+		{"a group of both", func() { registered(func(s *tenant.Settings) { s.Labels = map[string]string{"desk": "a"} }) }, tenant.Halt, "label.desk.a"},
+		{"disabled", func() {
+			f.write(kim, registry.SwitchKey(registry.OfLabel("desk", "a")), registry.Throw{Mode: tenant.Run})
+			registered(func(s *tenant.Settings) { s.Status = tenant.Disabled })
+		}, tenant.Halt, "tenant.acme"},
+	} {
+		step.change()
+		if err := l.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		terms := l.Terms("acme")
+		hand, _ := terms.Hand(time.Now())
+		if terms.Mode(time.Now()) != step.mode || hand.Scope != step.by {
+			t.Errorf("%s: %s by %q, not %s by %q", step.name, terms.Mode(time.Now()), hand.Scope, step.mode, step.by)
+		}
+		if got := terms.Limits; got.OpenOrders != 5 || got.OrdersPerDay != 7 {
+			t.Errorf("%s: limits %+v", step.name, got)
+		}
+		seen := make(map[string]int)
+		for _, s := range terms.Switches {
+			if seen[s.Scope]++; s.Scope != "tenant.acme" && seen[s.Scope] > 1 {
+				t.Errorf("%s: the switch of %s lies twice", step.name, s.Scope)
+			}
+		}
+	}
+}
+
 // TestLayeredPools: a file names rate pools, too; those of the server come first.
 func TestLayeredPools(t *testing.T) {
 	f := newFleet(t)

@@ -137,6 +137,9 @@ func newTenantAdd(c *common) *cobra.Command {
 		Example: `  fleetctl tenant add acme --broker paper --requests-per-minute 200 --label strategy=pairs --reason "new client"`,
 		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("broker") {
+				return cli.Usagef("--broker: say which: paper, live, broker-api, broker-api-sandbox, or a URL")
+			}
 			if _, err := e.make(tenant.Settings{}); err != nil { // a mistake shows before anything is asked
 				return err
 			}

@@ -55,7 +55,7 @@ tenants: {epsilon: {key_id: PRIVATE, secret: PRIVATE, labels: {strategy: pairs},
 		says string
 	}{
 		{"a tenant without reason", ann, "tenant add acme --broker paper", 2, "--reason"},
-		{"a tenant without broker", ann, "tenant add acme --reason r", 2, "broker: is required"},
+		{"a tenant without broker", ann, "tenant add acme --reason r", 2, "--broker: say which"},
 		{"a tenant of the live market by a slip", ann, "tenant add acme --broker live --reason r", 2, "--live"},
 		{"the live market by its address", ann, "tenant add acme --broker https://API.alpaca.markets. --reason r", 2, "--live"},
 		{"a tenant's bad name", ann, "tenant add a.b --broker paper --reason r", 2, "a.b"},
