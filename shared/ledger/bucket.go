@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -107,6 +108,14 @@ func (b *Bucket) Read(ctx context.Context, key string, from Start, end uint64, d
 		}
 		return deliver(c)
 	})
+}
+
+// ReadLast calls deliver with the last change of every key that a pattern covers, as switch.>,
+// in the order in which they were made, and with what comes of them meanwhile. It ends as
+// [Ledger.Read] does.
+func (b *Bucket) ReadLast(ctx context.Context, pattern string, deliver func(KeyChange) error) error {
+	cfg := jetstream.ConsumerConfig{FilterSubject: b.subject(pattern), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+	return b.consume(ctx, cfg, math.MaxUint64, deliver)
 }
 
 func (b *Bucket) consume(ctx context.Context, cfg jetstream.ConsumerConfig, end uint64, deliver func(KeyChange) error) error {

@@ -91,6 +91,23 @@ func (s *Store) trust(ctx context.Context) (*trust, error) {
 	return t, nil
 }
 
+// Named is a signer by the name that the list of operators has for its key; as it is, if it is
+// not on the list.
+func (s *Store) Named(ctx context.Context, by *Signer) (*Signer, error) {
+	t, err := s.trust(ctx)
+	if err != nil {
+		return by, err
+	}
+	if list := t.before(math.MaxUint64); list != nil {
+		for _, o := range list.Operators {
+			if o.Key == by.public {
+				return &Signer{o.Name, by.public, by.pair}, nil
+			}
+		}
+	}
+	return by, nil
+}
+
 // Get reads what a key holds: its last change that counts, with no Record if there is none. The
 // second value is the revision of its last change of all, behind which the next has to stand.
 func (s *Store) Get(ctx context.Context, k Key) (Change, uint64, error) {

@@ -62,7 +62,13 @@ func (e *changing) open(cmd *cobra.Command) (*desk, error) {
 		by.Wipe()
 		return nil, err
 	}
-	return &desk{nc, l, registry.NewStore(l), by}, nil
+	d := &desk{nc, l, registry.NewStore(l), by}
+	if d.by, err = d.store.Named(cmd.Context(), by); err != nil {
+		by.Wipe()
+		nc.Close()
+		return nil, err
+	}
+	return d, nil
 }
 
 // changed shows a change of the registry.
