@@ -108,16 +108,6 @@ func (p *Program) reason(cmd *cobra.Command, into *string) {
 	cmd.Flags().StringVar(into, "reason", p.Reason, usage)
 }
 
-func checkReason(reason string) error {
-	switch {
-	case strings.TrimSpace(reason) == "":
-		return cli.Usagef("--reason: say why; it is kept with the change")
-	case len(reason) > order.MaxControlReason:
-		return cli.Usagef("--reason: it has %d bytes, more than %d", len(reason), order.MaxControlReason)
-	}
-	return nil
-}
-
 // secrets are the flags that say where keys come from.
 type secrets struct{ keyID, account, secretFile, oauthFile string }
 
@@ -204,7 +194,7 @@ func check(name, reason string) error {
 	if err := order.ValidTenant(name); err != nil {
 		return cli.Usage(err)
 	}
-	return checkReason(reason)
+	return cli.CheckReason(reason, order.MaxControlReason)
 }
 
 func newShow(p *Program) *cobra.Command {
