@@ -49,25 +49,35 @@ func (c *checker) checkIntent(in *Intent) {
 
 // touched says that the broker got a request for an intent that had none, by its outcome. One
 // that is blocked may have had some that came to nothing before a rule refused the next: its
-// worker's, of which the outcome tells, or an earlier owner's, before it was taken up.
-func touched(o *Outcome, cl *claim) bool {
+// worker's, of which the outcome tells, or an earlier owner's, written before it was taken up.
+func (c *checker) touched(o *Outcome, cl *claim) bool {
 	if o.Status != order.Blocked || len(cl.bookings) > 0 {
 		return len(cl.arrivals) > 0
 	}
-	return o.Attempts == 0 && slices.ContainsFunc(cl.arrivals, func(a *Arrival) bool { return !a.Time.Before(o.Received) })
+	return o.Attempts == 0 && slices.ContainsFunc(cl.arrivals, func(a *Arrival) bool { return a.Time.Sub(o.Received) > c.h.Slack })
 }
 
 // checkUntouched: what ended before any request has a reason, and saw none.
 func (c *checker) checkUntouched(in *Intent, o *Outcome, cl *claim) {
-	if in.Kind == order.KindOrder && len(cl.intents) == 1 && touched(o, cl) {
+	if in.Kind == order.KindOrder && len(cl.intents) == 1 && c.touched(o, cl) {
 		c.find(Touched, "intent %d of %s ended as %s, but the broker got a request for it", in.Seq, in.Tenant, o.Status)
 	}
 	switch {
 	case o.Status == order.Invalid && in.valid():
 		c.find(NeverInvalid, "intent %d of %s ended as invalid (%s), but reads and validates", in.Seq, in.Tenant, o.Message)
-	case o.Status == order.Blocked && c.h.Expect.Unblocked && in.Kind != order.KindClosePosition: // which its position may block
+	case o.Status == order.Blocked && c.h.Expect.Unblocked && in.Kind != order.KindClosePosition && !c.blocks(in, o): // a close may be blocked by its position
 		c.find(NeverBlocked, "intent %d of %s was blocked by %q (%s)", in.Seq, in.Tenant, o.Rule, o.Message)
 	}
+}
+
+// blocks says that a rule of the fleet's own may have held an intent back.
+func (c *checker) blocks(in *Intent, o *Outcome) bool {
+	for mode, rule := range refuses {
+		if o.Rule == rule {
+			return c.switched(mode, in, o)
+		}
+	}
+	return c.limited(in, o)
 }
 
 // checkFailed lists an intent that somebody must look at. Two things make one: its time was

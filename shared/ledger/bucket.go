@@ -152,6 +152,24 @@ func (b *Bucket) End(ctx context.Context) (uint64, error) {
 	return stream.CachedInfo().State.LastSeq, nil
 }
 
+// Counts is how many changes the bucket has of each key that a pattern covers, as its leader
+// knows it.
+func (b *Bucket) Counts(ctx context.Context, pattern string) (map[string]uint64, error) {
+	stream, err := b.ledger.js.Stream(ctx, b.stream())
+	if err != nil {
+		return nil, b.failed("count the keys of", err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(b.subject(pattern)))
+	if err != nil {
+		return nil, b.failed("count the keys of", err)
+	}
+	counts := make(map[string]uint64, len(info.State.Subjects))
+	for subject, n := range info.State.Subjects {
+		counts[strings.TrimPrefix(subject, b.subject(""))] = n
+	}
+	return counts, nil
+}
+
 // last is a key's last change, as the bucket's leader knows it. Behind a border, where only
 // requests are permitted that name the key in their subjects, it is what some replica knows: a
 // compare-and-set on it may then have to be tried again.

@@ -29,7 +29,7 @@ const MaxRecord = 256 << 10
 func (s Settings) others() []jetstream.StreamConfig {
 	fleet := s.bucket(FleetBucket, "who owns which shard")
 	fleet.AllowRollup, fleet.DenyDelete = true, true
-	fleet.AllowMsgTTL, fleet.SubjectDeleteMarkerTTL = true, time.Minute // keys may have a time to live
+	fleet.AllowMsgTTL, fleet.SubjectDeleteMarkerTTL = true, traceOfRemoval // keys may have a time to live
 
 	// This one is a ledger too: each change stays, and with it who made it. (The client library
 	// takes no bucket for one whose keys have no bound at all.)
@@ -39,7 +39,7 @@ func (s Settings) others() []jetstream.StreamConfig {
 
 	credentials := s.bucket(CredentialsBucket, "the tenants' keys, sealed")
 	credentials.MaxMsgSize = MaxRecord + maxHeader
-	credentials.DenyDelete = true
+	credentials.DenyDelete, credentials.AllowMsgTTL = true, true // what is removed leaves no trace
 
 	prices := s.bucket(PricesBucket, "reference prices")
 	prices.Storage, prices.MaxMsgSize = jetstream.MemoryStorage, maxHeader

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Value is what a key holds, as the bucket's leader knows it; [ErrNone] if it holds nothing.
@@ -20,11 +22,15 @@ func (b *Bucket) Value(ctx context.Context, key string) ([]byte, error) {
 	return m.Data, nil
 }
 
-// Discard removes a key, whatever it holds.
+// Discard removes a key, whatever it holds. The bucket is one whose keys may have a time to live: no
+// trace of the key is left after a minute.
 func (b *Bucket) Discard(ctx context.Context, key string) error {
 	msg := &nats.Msg{Subject: b.subject(key), Header: nats.Header{operationHeader: []string{operationDelete}}}
-	if _, err := b.ledger.js.PublishMsg(ctx, msg); err != nil {
+	if _, err := b.ledger.js.PublishMsg(ctx, msg, jetstream.WithMsgTTL(traceOfRemoval)); err != nil {
 		return b.failed("delete "+key+" of", err)
 	}
 	return nil
 }
+
+// traceOfRemoval is how long a bucket remembers that a key was removed.
+const traceOfRemoval = time.Minute

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
 )
 
 // Store is the bucket of tenants with its history, as who changes it sees it. Safe for
@@ -135,7 +136,7 @@ func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason s
 	r := Record{Key: k.String(), After: after, By: by.name, Signer: by.public, At: time.Now().UTC(), Reason: reason}
 	if body != nil {
 		var err error
-		if r.Body, err = json.Marshal(body, json.Deterministic(true)); err != nil {
+		if r.Body, err = json.Marshal(body, json.Deterministic(true), order.Decimals()); err != nil {
 			return 0, fmt.Errorf("registry: %s: %w", k, err)
 		}
 	}
@@ -151,6 +152,28 @@ func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason s
 		return 0, fmt.Errorf("%w: it is none of the operators' (fleetctl operator list)", err)
 	}
 	revision, err := s.bucket.Put(ctx, k.String(), data, after, 0)
+	if err != nil {
+		return 0, fmt.Errorf("registry: %w", err)
+	}
+	return revision, nil
+}
+
+// Admit writes a record that somebody else has signed, if it would count, and returns the new
+// revision. It is [ErrMalformed], [ErrMisplaced], [ErrSignature] or [ErrNotAllowed] if it would
+// not, and otherwise fails as [Store.Write] does.
+func (s *Store) Admit(ctx context.Context, k Key, data []byte) (uint64, error) {
+	r, err := decode(k, 0, math.MaxUint64, data)
+	if err != nil {
+		return 0, err
+	}
+	t, err := s.trust(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.check(k, &r, math.MaxUint64); err != nil {
+		return 0, err
+	}
+	revision, err := s.bucket.Put(ctx, k.String(), data, r.After, 0)
 	if err != nil {
 		return 0, fmt.Errorf("registry: %w", err)
 	}
@@ -194,7 +217,7 @@ func Held[T any](c Change) (*T, error) {
 		return nil, nil
 	}
 	held := new(T)
-	if err := json.Unmarshal(c.Record.Body, held); err != nil {
+	if err := json.Unmarshal(c.Record.Body, held, order.Decimals()); err != nil {
 		return nil, fmt.Errorf("registry: %s: %w", c.Name, err)
 	}
 	return held, nil

@@ -10,12 +10,15 @@ import (
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
+// switches are the keys of switches.
+const switches = string(KindSwitch) + ".>"
+
 // Switches are those that lie on everybody, on groups and on tenants at a moment, but for those
 // that let them run: the oldest first. No other keys are read for it, so that a tenant that is
 // halted because it is disabled is not among them.
 func (s *Store) Switches(ctx context.Context, now time.Time) ([]tenant.Switch, error) {
 	last := make(map[string]ledger.KeyChange)
-	err := s.bucket.ReadLast(ctx, string(KindSwitch)+".>", func(c ledger.KeyChange) error {
+	err := s.bucket.ReadLast(ctx, switches, func(c ledger.KeyChange) error {
 		last[c.Key] = c
 		return nil
 	})
@@ -26,7 +29,7 @@ func (s *Store) Switches(ctx context.Context, now time.Time) ([]tenant.Switch, e
 	if err != nil {
 		return nil, err
 	}
-	verdicts, err := s.judgeLast(ctx, t, slices.Collect(maps.Values(last)))
+	verdicts, err := s.judgeLast(ctx, t, switches, slices.Collect(maps.Values(last)))
 	if err != nil {
 		return nil, err
 	}

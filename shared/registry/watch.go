@@ -92,7 +92,7 @@ func (w *watch) judgeFirst(ctx context.Context) ([]verdict, error) {
 		return nil, err
 	}
 	w.trust = t.clone()
-	return w.store.judgeLast(ctx, w.trust, slices.Collect(maps.Values(w.first)))
+	return w.store.judgeLast(ctx, w.trust, ">", slices.Collect(maps.Values(w.first)))
 }
 
 // take takes in one change, of which all before are in.

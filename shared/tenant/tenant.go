@@ -58,9 +58,8 @@ func (m Map) Lookup(_ context.Context, name string) (Tenant, error) {
 
 // check says why a tenant cannot be served.
 func (t Tenant) check() error {
-	c := t.Credentials
-	if pair := c.KeyID != "" && c.Secret != ""; !pair && (c.OAuth == "" || c.Account != "") {
-		return fmt.Errorf("%w: tenant %q needs a key id and a secret, or an OAuth token", ErrNoCredentials, t.Name)
+	if err := t.Credentials.Validate(); err != nil {
+		return fmt.Errorf("%w (tenant %q)", err, t.Name)
 	}
 	return nil
 }
@@ -87,12 +86,13 @@ const maxValue = 1024
 // Validate says what is wrong with credentials, without quoting them. Those that are not whole
 // are [ErrNoCredentials].
 func (c *Credentials) Validate() error {
-	pair := c.KeyID != "" && c.Secret != ""
 	switch {
 	case c.OAuth != "" && (c.KeyID != "" || c.Secret != ""):
 		return errors.New("tenant: an OAuth token and a key pair: which account is meant?")
-	case !pair && (c.OAuth == "" || c.Account != ""):
-		return fmt.Errorf("%w: they are a key id and a secret (an account needs these), or an OAuth token", ErrNoCredentials)
+	case c.OAuth != "" && c.Account != "":
+		return errors.New("tenant: an OAuth token and an account, which takes a correspondent's key pair")
+	case c.OAuth == "" && (c.KeyID == "" || c.Secret == ""):
+		return fmt.Errorf("%w: they are a key id and a secret, or an OAuth token", ErrNoCredentials)
 	case c.Account != "" && !accountID.MatchString(c.Account):
 		return errors.New("tenant: the account is no id as brokers give them: 1 to 64 of A-Z, a-z, 0-9, _ and -")
 	}

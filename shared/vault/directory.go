@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"github.com/orderfleet/orderfleet/shared/registry"
@@ -83,7 +84,11 @@ func named(name string, err error) error {
 	return err
 }
 
-// Reseal answers [inquiry.Reseal].
+// unrecorded is for how long sealed credentials may wait for their record: nobody's request takes
+// as long.
+const unrecorded = time.Hour
+
+// Reseal answers [inquiry.Reseal], and sweeps ([Vault.Sweep]).
 func (d *Directory) Reseal(ctx context.Context, name string) (inquiry.Resealed, error) {
 	if d.Identities == nil {
 		return inquiry.Resealed{}, seal.ErrNoIdentity
@@ -98,6 +103,9 @@ func (d *Directory) Reseal(ctx context.Context, name string) (inquiry.Resealed, 
 	to := seal.Recipients(d.Registry.Recipients())
 	blob, err := d.Vault.Reseal(ctx, name, held.Digest, d.Identities, to)
 	if err != nil {
+		return inquiry.Resealed{}, err
+	}
+	if err := d.Vault.Sweep(ctx, name, held.Digest, time.Now().Add(-unrecorded)); err != nil {
 		return inquiry.Resealed{}, err
 	}
 	return inquiry.Resealed{From: held.Digest, Blob: blob, Recipients: to}, nil

@@ -10,7 +10,8 @@
 //
 // A change is one compare-and-set on the record: before it the old credentials are the
 // tenant's, after it the new ones, and there is no moment without. Whoever dies between the
-// steps leaves a blob to which nothing points; it opens for workers alone, and as that tenant's.
+// steps leaves a blob to which nothing points; it opens for workers alone, and as that tenant's,
+// and goes when the tenant's credentials are next sealed anew ([Vault.Sweep]).
 //
 // Who may write needs to read no blob; who opens needs to write nothing. So credentials are
 // sealed anew, to other recipients, by two: a worker opens and seals them ([Vault.Reseal]), an

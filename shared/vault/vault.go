@@ -195,6 +195,31 @@ func (v *Vault) Reseal(ctx context.Context, name, digest string, with *seal.Iden
 	return seal.Seal(name, c, to)
 }
 
+// Sweep removes what was sealed for a tenant before a moment and does not have the digest that its
+// record names: who died between the two steps of a change left it. The moment has to be long
+// ago, lest somebody is about to record it. Only who may read blobs can.
+func (v *Vault) Sweep(ctx context.Context, name, digest string, before time.Time) error {
+	end, err := v.blobs.End(ctx)
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	var left []string
+	if err := v.blobs.Read(ctx, seal.Key(name, "*"), ledger.Start{}, end, func(c ledger.KeyChange) error {
+		if c.Value != nil && c.Key != seal.Key(name, digest) && c.Time.Before(before) {
+			left = append(left, c.Key)
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	for _, key := range left {
+		if err := v.blobs.Discard(ctx, key); err != nil {
+			return fmt.Errorf("vault: %w", err)
+		}
+	}
+	return nil
+}
+
 // Stale says that credentials are not sealed to just these recipients.
 func (h *Held) Stale(to seal.Recipients) bool {
 	have, want := slices.Clone(h.Recipients), slices.Clone([]string(to))

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -300,6 +302,45 @@ func TestReseal(t *testing.T) {
 	}
 	if got := d.blobs(); len(got) != 1 {
 		t.Errorf("the bucket has %v", got)
+	}
+}
+
+// TestSweep: what somebody sealed and did not come to record goes, once nobody can be about to;
+// what the record names stays, and so does another tenant's. What was removed leaves no trace.
+func TestSweep(t *testing.T) {
+	d := newDesk(t)
+	kept, other := d.set("acme", first), d.set("beta", second)
+	b := d.ledger.Bucket(ledger.CredentialsBucket)
+	for _, name := range []string{"acme", "acme", "beta"} {
+		blob, err := seal.Seal(name, second, recipients(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Put(t.Context(), seal.Key(name, blob.Digest()), blob, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	worker := &vault.Directory{Registry: d.registry, Vault: d.Vault, Identities: d.ids}
+	if _, err := worker.Reseal(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.blobs(); len(got) != 5 {
+		t.Errorf("what may be recorded yet is gone: the bucket has %v", got)
+	}
+	if err := d.Sweep(t.Context(), "acme", kept.Digest, time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.blobs(); len(got) != 3 || !slices.Contains(got, seal.Key("acme", kept.Digest)) || !slices.Contains(got, seal.Key("beta", other.Digest)) {
+		t.Errorf("the bucket has %v", got)
+	}
+	d.opens("acme", first)
+	d.set("acme", second)
+	js, err := d.ledger.JetStream().Stream(t.Context(), "KV_CREDENTIALS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := js.GetLastMsgForSubject(t.Context(), "$KV.CREDENTIALS."+seal.Key("acme", kept.Digest)); err != nil || m.Header.Get("Nats-TTL") == "" {
+		t.Errorf("the mark that it was removed stays for ever: %v", err)
 	}
 }
 

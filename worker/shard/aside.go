@@ -19,7 +19,7 @@ type aside struct {
 	// what it waits for until then, since when
 	why   order.Why
 	since time.Time
-	terms *tenant.Terms // what its session worked under
+	terms *tenant.Terms // what its session worked under, which may not be what it was sent last
 }
 
 // takeBack takes from a session, which then ends, what it was given and did not end.
@@ -39,7 +39,7 @@ func (s *shard) takeBack(t *served, q session.Ask) {
 		s.rest[q.Tenant] = rest
 	}
 	if q.Held > 0 || q.Paused || !q.Wake.IsZero() {
-		s.aside[q.Tenant] = aside{q.Held, q.Paused, q.Wake, q.Why, q.Since, t.terms}
+		s.aside[q.Tenant] = aside{q.Held, q.Paused, q.Wake, q.Why, q.Since, t.obeys}
 	}
 }
 

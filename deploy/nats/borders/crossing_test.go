@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/seal"
 )
 
 // crossing is something that somebody may not do, and who may.
@@ -79,7 +80,10 @@ var crossings = []crossing{
 	{name: "an operator takes a lease", who: "operator ann", publish: "$KV.FLEET.shard.0", may: "worker w"},
 	{name: "raise its own limits", who: "producer acme", publish: "$KV.TENANTS.limits.all", may: "operator ann"},
 	{name: "change its own settings", who: "producer acme", publish: "$KV.TENANTS.tenant.acme", may: "operator ann"},
-	{name: "point to another's credentials", who: "producer acme", publish: "$KV.TENANTS.credential.ada", may: "producer ada"},
+	{name: "point to another's credentials", who: "producer acme", publish: "$KV.TENANTS.credential.ada", may: "operator ann"},
+	{name: "change another's credentials, past the border", who: "producer acme", publish: "custody.ada.record"},
+	{name: "seal another's credentials, past the border", who: "producer acme", publish: "custody.ada.blob.0"},
+	{name: "an operator listens to what tenants change", who: "operator ann", subscribe: "custody.>", may: "worker w"},
 	{name: "an observer throws a switch", who: "observer bob", publish: "$KV.TENANTS.switch.all", may: "operator ann"},
 	{name: "a gateway throws a switch", who: "gateway gw", publish: "$KV.TENANTS.switch.all", may: "operator ann"},
 	{name: "forge prices", who: "producer acme", publish: "$KV.PRICES.AAPL", may: "prices feed"},
@@ -271,13 +275,13 @@ func TestDeputies(t *testing.T) {
 		f.deputised(t, here)
 		for _, who := range []string{"producer " + acme, "observer bob"} {
 			s := f.stranger(t, who)
-			sending := map[string]string{}
-			if who == "producer "+acme {
-				sending["$KV.CREDENTIALS.acme.1"] = "sealed"
-			}
 			filter := ledger.Outcomes.Subject(here, acme)
-			sending["LEDGER.API.DIRECT.GET."+ledger.StreamName(here)+"."+filter] = ""
 			for _, target := range targets {
+				sending := map[string]string{"LEDGER.API.DIRECT.GET." + ledger.StreamName(here) + "." + filter: ""}
+				if who == "producer "+acme {
+					blob := seal.Blob("sealed for " + target)
+					sending["$KV.CREDENTIALS.acme."+blob.Digest()] = string(blob)
+				}
 				create := fmt.Sprintf("LEDGER.API.CONSUMER.CREATE.%s.reader_0.%s", ledger.StreamName(here), filter)
 				// A consumer that pushes there.
 				config := `{"stream_name":%q,"config":{"ack_policy":"none","deliver_policy":"all","filter_subject":%q,"headers_only":%v,"inactive_threshold":60000000000%s}}`

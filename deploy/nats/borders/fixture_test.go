@@ -18,6 +18,8 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/worker/custody"
+	"github.com/rs/zerolog"
 )
 
 func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
@@ -80,7 +82,17 @@ func begin(t testing.TB, mode borders.Mode) *fixture {
 	if f.ledger, err = ledger.Open(t.Context(), f.worker); err != nil {
 		t.Fatal(err)
 	}
+	f.take(t)
 	return f
+}
+
+// take has a worker take in what tenants change of their keys, until the test ends.
+func (f *fixture) take(t testing.TB) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var taking sync.WaitGroup
+	taking.Go(func() { custody.Run(ctx, f.ledger, f.worker, zerolog.Nop()) })
+	t.Cleanup(func() { stop(); taking.Wait() })
 }
 
 // add adds a user and keeps its credentials in a file of its own.

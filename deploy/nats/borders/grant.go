@@ -147,9 +147,9 @@ func (u User) imports(shards int) []request {
 			plain(ledger.Intents.Subject(n, u.Name)),
 			last(stream, outcomes),
 			last(stream, updates),
-			// Its own credentials, sealed, and which of them is in force.
-			plain("$KV.CREDENTIALS." + u.Name + ".>"),
-			plain("$KV.TENANTS.credential." + u.Name),
+			// Its own credentials, sealed, and which of them is in force. A worker writes both.
+			{subject: "custody." + u.Name + "." + ledger.CustodyBlob + ".*", local: "$KV.CREDENTIALS." + u.Name + ".*"},
+			{subject: "custody." + u.Name + "." + ledger.CustodyRecord, local: "$KV.TENANTS.credential." + u.Name},
 			jetstream("DIRECT.GET.KV_TENANTS.>", lasts...),
 		}, u.readers(stream, nil, "."+outcomes, "."+updates), exactly(u.readers("KV_TENANTS", filtered, ".>")))
 	case Gateway:
@@ -201,7 +201,7 @@ var (
 		api + "STREAM.MSG.GET.*", api + "DIRECT.GET.>",
 		api + "CONSUMER.CREATE.>", api + "CONSUMER.MSG.NEXT.>", api + "CONSUMER.INFO.>", api + "CONSUMER.DELETE.>",
 	}
-	workerSubscribes = []string{inbox, "inquiries.*", "pools.>", "intents.*.*"}
+	workerSubscribes = []string{inbox, "inquiries.*", "pools.>", ledger.CustodySubjects, "intents.*.*"}
 )
 
 // export is a service that the ledger's account offers. That is no permission: what an
@@ -217,6 +217,7 @@ func exports() []export {
 		{subject: "intents.*.*"},
 		{subject: "controls.*.*"},
 		{subject: "inquiries.*", stream: true, within: time.Hour},
+		{subject: ledger.CustodySubjects},
 		{subject: "$KV.TENANTS.>"},
 		{subject: "$KV.CREDENTIALS.>"},
 		{subject: "$KV.PRICES.>"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -208,6 +209,60 @@ func TestReaders(t *testing.T) {
 		end()
 	}
 	reading.Wait()
+}
+
+// TestAFloodOfKeys: what a tenant's user writes in the place of its keys, and is none of them, comes
+// to nothing, however much it is: TENANTS, which keeps everything and which every worker reads
+// before it serves, and CREDENTIALS are what they were. So many of its own sealed credentials are
+// taken at once; another tenant's are taken all the same.
+func TestAFloodOfKeys(t *testing.T) {
+	modes(t, func(t *testing.T, f *fixture) {
+		flooder := f.connect(t, "producer "+acme)
+		stored := func() string {
+			before := f.counts(t)
+			return before[strings.Index(before, "KV_TENANTS"):]
+		}
+		before := stored()
+		write := func(nc *nats.Conn, subject string, data []byte) string {
+			t.Helper()
+			m, err := nc.Request(subject, data, 5*time.Second)
+			if err != nil {
+				t.Fatal(subject, err)
+			}
+			return string(m.Data)
+		}
+		for n := range 3 * ledger.Readers {
+			for subject, data := range map[string]string{
+				"$KV.TENANTS.credential.acme":          fmt.Sprint("{\"record\":{},\"sig\":\"", n, "\"}"),
+				fmt.Sprint("$KV.CREDENTIALS.acme.", n): "what its name does not say",
+			} {
+				if answer := write(flooder, subject, []byte(data)); !strings.Contains(answer, `"error"`) {
+					t.Errorf("%s is answered with %s", subject, answer)
+				}
+			}
+		}
+		huge := seal.Blob(make([]byte, seal.MaxBlob+1))
+		if answer := write(f.connect(t, "producer "+gamma), "$KV.CREDENTIALS.gamma."+huge.Digest(), huge); !strings.Contains(answer, `"error"`) {
+			t.Errorf("something huge is answered with %s", answer)
+		}
+		if after := stored(); after != before {
+			t.Errorf("something came of it: %s, after %s", after, before)
+		}
+		taken := 0
+		for n := range 100 {
+			blob := seal.Blob(fmt.Sprint("sealed ", n))
+			if !strings.Contains(write(flooder, "$KV.CREDENTIALS.acme."+blob.Digest(), blob), `"error"`) {
+				taken++
+			}
+		}
+		if taken > 30 {
+			t.Errorf("%d blobs of 100 are taken at once", taken)
+		}
+		blob := seal.Blob("sealed")
+		if answer := write(f.connect(t, "producer "+beta), "$KV.CREDENTIALS."+beta+"."+blob.Digest(), blob); strings.Contains(answer, `"error"`) {
+			t.Errorf("another tenant is answered with %s", answer)
+		}
+	})
 }
 
 // TestItsOwnCredentials: a tenant seals its broker keys, makes them its own and replaces them,
