@@ -10,8 +10,20 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
+
+// runLayered runs one until the test ends.
+func runLayered(t *testing.T, l *registry.Layered) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = l.Run(ctx) // its end is that of its context
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+}
 
 // TestLayered: an operator's hand reaches tenants of a file, by their name and by the labels that
 // the file gives them; the limits of both hold; the revision is the server's.
@@ -32,13 +44,7 @@ func TestLayered(t *testing.T) {
 	if got := l.Terms("acme").Mode(time.Now()); got != tenant.Pause {
 		t.Errorf("%s before the server is read", got)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = l.Run(ctx) // its end is that of its context
-	}()
-	defer func() { cancel(); <-ended }()
+	runLayered(t, l)
 	sync := func() *tenant.Terms {
 		t.Helper()
 		if err := l.Sync(t.Context()); err != nil {
@@ -50,7 +56,7 @@ func TestLayered(t *testing.T) {
 	if first.Mode(time.Now()) != tenant.Run || first.Limits.OpenOrders != 5 {
 		t.Errorf("%+v", first)
 	}
-	kim := signer(t, "kim")
+	kim := registrytest.Signer(t, "kim")
 	f.write(kim, registry.LimitsKey(registry.All), tenant.Limits{OpenOrders: 3})
 	revision := f.write(kim, registry.SwitchKey(registry.OfLabel("desk", "a")), registry.Throw{Mode: tenant.Halt})
 	second := sync()
@@ -80,14 +86,8 @@ func TestLayeredRegistered(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := registry.NewLayered(file, registry.New(f.ledger, nil))
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = l.Run(ctx) // its end is that of its context
-	}()
-	defer func() { cancel(); <-ended }()
-	kim := signer(t, "kim")
+	runLayered(t, l)
+	kim := registrytest.Signer(t, "kim")
 	settings := tenant.Settings{Broker: "paper", Labels: map[string]string{"desk": "b"}, Limits: tenant.Limits{OrdersPerDay: 7}}
 	registered := func(change func(*tenant.Settings)) {
 		change(&settings)
@@ -149,13 +149,7 @@ func TestLayeredPools(t *testing.T) {
 	}
 	server := registry.New(f.ledger, nil)
 	l := registry.NewLayered(file, server)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = l.Run(ctx) // its end is that of its context
-	}()
-	defer func() { cancel(); <-ended }()
+	runLayered(t, l)
 	pools := func() string {
 		t.Helper()
 		if err := l.Sync(t.Context()); err != nil {
@@ -171,7 +165,7 @@ func TestLayeredPools(t *testing.T) {
 	if got := pools(); got != "desk true 1000/1m0s 0%, night true 5/1s 10%, none false 0/0s 0%" {
 		t.Error(got)
 	}
-	f.write(signer(t, "kim"), registry.PoolKey("desk"), tenant.Pool{Requests: 200, Window: tenant.Duration(time.Minute)})
+	f.write(registrytest.Signer(t, "kim"), registry.PoolKey("desk"), tenant.Pool{Requests: 200, Window: tenant.Duration(time.Minute)})
 	write("pools: {desk: {requests: 1000, window: 1m}}\n")
 	if got := pools(); got != "desk true 200/1m0s 0%, night false 0/0s 0%, none false 0/0s 0%" {
 		t.Error(got)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
@@ -22,7 +23,7 @@ func TestSwitches(t *testing.T) {
 	if all := told(time.Now()); len(all) != 0 {
 		t.Errorf("before anything: %+v", all)
 	}
-	eve := signer(t, "eve")
+	eve := registrytest.Signer(t, "eve")
 	f.write(f.ann, registry.OperatorsKey, operators(f.ann))
 	soon := time.Now().Add(time.Hour)
 	throw := func(s registry.Scope, mode tenant.Mode, until time.Time) {
@@ -64,7 +65,7 @@ func TestSwitches(t *testing.T) {
 // TestNamed: a signer goes by the name that the operators have for its key.
 func TestNamed(t *testing.T) {
 	f := newFleet(t)
-	root := signer(t, "root")
+	root := registrytest.Signer(t, "root")
 	named := func(want string) {
 		t.Helper()
 		if s, err := f.store.Named(t.Context(), root); err != nil || s.Name() != want || s.Public() != root.Public() {
