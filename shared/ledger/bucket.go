@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -112,10 +111,15 @@ func (b *Bucket) Read(ctx context.Context, key string, from Start, end uint64, d
 
 // ReadLast calls deliver with the last change of every key that a pattern covers, as switch.>,
 // in the order in which they were made, and with what comes of them meanwhile. It ends as
-// [Ledger.Read] does.
+// [Ledger.Read] does. It is for buckets that keep every change: in others, a key that is changed
+// meanwhile may be missing.
 func (b *Bucket) ReadLast(ctx context.Context, pattern string, deliver func(KeyChange) error) error {
+	end, err := b.End(ctx)
+	if err != nil || end == 0 {
+		return err
+	}
 	cfg := jetstream.ConsumerConfig{FilterSubject: b.subject(pattern), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
-	return b.consume(ctx, cfg, math.MaxUint64, deliver)
+	return b.consume(ctx, cfg, end, deliver)
 }
 
 func (b *Bucket) consume(ctx context.Context, cfg jetstream.ConsumerConfig, end uint64, deliver func(KeyChange) error) error {
