@@ -233,6 +233,9 @@ func TestAllowedWhileStopped(t *testing.T) {
 			g.intent("late").At, g.outcome("late").At = after(320), after(321)
 		},
 		"a sale under reduce-only": func(g *governed) { g.outcome("shrink").At = after(504) },
+		"a symbol that the broker does not know, under reduce-only": func(g *governed) {
+			g.outcome("grow").Status, g.outcome("grow").Rule, g.outcome("grow").HTTPStatus = order.Rejected, "", 422
+		},
 		"a replace whose target is gone, while halted": func(g *governed) {
 			in, o := g.intent("late"), g.outcome("late")
 			in.Kind, in.Target, o.Kind, o.Status, o.HTTPStatus = order.KindReplace, "before", order.KindReplace, order.Rejected, 404

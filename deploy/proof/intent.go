@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/shopspring/decimal"
 )
 
@@ -177,7 +178,8 @@ func sameNumber(asked *decimal.Decimal, booked string) bool {
 
 // refused says whether the broker refused a request for good, in the way that the outcome
 // says. It keeps no record of requests whose keys it does not know, nor of lookups and
-// cancels; a replace may be refused by the lookup of its target.
+// cancels; a replace may be refused by the lookup of its target, and an order that may only
+// shrink a position by the lookup of that.
 func (c *checker) refused(in *Intent, o *Outcome, cl *claim) bool {
 	switch status := o.HTTPStatus; {
 	case status == 0: // it could not be put into a request
@@ -187,6 +189,8 @@ func (c *checker) refused(in *Intent, o *Outcome, cl *claim) bool {
 	case in.Kind == order.KindCancel, in.Kind == order.KindCancelAll:
 		return true
 	case in.Kind != order.KindOrder && status == http.StatusNotFound:
+		return true
+	case c.switched(tenant.ReduceOnly, in, o): // the lookup of the position that has to shrink is
 		return true
 	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && !c.h.Expect.Credentials:
 		return true

@@ -142,8 +142,8 @@ func (c *checker) heeds(s *Stop, in *Intent, o *Outcome) bool {
 		return true
 	case order.Blocked:
 		return s.Mode != tenant.Pause || o.Rule == refuses[tenant.Halt]
-	case order.Rejected: // a lookup of what it is about refuses it as well
-		return s.Mode != tenant.Pause && in.Kind != order.KindOrder
+	case order.Rejected: // a lookup, of what it is about or of the position, refuses it as well
+		return s.Mode == tenant.ReduceOnly || s.Mode == tenant.Halt && in.Kind != order.KindOrder
 	case order.Accepted, order.Failed:
 	}
 	return s.Mode != tenant.Pause && (!Books(in.Kind) || !c.forbids(s, in))

@@ -35,13 +35,17 @@ const (
 	aboutSubject = "$KV." + FleetBucket + "." + AboutKey
 )
 
+// ErrNoHand says that nobody takes what a user behind a border writes.
+var ErrNoHand = errors.New("nobody takes it: what tenants change of their own keys is written by a worker; is one running, and the ledger provisioned?")
+
 // What a tenant's user writes to the buckets of keys comes to the ledger's account under subjects
 // of these, for a worker to look at first: see package worker/custody.
 const (
 	CustodySubjects = "custody.>"
-	// CustodyRecord and CustodyBlob are what is written: custody.<tenant>.record and
-	// custody.<tenant>.blob.<digest>.
-	CustodyRecord, CustodyBlob = "record", "blob"
+	// CustodyRecord is the record of which keys the tenant has: custody.<tenant>.record.
+	CustodyRecord = "record"
+	// CustodyBlob is the keys, sealed: custody.<tenant>.blob.<digest>.
+	CustodyBlob = "blob"
 )
 
 // ParseCustody takes such a subject apart. The digest is of a blob; all are empty if it is none of

@@ -41,6 +41,9 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte, after uint64
 	}
 	ack, err := b.ledger.js.PublishMsg(ctx, &nats.Msg{Subject: b.subject(key), Data: value}, opts...)
 	if err != nil {
+		if b.ledger.Behind() && errors.Is(err, jetstream.ErrNoStreamResponse) {
+			err = fmt.Errorf("%w: %w", ErrNoHand, err)
+		}
 		return 0, fmt.Errorf("ledger: write %s of bucket %s: %w", key, b.name, advised(err))
 	}
 	return ack.Sequence, nil

@@ -109,6 +109,13 @@ func (s *Store) Named(ctx context.Context, by *Signer) (*Signer, error) {
 	return by, nil
 }
 
+// Unclaimed says that there are no operators yet: every signature counts, and whoever makes the
+// first list says whose do from then on.
+func (s *Store) Unclaimed(ctx context.Context) (bool, error) {
+	t, err := s.trust(ctx)
+	return err == nil && len(t.lists) == 0, err
+}
+
 // Get reads what a key holds: its last change that counts, with no Record if there is none. The
 // second value is the revision of its last change of all, behind which the next has to stand.
 func (s *Store) Get(ctx context.Context, k Key) (Change, uint64, error) {

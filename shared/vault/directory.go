@@ -15,6 +15,9 @@ import (
 // ErrAccount says that the tenant's settings and its credentials name two accounts.
 var ErrAccount = errors.New("vault: the tenant's settings name another account than its credentials")
 
+// ErrBroker says that the tenant's keys were set for another broker than its settings name.
+var ErrBroker = errors.New("vault: the tenant's keys were set for another broker than its settings name, and are shown to no other; set them again (fleetctl credential set)")
+
 // Directory finds tenants in a registry, with their credentials. Safe for concurrent use.
 type Directory struct {
 	Registry *registry.Registry
@@ -36,6 +39,10 @@ func (d *Directory) Lookup(ctx context.Context, name string) (tenant.Tenant, err
 	var err error
 	if t.Credentials, t.Keys, err = d.credentials(ctx, name); err != nil {
 		return tenant.Tenant{}, err
+	}
+	if meant := t.Credentials.Broker; meant != "" && meant != t.BaseURL {
+		t.Credentials.Wipe()
+		return tenant.Tenant{}, fmt.Errorf("%w (tenant %s)", ErrBroker, name)
 	}
 	if s.Account != "" {
 		err = d.actFor(&t, s.Account)
@@ -88,6 +95,9 @@ func named(name string, err error) error {
 // as long.
 const unrecorded = time.Hour
 
+// patience is how long sweeping may take.
+const patience = 10 * time.Second
+
 // Reseal answers [inquiry.Reseal], and sweeps ([Vault.Sweep]).
 func (d *Directory) Reseal(ctx context.Context, name string) (inquiry.Resealed, error) {
 	if d.Identities == nil {
@@ -105,7 +115,9 @@ func (d *Directory) Reseal(ctx context.Context, name string) (inquiry.Resealed, 
 	if err != nil {
 		return inquiry.Resealed{}, err
 	}
-	if err := d.Vault.Sweep(ctx, name, held.Digest, time.Now().Add(-unrecorded)); err != nil {
+	sweeping, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := d.Vault.Sweep(sweeping, name, held.Digest, time.Now().Add(-unrecorded)); err != nil {
 		return inquiry.Resealed{}, err
 	}
 	return inquiry.Resealed{From: held.Digest, Blob: blob, Recipients: to}, nil

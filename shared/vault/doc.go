@@ -20,6 +20,10 @@
 // A tenant's own user may set that tenant's, and no other's: its signature is on the list of
 // operators for that alone, and the server's permissions let it write no other key.
 //
+// Credentials are set for the broker that the tenant's settings name then, and are shown to no other:
+// who may write settings could else have a worker send them to a broker of his own, and so read what
+// nobody but a worker opens. After a change of the broker they are set again.
+//
 // A [Directory] is what workers look tenants up in: settings from the registry, credentials
 // from the vault, opened at each call, for the caller to wipe.
 package vault

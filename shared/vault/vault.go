@@ -70,6 +70,23 @@ func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
 	}, last, nil
 }
 
+// Broker is the address of the broker that a tenant's settings name; [tenant.ErrUnknown] if nobody
+// registered it.
+func (v *Vault) Broker(ctx context.Context, name string) (string, error) {
+	c, _, err := v.records.Get(ctx, registry.TenantKey(name))
+	if err != nil {
+		return "", err
+	}
+	s, err := registry.Held[tenant.Settings](c)
+	switch {
+	case err != nil:
+		return "", err
+	case s == nil:
+		return "", fmt.Errorf("%w: nobody registered a tenant %q (fleetctl tenant add)", tenant.ErrUnknown, name)
+	}
+	return s.BaseURL(), nil
+}
+
 // Recipients are to whom credentials are sealed; [seal.ErrNoRecipients] if there are none.
 func (v *Vault) Recipients(ctx context.Context) (seal.Recipients, error) {
 	c, _, err := v.records.Get(ctx, registry.RecipientsKey)

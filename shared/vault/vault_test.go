@@ -326,6 +326,19 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// resealed has a worker seal a tenant's credentials anew.
+func (d *desk) resealed(name string) {
+	d.Helper()
+	worker := &vault.Directory{Registry: d.registry, Vault: d.Vault, Identities: d.ids}
+	r, err := worker.Reseal(d.Context(), name)
+	if err != nil {
+		d.Fatal(err)
+	}
+	if _, err := d.Replace(d.Context(), d.ann, name, r.From, r.Blob, r.Recipients, "a test"); err != nil {
+		d.Fatal(err)
+	}
+}
+
 func recipients(d *desk) seal.Recipients {
 	d.Helper()
 	to, err := d.Recipients(d.Context())
@@ -346,6 +359,12 @@ func TestLookup(t *testing.T) {
 	d.write(registry.TenantKey("corr"), &tenant.Settings{Broker: "broker-api", Account: "acct"})
 	d.write(registry.TenantKey("odd"), &tenant.Settings{Broker: "broker-api", Account: "two"})
 	d.write(registry.TenantKey("bare"), &tenant.Settings{Broker: "paper"})
+	for _, name := range []string{"here", "lured"} {
+		d.set(name, tenant.Credentials{KeyID: "AK1", Secret: first.Secret, Broker: "https://paper-api.alpaca.markets"})
+		d.write(registry.TenantKey(name), &tenant.Settings{Broker: "paper"})
+	}
+	d.write(registry.TenantKey("lured"), &tenant.Settings{Broker: "https://broker.mallory.example"})
+	d.resealed("lured") // which makes them nobody else's
 	if err := d.registry.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -359,6 +378,8 @@ func TestLookup(t *testing.T) {
 		{"corr", in, nil, ""},
 		{"odd", in, vault.ErrAccount, "odd"},
 		{"bare", in, tenant.ErrNoCredentials, "fleetctl credential set"},
+		{"here", in, nil, ""},
+		{"lured", in, vault.ErrBroker, "credential set"},
 		{"nobody", in, tenant.ErrUnknown, "fleetctl tenant add"},
 		{"acme", blind, nil, "ORDERFLEET_IDENTITY_FILE"},
 	} {

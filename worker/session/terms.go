@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
 // errTerms says that the intent at hand has to be looked at again from its beginning: the
@@ -28,8 +29,10 @@ func (s *Session) obey(ctx context.Context, open bool) (changed bool) {
 }
 
 func (s *Session) adopt(ctx context.Context, terms *tenant.Terms, open bool) {
-	s.terms = terms
-	s.checks.adopt(terms)
+	if !plant.Is(plant.Halt) {
+		s.terms = terms
+		s.checks.adopt(terms)
+	}
 	if s.notes != nil {
 		s.note(ctx, Note{Obeys: terms, Open: open})
 	}

@@ -84,14 +84,20 @@ func (s *shard) agree(ctx context.Context) (bool, error) {
 func (s *shard) sync(ctx context.Context) (bool, error) {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	synced := make(chan error, 1)
-	go func() { synced <- s.terms.registry.Sync(ctx) }()
+	synced := make(chan struct{})
+	var err error
+	go func() {
+		defer close(synced)
+		err = s.terms.registry.Sync(ctx)
+	}()
 	select {
-	case err := <-synced:
+	case <-synced:
 		return err == nil, err
 	case <-s.lease.Draining:
 		end()
-		<-synced
+		if err := <-synced; err != nil {
+			s.log.Debug().Err(err).Msg("drained before the tenants' terms were read")
+		}
 		return false, nil
 	}
 }

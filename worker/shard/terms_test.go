@@ -88,6 +88,27 @@ func TestTermsWhileSetAside(t *testing.T) {
 	}
 }
 
+// TestAlarmsGivenUp: pauses that are taken off before their end leave nothing behind.
+func TestAlarmsGivenUp(t *testing.T) {
+	s, one := heldShard(t)
+	s.cfg.MaxSessions, s.complained = 0, time.Now() // who is admitted waits for room
+	registry := &single{terms: one.terms}
+	s.terms.registry = registry
+	for i := range uint64(100) {
+		registry.terms = under(2*i+1, tenant.Pause, time.Duration(100-i)*time.Hour)
+		s.live["acme"] = &served{terms: registry.terms, obeys: registry.terms}
+		s.answer(session.Ask{Tenant: "acme", Paused: true, Wake: registry.terms.Switches[0].Until, Rest: []session.Item{item(12)}})
+		if err := s.retire(ended{tenant: "acme"}); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.alarms) > 3 || !s.alarms.next().Equal(registry.terms.Switches[0].Until) {
+			t.Fatalf("%d alarms for one tenant, the first at %s", len(s.alarms), s.alarms.next())
+		}
+		registry.terms = under(2*i+2, tenant.Run, 0)
+		s.renew(t.Context(), false)
+	}
+}
+
 // TestManyChanges: a shard does nothing else than to look for changed terms only for a part of
 // its time, however many there are; and it misses none.
 func TestManyChanges(t *testing.T) {

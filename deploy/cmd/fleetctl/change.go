@@ -64,9 +64,16 @@ func (e *changing) open(cmd *cobra.Command) (*desk, error) {
 	}
 	d := &desk{nc, l, registry.NewStore(l), by}
 	if d.by, err = d.store.Named(cmd.Context(), by); err != nil {
-		by.Wipe()
-		nc.Close()
+		d.close()
 		return nil, err
+	}
+	unclaimed, err := d.store.Unclaimed(cmd.Context())
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	if unclaimed && cmd.Parent().Name() != "operator" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "NOBODY IS AN OPERATOR: every signature counts, and whoever comes first can claim the registry; see fleetctl operator --help")
 	}
 	return d, nil
 }

@@ -81,6 +81,12 @@ var crossings = []crossing{
 	{name: "raise its own limits", who: "producer acme", publish: "$KV.TENANTS.limits.all", may: "operator ann"},
 	{name: "change its own settings", who: "producer acme", publish: "$KV.TENANTS.tenant.acme", may: "operator ann"},
 	{name: "point to another's credentials", who: "producer acme", publish: "$KV.TENANTS.credential.ada", may: "operator ann"},
+	{name: "read another's settings", who: "producer acme", publish: "LEDGER.API.DIRECT.GET.KV_TENANTS.$KV.TENANTS.tenant.ada", may: "producer ada"},
+	{name: "read another's settings by a consumer", who: "producer acme", publish: "LEDGER.API.CONSUMER.CREATE.KV_TENANTS.reader_0.$KV.TENANTS.tenant.ada", may: "producer ada",
+		body: `{"stream_name":"KV_TENANTS","config":{"ack_policy":"none","filter_subject":"$KV.TENANTS.tenant.ada"}}`},
+	{name: "change its own settings", who: "producer acme", publish: "$KV.TENANTS.tenant.acme", may: "operator ann"},
+	{name: "a worker changes a switch", who: "worker w", publish: "$KV.TENANTS.switch.all", may: "operator ann"},
+	{name: "a worker makes itself an operator", who: "worker w", publish: "$KV.TENANTS.operators", may: "operator ann"},
 	{name: "change another's credentials, past the border", who: "producer acme", publish: "custody.ada.record"},
 	{name: "seal another's credentials, past the border", who: "producer acme", publish: "custody.ada.blob.0"},
 	{name: "an operator listens to what tenants change", who: "operator ann", subscribe: "custody.>", may: "worker w"},
@@ -220,9 +226,10 @@ func (f *fixture) counts(t *testing.T) string {
 func TestHeaders(t *testing.T) {
 	modes(t, func(t *testing.T, f *fixture) {
 		here := f.ledger.ShardOf(acme)
+		operator := f.connect(t, "operator ann")
 		for _, key := range []string{"$KV.CREDENTIALS.ada.0", "$KV.TENANTS.limits.all"} {
-			if _, err := f.ledger.JetStream().Publish(t.Context(), key, []byte("x")); err != nil {
-				t.Fatal(err)
+			if m, err := operator.Request(key, []byte("x"), 5*time.Second); err != nil || strings.Contains(string(m.Data), `"error"`) {
+				t.Fatal(key, err)
 			}
 		}
 		s := f.stranger(t, "producer "+acme)

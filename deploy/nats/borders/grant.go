@@ -135,10 +135,10 @@ func (u User) imports(shards int) []request {
 	case Producer:
 		n := ledger.ShardOf(u.Name, shards)
 		stream, outcomes, updates := ledger.StreamName(n), ledger.Outcomes.Subject(n, u.Name), ledger.Updates.Subject(n, u.Name)
-		// What it has to know of the registry for that: which credentials it has, for whom to seal
-		// them, and whose signatures count.
+		// What it has to know of the registry for that: its broker, which credentials it has, for whom
+		// to seal them, and whose signatures count.
 		var lasts, filtered []string
-		for _, key := range []string{"credential." + u.Name, "recipients", "operators"} {
+		for _, key := range []string{"tenant." + u.Name, "credential." + u.Name, "recipients", "operators"} {
 			lasts = append(lasts, "DIRECT.GET.KV_TENANTS.$KV.TENANTS."+key)
 			filtered = append(filtered, "KV_TENANTS.READER.$KV.TENANTS."+key)
 		}
@@ -193,7 +193,8 @@ var (
 	workerPublishes = []string{
 		"intents.*.*", // "worker provision" tries the mapping, and has nothing stored
 		"outcomes.*.*", "updates.*.*", "epochs.*.*",
-		"$KV.FLEET.>", "$KV.TENANTS.>", "$KV.CREDENTIALS.>",
+		"$KV.FLEET.>",
+		"$KV.TENANTS.credential.*", "$KV.CREDENTIALS.>", // what tenants change of their own keys
 		"inquiries.*", "pools.>", // workers ask each other
 		"_R_.>", inbox, // answers to those who ask, behind a border and inside
 		api + "INFO", api + "STREAM.NAMES",

@@ -219,8 +219,8 @@ func TestAFloodOfKeys(t *testing.T) {
 	modes(t, func(t *testing.T, f *fixture) {
 		flooder := f.connect(t, "producer "+acme)
 		stored := func() string {
-			before := f.counts(t)
-			return before[strings.Index(before, "KV_TENANTS"):]
+			_, buckets, _ := strings.Cut(f.counts(t), "KV_TENANTS")
+			return buckets
 		}
 		before := stored()
 		write := func(nc *nats.Conn, subject string, data []byte) string {
@@ -307,6 +307,13 @@ func TestItsOwnCredentials(t *testing.T) {
 		}
 		if n, err := f.ledger.Bucket(ledger.TenantsBucket).Last(ctx, "credential."+beta); err != nil || n != 0 {
 			t.Error("another tenant's credentials are changed", err)
+		}
+		f.away()
+		if err := f.worker.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := own.Set(ctx, by, acme, tenant.Credentials{KeyID: "k", Secret: "third"}, "rotation"); !errors.Is(err, ledger.ErrNoHand) {
+			t.Errorf("without a worker: %v", err)
 		}
 	})
 }
