@@ -246,8 +246,14 @@ func TestEverybodysWholeJob(t *testing.T) {
 			refused, give := context.WithCancel(ctx)
 			go func() { // its answer will never come
 				defer give()
-				for len(b.violations()) == 0 && ctx.Err() == nil {
-					time.Sleep(10 * time.Millisecond)
+				look := time.NewTicker(10 * time.Millisecond)
+				defer look.Stop()
+				for len(b.violations()) == 0 {
+					select {
+					case <-look.C:
+					case <-ctx.Done():
+						return
+					}
 				}
 			}()
 			var out bytes.Buffer
