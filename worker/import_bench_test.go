@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nkeys"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker"
 )
@@ -19,18 +19,7 @@ import (
 // are written to the registry as fast as that goes, of a worker with four thousand sessions.
 func BenchmarkImport(b *testing.B) {
 	const sessions, imported, writers = 4000, 10_000, 16
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		b.Fatal(err)
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		b.Fatal(err)
-	}
-	by, err := registry.NewSigner("kim", seed)
-	if err != nil {
-		b.Fatal(err)
-	}
+	by := registrytest.Signer(b, "kim")
 	var took []time.Duration
 	for b.Loop() {
 		r := newRig(b)

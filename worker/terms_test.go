@@ -175,6 +175,7 @@ func TestPause(t *testing.T) {
 func TestHaltAwaitsTheAnswer(t *testing.T) {
 	for _, booked := range []bool{true, false} {
 		t.Run(fmt.Sprintf("booked %t", booked), func(t *testing.T) {
+			t.Parallel() // it waits most of the time
 			r, b := newRig(t), newBoard()
 			asked, answer := make(chan struct{}), make(chan struct{})
 			r.books.meddle = func(call, _ string, book func()) *broker.Verdict {

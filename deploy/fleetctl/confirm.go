@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"golang.org/x/sync/errgroup"
 )
@@ -139,23 +140,33 @@ func PrintConfirmations(w io.Writer, all []Confirmation) {
 		last := slices.MaxFunc(its, func(a, b Confirmation) int { return cmp.Compare(a.After, b.After) })
 		fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", name, len(its), sessions, last.After.Round(time.Millisecond/10))
 	}
-	table.Flush() //nolint:errcheck // as any print to w
-	missing := Unconfirmed(all)
-	if len(missing) == 0 {
-		fmt.Fprintf(w, "\nconfirmed by %d workers for %d shards within %s\n", len(workers), len(all), slowest.Round(time.Millisecond/10))
-	}
-	for _, c := range missing {
-		fmt.Fprintf(w, "NOT CONFIRMED: shard %d%s: %s", c.Shard, by(c.Worker), c.Problem)
-		if len(c.Missing) > 0 {
-			fmt.Fprintf(w, ": %s", strings.Join(c.Missing, ", "))
-		}
+	if len(workers) > 0 {
+		table.Flush() //nolint:errcheck // as any print to w
 		fmt.Fprintln(w)
+	}
+	if missing := Unconfirmed(all); len(missing) > 0 {
+		printUnconfirmed(w, missing, len(all))
+	} else {
+		fmt.Fprintf(w, "confirmed by %s for %s within %s\n", cli.Count(len(workers), "worker"), cli.Count(len(all), "shard"), slowest.Round(time.Millisecond/10))
 	}
 	for _, c := range all {
 		if len(c.Open) > 0 {
 			fmt.Fprintf(w, "shard %d: an earlier request got no answer, and may have reached the broker: %s\n", c.Shard, strings.Join(c.Open, ", "))
 		}
 	}
+}
+
+// printUnconfirmed says loudly who has not confirmed, and what that means.
+func printUnconfirmed(w io.Writer, missing []Confirmation, of int) {
+	for _, c := range missing {
+		fmt.Fprintf(w, "%s: shard %d%s: %s", cli.Alarm(w, "NOT CONFIRMED"), c.Shard, by(c.Worker), c.Problem)
+		if len(c.Missing) > 0 {
+			fmt.Fprintf(w, ": %s", strings.Join(c.Missing, ", "))
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, cli.Alarm(w, fmt.Sprintf("NOT CONFIRMED for %d of %s: their tenants may still trade as before.", len(missing), cli.Count(of, "shard"))))
+	fmt.Fprintln(w, "The switch is set, and whoever serves them next obeys it. fleetctl status shows who does; the same command again asks again.")
 }
 
 func by(worker string) string {

@@ -2,12 +2,15 @@ package fleetctl
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
 // Same says that two values of the registry are written alike.
@@ -38,11 +41,21 @@ func (d Difference) String() string {
 	return d.Field + " from " + d.Before + " to " + d.After
 }
 
+// Differences are the fields in which two values of the registry differ, either of which may be
+// nil.
+func Differences(before, after any) []Difference {
+	return apart(fieldsOf(before), fieldsOf(after))
+}
+
 // differences are the fields in which two JSON objects differ, either of which may be empty.
 func differences(before, after jsontext.Value) []Difference {
 	old, now := make(map[string]string), make(map[string]string)
 	flatten(old, "", before)
 	flatten(now, "", after)
+	return apart(old, now)
+}
+
+func apart(old, now map[string]string) []Difference {
 	all := maps.Clone(old)
 	maps.Copy(all, now)
 	var found []Difference
@@ -75,6 +88,19 @@ func fieldsOf(v any) map[string]string {
 	return fields
 }
 
+// inWords is a list of hours as the flag of limits has them; false if it is of something else.
+func inWords(list jsontext.Value) (string, bool) {
+	var all []tenant.Hours
+	if json.Unmarshal(list, &all, json.RejectUnknownMembers(true)) != nil {
+		return "", false
+	}
+	words := make([]string, len(all))
+	for i, h := range all {
+		words[i] = fmt.Sprintf("%s %s %s-%s", h.Zone, h.Days, h.From, h.Until)
+	}
+	return strings.Join(words, ", "), true
+}
+
 // flatten adds the fields of a JSON value. A list is one of them, unless it is of objects.
 func flatten(into map[string]string, name string, v jsontext.Value) {
 	inner := func(key string) string {
@@ -94,6 +120,10 @@ func flatten(into map[string]string, name string, v jsontext.Value) {
 	case '[':
 		var elements []jsontext.Value
 		if json.Unmarshal(v, &elements) == nil && len(elements) > 0 && elements[0].Kind() == '{' {
+			if hours, ok := inWords(v); ok {
+				into[name] = hours
+				return
+			}
 			for i, element := range elements {
 				flatten(into, inner(strconv.Itoa(i)), element)
 			}
@@ -106,7 +136,7 @@ func flatten(into map[string]string, name string, v jsontext.Value) {
 			into[name] = text
 		}
 	default:
-		if len(v) > 0 {
+		if len(v) > 0 && v.Kind() != 'n' {
 			into[name] = string(v)
 		}
 	}

@@ -1,9 +1,11 @@
 package fleetctl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/producer"
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/registry"
@@ -41,7 +44,9 @@ type Thrown struct {
 	Reason   string      `json:"reason"`
 	Revision uint64      `json:"revision"`
 	// Tenants is how many registered tenants it lies on.
-	Tenants       int            `json:"tenants"`
+	Tenants int `json:"tenants"`
+	// Confirmed says that all have confirmed.
+	Confirmed     bool           `json:"confirmed"`
 	Confirmations []Confirmation `json:"confirmations"`
 	// Others are the switches that lie on the tenant beside this one, if it is one tenant.
 	Others []tenant.Switch `json:"others,omitempty"`
@@ -54,13 +59,13 @@ type Canceled struct {
 	Tenant   string       `json:"tenant"`
 	IntentID string       `json:"intent_id"`
 	Status   order.Status `json:"status,omitzero"` // empty if there is no outcome
+	Rule     string       `json:"rule,omitzero"`   // that it broke
 	Message  string       `json:"message,omitzero"`
 }
 
 // OK says that all of it is confirmed and done.
 func (t *Thrown) OK() bool {
-	return len(Unconfirmed(t.Confirmations)) == 0 &&
-		!slices.ContainsFunc(t.Cancels, func(c Canceled) bool { return c.Status != order.Accepted })
+	return t.Confirmed && !slices.ContainsFunc(t.Cancels, func(c Canceled) bool { return c.Status != order.Accepted })
 }
 
 // writeAgain is how often a change is tried again that somebody else came before.
@@ -79,6 +84,7 @@ func (h Hand) Throw(ctx context.Context, l *ledger.Ledger, nc *nats.Conn, by *re
 	if t.Confirmations, err = Confirm(ctx, nc, h.shards(l), revision, began, h.Patience, progress); err != nil {
 		return t, err
 	}
+	t.Confirmed = len(Unconfirmed(t.Confirmations)) == 0
 	names, others, err := h.look(ctx, l)
 	if err != nil {
 		return t, err
@@ -194,7 +200,7 @@ func (t *Thrown) await(ctx context.Context, p *producer.Producer, receipts []pro
 		}
 		group.Go(func() error {
 			o, err := p.Await(patient, receipts[i])
-			if c.Status, c.Message = o.Status, o.Message; err != nil {
+			if c.Status, c.Rule, c.Message = o.Status, o.Rule, o.Message; err != nil {
 				c.Message = err.Error()
 			}
 			progress("cancelling open orders", int(done.Add(1)), len(t.Cancels))
@@ -211,7 +217,11 @@ func (t *Thrown) Print(w io.Writer) {
 	if !t.Until.IsZero() {
 		until = " until " + t.Until.Format(time.RFC3339)
 	}
-	fmt.Fprintf(w, "%s: %s%s, by %s: %s (%d registered tenants, revision %d)\n\n", t.Scope, t.Mode, until, t.By, printable(t.Reason), t.Tenants, t.Revision)
+	fmt.Fprintf(w, "%s: %s%s, by %s: %s (%s, revision %d)\n", t.Scope, t.Mode, until, printable(t.By), printable(t.Reason), cli.Count(t.Tenants, "registered tenant"), t.Revision)
+	if t.Tenants == 0 && t.Scope != registry.All.String() {
+		fmt.Fprintln(w, cli.Alarm(w, "NOBODY IS REGISTERED whom it lies on: is it written as it should be? fleetctl tenant list"))
+	}
+	fmt.Fprintln(w)
 	PrintConfirmations(w, t.Confirmations)
 	for _, s := range t.Others {
 		fmt.Fprintf(w, "the tenant is also under %s of %s, by %s: %s\n", s.Mode, s.Scope, s.By, printable(s.Reason))
@@ -219,13 +229,27 @@ func (t *Thrown) Print(w io.Writer) {
 	if len(t.Cancels) == 0 {
 		return
 	}
+	failed := make(map[string][]string) // tenants, by why
 	accepted := 0
 	for _, c := range t.Cancels {
 		if c.Status == order.Accepted {
 			accepted++
 			continue
 		}
-		fmt.Fprintf(w, "OPEN ORDERS NOT CANCELLED: %s: %s\n", c.Tenant, printable(strings.TrimSpace(string(c.Status)+" "+c.Message)))
+		why := cmp.Or(c.Rule, strings.TrimSpace(string(c.Status)+" "+c.Message))
+		failed[why] = append(failed[why], c.Tenant)
 	}
-	fmt.Fprintf(w, "open orders of %d tenants cancelled\n", accepted)
+	for _, why := range slices.Sorted(maps.Keys(failed)) {
+		fmt.Fprintf(w, "%s of %s: %s: %s\n", cli.Alarm(w, "OPEN ORDERS NOT CANCELLED"), cli.Count(len(failed[why]), "tenant"), printable(why), firstOf(failed[why]))
+	}
+	fmt.Fprintf(w, "open orders of %s cancelled\n", cli.Count(accepted, "tenant"))
+}
+
+// firstOf are the first of names.
+func firstOf(names []string) string {
+	const most = 10
+	if more := len(names) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more: -o json", strings.Join(names[:most], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }

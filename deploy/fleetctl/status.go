@@ -3,14 +3,19 @@ package fleetctl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 )
 
@@ -18,6 +23,9 @@ import (
 type Status struct {
 	Members []Member `json:"members"`
 	Shards  []Shard  `json:"shards"`
+	// Switches are those that lie on everybody, on groups and on tenants, the oldest first. What
+	// lies on a tenant because it is disabled is told by its settings.
+	Switches []tenant.Switch `json:"switches"`
 }
 
 // Member is a worker.
@@ -46,13 +54,17 @@ type Shard struct {
 	End uint64 `json:"end"`
 }
 
-// ReadStatus reads the fleet's bucket and the ends of the shards.
+// ReadStatus reads the fleet's bucket, the ends of the shards, and which switches lie.
 func ReadStatus(ctx context.Context, l *ledger.Ledger) (*Status, error) {
 	snapshot, err := fleet.Look(ctx, l)
 	if err != nil {
 		return nil, err
 	}
-	s := &Status{Members: []Member{}}
+	lie, err := registry.NewStore(l).Switches(ctx, time.Now())
+	if err != nil && !errors.Is(err, ledger.ErrOlder) { // then there are none
+		return nil, err
+	}
+	s := &Status{Members: []Member{}, Switches: append([]tenant.Switch{}, lie...)}
 	owns := make(map[string]int)
 	for shard, lease := range snapshot.Leases {
 		end, err := l.End(ctx, shard)
@@ -111,5 +123,32 @@ func (s *Status) Print(w io.Writer) {
 		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\n", shard.Shard, cmp.Or(shard.Owner, "NOBODY"), shard.Epoch, shard.Low, shard.End)
 	}
 	table.Flush() //nolint:errcheck // as any print to w
-	fmt.Fprintf(w, "\n%d workers, %d shards, %d of them without an owner\n", len(s.Members), len(s.Shards), s.Unowned())
+	fmt.Fprintf(w, "\n%s, %s, %d of them without an owner\n", cli.Count(len(s.Members), "worker"), cli.Count(len(s.Shards), "shard"), s.Unowned())
+	s.printSwitches(w)
+}
+
+// shownSwitches is how many switches are shown to people; all are in JSON.
+const shownSwitches = 20
+
+func (s *Status) printSwitches(w io.Writer) {
+	if len(s.Switches) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SWITCH\tON\tSINCE\tUNTIL\tBY\tWHY")
+	for i, one := range s.Switches {
+		if i == shownSwitches {
+			break
+		}
+		until := "resumed"
+		if !one.Until.IsZero() {
+			until = stamp(one.Until)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", strings.ToUpper(string(one.Mode)), one.Scope, stamp(one.At), until, printable(one.By), printable(one.Reason))
+	}
+	table.Flush() //nolint:errcheck // as any print to w
+	if more := len(s.Switches) - shownSwitches; more > 0 {
+		fmt.Fprintf(w, "and %d more: fleetctl status -o json\n", more)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
@@ -118,12 +119,15 @@ func (p *Profile) Print(w io.Writer) error {
 		fmt.Fprintf(table, "%s\t%s\n", field, fields[field])
 	}
 	if k := p.Keys; k != nil {
-		fmt.Fprintf(table, "keys\t%s, since %s by %s, sealed to %d recipients\n", k.Kind, stamp(k.Since), k.By, k.Recipients)
+		fmt.Fprintf(table, "keys\t%s, since %s by %s, sealed to %s\n", k.Kind, stamp(k.Since), k.By, cli.Count(k.Recipients, "recipient"))
 	} else {
 		fmt.Fprint(table, "keys\tnone: fleetctl credential set\n")
 	}
 	fmt.Fprintf(table, "mode\t%s\n", p.Mode)
 	for _, s := range p.Switches {
+		if s.Mode == tenant.Run || s.Over(time.Now()) {
+			continue
+		}
 		until := ""
 		if !s.Until.IsZero() {
 			until = " until " + stamp(s.Until)
@@ -131,7 +135,7 @@ func (p *Profile) Print(w io.Writer) error {
 		fmt.Fprintf(table, "switch\t%s%s on %s, by %s at %s: %s\n", s.Mode, until, s.Scope, s.By, stamp(s.At), s.Reason)
 	}
 	for _, l := range p.Limits {
-		fmt.Fprintf(table, "limit\t%s %s\tfrom %s\n", l.Field, l.Value, strings.Join(l.From, ", "))
+		fmt.Fprintf(table, "limit\t%s\t%s\tfrom %s\n", l.Field, l.Value, strings.Join(l.From, ", "))
 	}
 	fmt.Fprintf(table, "revision\t%d\n", p.Revision)
 	return table.Flush()

@@ -11,6 +11,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/price"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/shopspring/decimal"
 )
@@ -19,7 +20,7 @@ import (
 // price: what it may sell follows its position and its open orders there.
 func TestChecksAtThePaperBroker(t *testing.T) {
 	s := boot(t, paper.Config{})
-	store, by := registry.NewStore(s.producer.Ledger()), kim(t)
+	store, by := registry.NewStore(s.producer.Ledger()), registrytest.Signer(t, "kim")
 	num := func(text string) *decimal.Decimal { return new(decimal.RequireFromString(text)) }
 	limits := tenant.Limits{NoShort: true, CollarPercent: num("50"), MaxNotional: num("10000"), Credit: num("4000")}
 	settings := tenant.Settings{Broker: s.url, Limits: limits}

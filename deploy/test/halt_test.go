@@ -9,34 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nkeys"
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
 	"github.com/orderfleet/orderfleet/deploy/paper"
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/shopspring/decimal"
 )
-
-// kim is an operator.
-func kim(t testing.TB) *registry.Signer {
-	t.Helper()
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := registry.NewSigner("kim", seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // register writes tenants to the registry, those with an even number with a label.
 func register(t testing.TB, store *registry.Store, by *registry.Signer, names []string) {
@@ -80,7 +62,7 @@ func TestHaltUnderLoad(t *testing.T) {
 	const rounds = 100
 	s := boot(t, paper.Config{})
 	nc, l := s.conn, s.producer.Ledger()
-	store, by := registry.NewStore(l), kim(t)
+	store, by := registry.NewStore(l), registrytest.Signer(t, "kim")
 	all := names(24)
 	register(t, store, by, all)
 	s.workers(4)
@@ -187,7 +169,7 @@ func TestHaltCancelsOpenOrders(t *testing.T) {
 	s.publish(orders(3, 5))
 	s.await(15)
 	h := fleetctl.Hand{Mode: tenant.Halt, Reason: "drill", CancelOpen: true, Patience: 10 * time.Second}
-	thrown, err := h.Throw(t.Context(), l, nc, kim(t), quietly)
+	thrown, err := h.Throw(t.Context(), l, nc, registrytest.Signer(t, "kim"), quietly)
 	if err != nil || !thrown.OK() || len(thrown.Cancels) != 3 {
 		t.Fatalf("%+v, %v", thrown, err)
 	}
@@ -204,7 +186,7 @@ func TestHaltNobodyHears(t *testing.T) {
 	s := boot(t, paper.Config{})
 	nc, l := s.conn, s.producer.Ledger()
 	h := fleetctl.Hand{Scope: registry.OfTenant("t00"), Mode: tenant.Halt, Reason: "drill", Patience: 300 * time.Millisecond}
-	thrown, err := h.Throw(t.Context(), l, nc, kim(t), quietly)
+	thrown, err := h.Throw(t.Context(), l, nc, registrytest.Signer(t, "kim"), quietly)
 	if err != nil || thrown.OK() || len(fleetctl.Unconfirmed(thrown.Confirmations)) != 1 {
 		t.Errorf("%+v, %v", thrown, err)
 	}
@@ -218,7 +200,7 @@ func BenchmarkHalt(b *testing.B) {
 	const tenants = 10_000
 	s := boot(b, paper.Config{})
 	nc, l := s.conn, s.producer.Ledger()
-	store, by := registry.NewStore(l), kim(b)
+	store, by := registry.NewStore(l), registrytest.Signer(b, "kim")
 	all := names(tenants)
 	register(b, store, by, all)
 	s.workers(4)

@@ -16,6 +16,7 @@ import (
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/shopspring/decimal"
 )
@@ -68,7 +69,7 @@ func TestLimitsUnderLoad(t *testing.T) {
 		paper.Fault{Kind: paper.Reset, Operation: paper.Place, When: paper.After, Probability: 0.03},
 		paper.Fault{Kind: paper.Reset, Operation: paper.Place, When: paper.Before, Probability: 0.03},
 	)
-	store, by := registry.NewStore(s.producer.Ledger()), kim(t)
+	store, by := registry.NewStore(s.producer.Ledger()), registrytest.Signer(t, "kim")
 	all := names(tenants)
 	register(t, store, by, all) // those with an even number have the label half=0
 	dollars := func(n int64) *decimal.Decimal { return new(decimal.New(n, 0)) }

@@ -14,6 +14,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
@@ -34,7 +35,7 @@ const (
 func openDesk(t *testing.T, limit paper.Limit, reserve, tenants int) *desk {
 	t.Helper()
 	s := boot(t, paper.Config{Correspondent: limit})
-	d := &desk{system: s, store: registry.NewStore(s.producer.Ledger()), by: kim(t), workers: make(map[string]*parts.Process), limit: limit}
+	d := &desk{system: s, store: registry.NewStore(s.producer.Ledger()), by: registrytest.Signer(t, "kim"), workers: make(map[string]*parts.Process), limit: limit}
 	d.write(registry.PoolKey(poolName), tenant.Pool{Requests: limit.Requests, Window: tenant.Duration(limit.Window), ReservePercent: reserve})
 	for i := range tenants {
 		d.write(registry.TenantKey(fmt.Sprintf("t%02d", i)), tenant.Settings{Broker: s.url, Pool: poolName, Weight: i%3 + 1})

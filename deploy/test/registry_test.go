@@ -14,6 +14,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker"
 	"github.com/orderfleet/orderfleet/worker/alpaca"
@@ -78,7 +79,7 @@ func (s *system) registered() {
 func TestTermsChangeWhileTrading(t *testing.T) {
 	nc := ledgertest.Provision(t, 4)
 	first, second := assemble(t, nc, paper.Config{}), assemble(t, nc, paper.Config{})
-	store, by := registry.NewStore(first.producer.Ledger()), kim(t)
+	store, by := registry.NewStore(first.producer.Ledger()), registrytest.Signer(t, "kim")
 	const name = "acme"
 	set := func(change func(*tenant.Settings)) {
 		t.Helper()
@@ -205,7 +206,7 @@ func TestLedgerOfAnOlderRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := registry.NewStore(l)
-	_, write := store.Write(t.Context(), kim(t), registry.TenantKey("acme"), tenant.Settings{Broker: "paper"}, "test", 0)
+	_, write := store.Write(t.Context(), registrytest.Signer(t, "kim"), registry.TenantKey("acme"), tenant.Settings{Broker: "paper"}, "test", 0)
 	for what, err := range map[string]error{
 		"reading":  registry.New(l, nil).Run(t.Context()),
 		"writing":  write,

@@ -48,7 +48,7 @@ type vaulted struct {
 	bin, dir string
 	identity string   // the workers' file
 	env      []string // of the commands
-	said     logged   // what they wrote
+	said     lines    // what they wrote
 }
 
 func bootVaulted(t *testing.T, s *system) *vaulted {
@@ -144,25 +144,7 @@ func (v *vaulted) quickly(name, keyID, secret string) {
 // program is a worker that runs as its users run it.
 type program struct {
 	*parts.Process
-	log logged
-}
-
-// logged is what a program writes, readable while it runs.
-type logged struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.all.String()
+	log lines
 }
 
 // serve starts a worker, and returns when it serves something.

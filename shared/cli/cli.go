@@ -134,6 +134,23 @@ func (o *Output) Set(s string) error {
 	return nil
 }
 
+// Count is so many of something, as 1 worker and 2 workers.
+func Count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// Alarm makes a text stand out if somebody watches what is written.
+func Alarm(w io.Writer, text string) string {
+	const red, plain = "\x1b[1;31m", "\x1b[0m"
+	if !IsTerminal(w) {
+		return text
+	}
+	return red + text + plain
+}
+
 // IsTerminal says whether somebody watches what is written.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)

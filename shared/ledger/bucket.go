@@ -112,6 +112,19 @@ func (b *Bucket) Read(ctx context.Context, key string, from Start, end uint64, d
 	})
 }
 
+// ReadLast calls deliver with the last change of every key that a pattern covers, as switch.>,
+// in the order in which they were made, and with what comes of them meanwhile. It ends as
+// [Ledger.Read] does. It is for buckets that keep every change: in others, a key that is changed
+// meanwhile may be missing.
+func (b *Bucket) ReadLast(ctx context.Context, pattern string, deliver func(KeyChange) error) error {
+	end, err := b.End(ctx)
+	if err != nil || end == 0 {
+		return err
+	}
+	cfg := jetstream.ConsumerConfig{FilterSubject: b.subject(pattern), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+	return b.consume(ctx, cfg, end, deliver)
+}
+
 func (b *Bucket) consume(ctx context.Context, cfg jetstream.ConsumerConfig, end uint64, deliver func(KeyChange) error) error {
 	err := b.ledger.consume(ctx, b.stream(), cfg, end, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		return deliver(b.change(m, meta))
@@ -146,13 +159,14 @@ func (b *Bucket) End(ctx context.Context) (uint64, error) {
 	return stream.CachedInfo().State.LastSeq, nil
 }
 
-// Counts is how many changes the bucket has of each key, as its leader knows it.
-func (b *Bucket) Counts(ctx context.Context) (map[string]uint64, error) {
+// Counts is how many changes the bucket has of each key that a pattern covers, as its leader
+// knows it.
+func (b *Bucket) Counts(ctx context.Context, pattern string) (map[string]uint64, error) {
 	stream, err := b.ledger.js.Stream(ctx, b.stream())
 	if err != nil {
 		return nil, b.failed("count the keys of", err)
 	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(b.subject(">")))
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(b.subject(pattern)))
 	if err != nil {
 		return nil, b.failed("count the keys of", err)
 	}

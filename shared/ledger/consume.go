@@ -45,7 +45,7 @@ const (
 func (l *Ledger) consume(ctx context.Context, stream string, cfg jetstream.ConsumerConfig, end uint64, deliver deliverer) error {
 	status := l.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.CLOSED)
 	defer l.nc.RemoveStatusListener(status)
-	r := &reading{ledger: l, stream: stream, cfg: cfg, end: end, deliver: deliver, status: status, pause: firstPause, patience: firstPatience}
+	r := &reading{ledger: l, stream: stream, cfg: cfg, end: end, lasts: cfg.DeliverPolicy == jetstream.DeliverLastPerSubjectPolicy, deliver: deliver, status: status, pause: firstPause, patience: firstPatience}
 	r.cfg.AckPolicy = jetstream.AckNonePolicy
 	r.cfg.MemoryStorage, r.cfg.Replicas = true, 1
 	r.cfg.InactiveThreshold = inactive
@@ -89,6 +89,7 @@ type reading struct {
 	stream  string
 	cfg     jetstream.ConsumerConfig // of the next consumer
 	end     uint64                   // the last message that is wanted; 0 for all that come
+	lasts   bool                     // the last of each subject: one that was at most end may be behind it by now
 	deliver deliverer
 	refused error // what deliver ended with
 
@@ -137,7 +138,7 @@ func (r *reading) run(ctx context.Context) error {
 		}
 		r.begin(meta.Sequence.Stream + 1)
 		r.pause, r.patience = firstPause, firstPatience
-		if r.end > 0 && (meta.Sequence.Stream >= r.end || meta.NumPending == 0) {
+		if r.end > 0 && (meta.Sequence.Stream >= r.end && !r.lasts || meta.NumPending == 0) {
 			return errRead
 		}
 	}

@@ -132,6 +132,9 @@ const (
 	TrailingStop Type = "trailing_stop"
 )
 
+// Types are all of them.
+var Types = []Type{Market, Limit, Stop, StopLimit, TrailingStop}
+
 // TimeInForce says how long an order stands at the broker.
 type TimeInForce string
 

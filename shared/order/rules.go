@@ -68,7 +68,7 @@ func (p *problems) order(o *Order) {
 func (p *problems) words(o *Order) {
 	p.check(o.Type != "", "order.type", "is required: market, limit, stop, stop_limit or trailing_stop")
 	p.check(o.TimeInForce != "", "order.time_in_force", "is required: day, gtc, opg, cls, ioc or fok")
-	oneOf(p, "order.type", o.Type, Market, Limit, Stop, StopLimit, TrailingStop)
+	oneOf(p, "order.type", o.Type, Types...)
 	oneOf(p, "order.time_in_force", o.TimeInForce, Day, GTC, OPG, CLS, IOC, FOK)
 	oneOf(p, "order.side", o.Side, Buy, Sell)
 	oneOf(p, "order.order_class", o.OrderClass, Simple, Bracket, OCO, OTO, MultiLeg)

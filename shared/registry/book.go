@@ -114,8 +114,8 @@ func (b *book) terms(name string) *tenant.Terms {
 	return b.termsOf(name, b.entries[TenantKey(name).String()])
 }
 
-// termsOf are a tenant's of whom the book has this.
-func (b *book) termsOf(name string, of entry) *tenant.Terms {
+// termsOf are a tenant's of whom the book has this, and who is in further groups, too.
+func (b *book) termsOf(name string, of entry, groups ...Scope) *tenant.Terms {
 	_, keys := held[Credential](b, CredentialKey(name))
 	t := &tenant.Terms{Revision: max(of.revision, keys), Line: max(of.line, keys)}
 	s, _ := of.held.(*tenant.Settings)
@@ -126,6 +126,11 @@ func (b *book) termsOf(name string, of entry) *tenant.Terms {
 		t.Switches = append(t.Switches, *of.disabled)
 	}
 	in := scopes(s)
+	for _, group := range groups {
+		if !slices.Contains(in, group) {
+			in = append(in, group)
+		}
+	}
 	for _, scope := range in {
 		l, revision := held[tenant.Limits](b, LimitsKey(scope))
 		t.Revision = max(t.Revision, revision)

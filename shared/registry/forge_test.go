@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
@@ -34,7 +35,7 @@ func (f *fleet) last(k registry.Key) uint64 {
 // TestForgeriesDoNotCount: whoever may write the bucket and has no key whose signature counts
 // changes nothing, however they go about it.
 func TestForgeriesDoNotCount(t *testing.T) {
-	mallory := signer(t, "mallory")
+	mallory := registrytest.Signer(t, "mallory")
 	k := registry.TenantKey("acme")
 	for _, tc := range []struct {
 		name  string
@@ -119,7 +120,7 @@ func TestForgeriesDoNotCount(t *testing.T) {
 // somebody changed stays when they go.
 func TestOperators(t *testing.T) {
 	f := newFleet(t)
-	ben, key := signer(t, "ben"), signer(t, "acme's own")
+	ben, key := registrytest.Signer(t, "ben"), registrytest.Signer(t, "acme's own")
 	write := func(by *registry.Signer, k registry.Key, body any) error {
 		_, err := f.store.Write(t.Context(), by, k, body, "a test", f.last(k))
 		return err
@@ -167,7 +168,7 @@ func TestOperators(t *testing.T) {
 
 // TestDecodeRefuses: what is no record is none, and says why.
 func TestDecodeRefuses(t *testing.T) {
-	ann, k := signer(t, "ann"), registry.TenantKey("acme")
+	ann, k := registrytest.Signer(t, "ann"), registry.TenantKey("acme")
 	good := registry.Forge(ann, k, 7, paper)
 	if r, err := registry.Decode(k, 7, good); err != nil || r.Signer != ann.Public() || r.After != 7 {
 		t.Fatalf("%+v: %v", r, err)
@@ -189,7 +190,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"another key", registry.TenantKey("beta"), 7, good, registry.ErrMisplaced},
 		{"another place", k, 8, good, registry.ErrMisplaced},
 		{"another reason", k, 7, replace(`"reason":"forged"`, `"reason":"please"`), registry.ErrSignature},
-		{"another signer", k, 7, replace(ann.Public(), signer(t, "ben").Public()), registry.ErrSignature},
+		{"another signer", k, 7, replace(ann.Public(), registrytest.Signer(t, "ben").Public()), registry.ErrSignature},
 		{"space between", k, 7, replace(`{"v":1`, `{ "v":1`), registry.ErrSignature},
 		{"a field more", k, 7, replace(`"v":1`, `"v":1,"w":1`), registry.ErrMalformed},
 		{"a field twice", k, 7, replace(`"v":1`, `"v":1,"v":1`), registry.ErrMalformed},

@@ -4,11 +4,12 @@ import (
 	"testing"
 
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 )
 
 // FuzzDecode: no bytes are believed that were not signed.
 func FuzzDecode(f *testing.F) {
-	ann, k := signer(f, "ann"), registry.TenantKey("acme")
+	ann, k := registrytest.Signer(f, "ann"), registry.TenantKey("acme")
 	good := string(registry.Forge(ann, k, 7, paper))
 	f.Add([]byte(good))
 	f.Add(registry.Forge(ann, k, 7, nil))

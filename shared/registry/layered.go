@@ -54,12 +54,11 @@ func (l *Layered) tell() {
 }
 
 // Terms are those of the file, and on top the limits and switches that the server has for the
-// tenant, for its groups by the file's labels, and for all. They have a revision of their own,
-// which grows with either's.
+// tenant, for its groups by the labels that either gives it, and for all: what an operator reads
+// in the registry holds. They have a revision of their own, which grows with either's.
 func (l *Layered) Terms(name string) *tenant.Terms {
-	settings, known := l.file.Settings(name)
-	settings.Limits = tenant.Limits{} // which the file's terms have
-	below, above := l.file.Terms(name), l.server.termsOf(name, settings, known)
+	settings, _ := l.file.Settings(name)
+	below, above := l.file.Terms(name), l.server.termsIn(name, scopes(&settings))
 	t := *below
 	t.Revision = below.Revision<<32 | above.Revision // other labels may bring the server's back
 	t.Limits = below.Limits.And(above.Limits)

@@ -14,6 +14,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"pgregory.net/rapid"
 )
@@ -72,7 +73,7 @@ func (m *model) may(msg message) bool {
 // read it afterwards, and the history say what a simple model says.
 func TestIsItsModel(t *testing.T) {
 	nc := ledgertest.Connect(t, ledgertest.Serve(t, 1))
-	people := []*registry.Signer{signer(t, "ann"), signer(t, "ben"), signer(t, "mallory")}
+	people := []*registry.Signer{registrytest.Signer(t, "ann"), registrytest.Signer(t, "ben"), registrytest.Signer(t, "mallory")}
 	settings := ledger.DefaultSettings()
 	settings.Shards, settings.Storage = 1, "memory"
 	js, err := jetstream.New(nc)

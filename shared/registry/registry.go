@@ -65,18 +65,14 @@ func (r *Registry) Terms(name string) *tenant.Terms {
 	return t
 }
 
-// termsOf are those of a tenant whose settings are known from elsewhere, if they are.
-func (r *Registry) termsOf(name string, settings tenant.Settings, known bool) *tenant.Terms {
+// termsIn are those of a tenant that is in further groups, too, as is known from elsewhere.
+func (r *Registry) termsIn(name string, groups []Scope) *tenant.Terms {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if !r.loaded {
 		return unread
 	}
-	e := r.book.entries[TenantKey(name).String()]
-	if known {
-		e.held = &settings
-	}
-	return r.book.termsOf(name, e)
+	return r.book.termsOf(name, r.book.entries[TenantKey(name).String()], groups...)
 }
 
 // Revision is that of the last change: it and all before it are in the terms.

@@ -7,34 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nkeys"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/shopspring/decimal"
 )
 
 func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
-
-// signer makes a signer with a key of its own.
-func signer(t testing.TB, name string) *registry.Signer {
-	t.Helper()
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := registry.NewSigner(name, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Wipe)
-	return s
-}
 
 // fleet is a ledger with its registry.
 type fleet struct {
@@ -46,7 +27,7 @@ type fleet struct {
 
 func newFleet(t testing.TB) *fleet {
 	l, _ := ledgertest.Open(t, 1)
-	return &fleet{t, l, registry.NewStore(l), signer(t, "ann")}
+	return &fleet{t, l, registry.NewStore(l), registrytest.Signer(t, "ann")}
 }
 
 // write changes a key behind its last change.

@@ -92,6 +92,23 @@ func (s *Store) trust(ctx context.Context) (*trust, error) {
 	return t, nil
 }
 
+// Named is a signer by the name that the list of operators has for its key; as it is, if it is
+// not on the list.
+func (s *Store) Named(ctx context.Context, by *Signer) (*Signer, error) {
+	t, err := s.trust(ctx)
+	if err != nil {
+		return by, err
+	}
+	if list := t.before(math.MaxUint64); list != nil {
+		for _, o := range list.Operators {
+			if o.Key == by.public {
+				return &Signer{o.Name, by.public, by.pair}, nil
+			}
+		}
+	}
+	return by, nil
+}
+
 // Unclaimed says that there are no operators yet: every signature counts, and whoever makes the
 // first list says whose do from then on.
 func (s *Store) Unclaimed(ctx context.Context) (bool, error) {

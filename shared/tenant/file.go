@@ -425,7 +425,7 @@ func checkAddress(address string) error {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return errors.New("broker: is no address as https://paper-api.alpaca.markets")
+		return errors.New("broker: is no address as https://paper-api.alpaca.markets, nor paper, live, broker-api or broker-api-sandbox")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return errors.New("broker: no user, query or fragment may be part of it")

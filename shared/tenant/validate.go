@@ -3,6 +3,7 @@ package tenant
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,11 @@ func (l *Limits) Validate() error {
 			if err := order.ValidSymbol(s); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
+		}
+	}
+	for _, t := range l.Types {
+		if !slices.Contains(order.Types, t) {
+			return fmt.Errorf("types: %.40q is none of %v", t, order.Types)
 		}
 	}
 	for i, h := range l.Hours {

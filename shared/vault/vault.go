@@ -62,7 +62,7 @@ func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
 	case err != nil:
 		return Held{}, last, err
 	case held == nil:
-		return Held{}, last, fmt.Errorf("%w: tenant %q", tenant.ErrNoCredentials, name)
+		return Held{}, last, fmt.Errorf("%w: tenant %q has none (credential set)", tenant.ErrNoCredentials, name)
 	}
 	return Held{
 		Tenant: name, Credential: *held, Revision: c.Revision, Since: c.Time,

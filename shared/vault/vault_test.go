@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nkeys"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/seal"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/shared/vault"
@@ -42,7 +42,7 @@ type desk struct {
 func newDesk(t testing.TB) *desk {
 	t.Helper()
 	l, nc := ledgertest.Open(t, 1)
-	d := &desk{TB: t, Vault: vault.New(l), nc: nc, ledger: l, records: registry.NewStore(l), ann: newSigner(t, "ann"), path: filepath.Join(t.TempDir(), "identities")}
+	d := &desk{TB: t, Vault: vault.New(l), nc: nc, ledger: l, records: registry.NewStore(l), ann: registrytest.Signer(t, "ann"), path: filepath.Join(t.TempDir(), "identities")}
 	d.receive(d.identity())
 	var err error
 	if d.ids, err = seal.LoadIdentities(d.path); err != nil {
@@ -59,24 +59,6 @@ func newDesk(t testing.TB) *desk {
 	}()
 	t.Cleanup(func() { stop(); <-ended })
 	return d
-}
-
-func newSigner(t testing.TB, name string) *registry.Signer {
-	t.Helper()
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := registry.NewSigner(name, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Wipe)
-	return s
 }
 
 // identity adds one to the worker's file, and returns its recipient.
@@ -201,7 +183,7 @@ func TestSet(t *testing.T) {
 func TestStranger(t *testing.T) {
 	d := newDesk(t)
 	d.set("acme", first)
-	own, stranger := newSigner(t, "acme"), newSigner(t, "stranger")
+	own, stranger := registrytest.Signer(t, "acme"), registrytest.Signer(t, "stranger")
 	d.write(registry.OperatorsKey, &registry.OperatorList{Operators: []registry.Operator{
 		{Name: "ann", Key: d.ann.Public()}, {Name: "acme", Key: own.Public(), Tenant: "acme"},
 	}})

@@ -11,10 +11,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nkeys"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/seal"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/worker/custody"
@@ -34,7 +34,7 @@ type office struct {
 
 func begin(t *testing.T, workers int) *office {
 	l, nc := ledgertest.Open(t, 1)
-	o := &office{t, nc, l, signer(t, "ann"), signer(t, "acme")}
+	o := &office{t, nc, l, registrytest.Signer(t, "ann"), registrytest.Signer(t, "acme")}
 	list := registry.OperatorList{Operators: []registry.Operator{{Name: "ann", Key: o.ann.Public()}, {Name: "acme", Key: o.own.Public(), Tenant: "acme"}}}
 	if _, err := registry.NewStore(l).Write(t.Context(), o.ann, registry.OperatorsKey, &list, "a test", 0); err != nil {
 		t.Fatal(err)
@@ -46,24 +46,6 @@ func begin(t *testing.T, workers int) *office {
 	}
 	t.Cleanup(func() { stop(); serving.Wait() })
 	return o
-}
-
-func signer(t *testing.T, name string) *registry.Signer {
-	t.Helper()
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := registry.NewSigner(name, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Wipe)
-	return s
 }
 
 // write writes to a subject, and returns what a client of JetStream makes of the answer.
@@ -128,7 +110,7 @@ func TestWhatCounts(t *testing.T) {
 		"no record":                      {"custody.acme.record", []byte("{}")},
 		"nothing":                        {"custody.acme.record", nil},
 		"one that nobody signed":         {"custody.acme.record", []byte(strings.Replace(string(good), "new keys", "old keys", 1))},
-		"a stranger's":                   {"custody.acme.record", o.record(signer(t, "mallory"), "acme", 0, "mine")},
+		"a stranger's":                   {"custody.acme.record", o.record(registrytest.Signer(t, "mallory"), "acme", 0, "mine")},
 		"another tenant's":               {"custody.beta.record", good},
 		"by a tenant's key for another":  {"custody.beta.record", o.record(o.own, "beta", 0, "mine")},
 		"a long one":                     {"custody.acme.record", append(good, strings.Repeat(" ", 16<<10)...)},

@@ -50,7 +50,7 @@ func (d *desk) close() {
 
 // open checks the reason, and then connects.
 func (e *changing) open(cmd *cobra.Command) (*desk, error) {
-	if err := checkReason(e.reason, order.MaxControlReason); err != nil {
+	if err := cli.CheckReason(e.reason, order.MaxControlReason); err != nil {
 		return nil, err
 	}
 	by, err := e.signer(cmd)
@@ -63,6 +63,10 @@ func (e *changing) open(cmd *cobra.Command) (*desk, error) {
 		return nil, err
 	}
 	d := &desk{nc, l, registry.NewStore(l), by}
+	if d.by, err = d.store.Named(cmd.Context(), by); err != nil {
+		d.close()
+		return nil, err
+	}
 	unclaimed, err := d.store.Unclaimed(cmd.Context())
 	if err != nil {
 		d.close()
@@ -74,21 +78,47 @@ func (e *changing) open(cmd *cobra.Command) (*desk, error) {
 	return d, nil
 }
 
-// changed shows a change of the registry.
+// changed shows a change of the registry. Its names in JSON are part of the contract.
 type changed struct {
 	Key      string `json:"key"`
 	Revision uint64 `json:"revision"`
 	By       string `json:"by"`
 	Signer   string `json:"signer"`
 	Reason   string `json:"reason"`
+	// Changes are the fields that it changed; none if all that was there is gone.
+	Changes []fleetctl.Difference `json:"changes,omitempty"`
+}
+
+// change changes what a key holds, and reports it. It is errNoChange if it holds that already.
+func change[T any](e *changing, cmd *cobra.Command, d *desk, k registry.Key, text string, to func(now *T) (*T, error)) error {
+	var before, after *T
+	revision, err := registry.Edit(cmd.Context(), d.store, d.by, k, e.reason, func(now *T) (*T, error) {
+		then, err := to(now)
+		if err == nil && fleetctl.Same(now, then) {
+			err = errNoChange
+		}
+		before, after = now, then
+		return then, err
+	})
+	if err != nil {
+		return err
+	}
+	return e.report(cmd, d, k, revision, text, fleetctl.Differences(before, after))
 }
 
 // report says what was changed.
-func (e *changing) report(cmd *cobra.Command, d *desk, k registry.Key, revision uint64, text string) error {
+func (e *changing) report(cmd *cobra.Command, d *desk, k registry.Key, revision uint64, text string, changes []fleetctl.Difference) error {
+	out := cmd.OutOrStdout()
 	if e.output == cli.JSON {
-		return json.NewEncoder(cmd.OutOrStdout()).Encode(changed{k.String(), revision, d.by.Name(), d.by.Public(), e.reason})
+		return json.NewEncoder(out).Encode(changed{k.String(), revision, d.by.Name(), d.by.Public(), e.reason, changes})
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s, at revision %d\n", text, revision)
+	if k == registry.OperatorsKey || k == registry.RecipientsKey {
+		changes = nil // the text says it
+	}
+	_, err := fmt.Fprintf(out, "%s, at revision %d\n", text, revision)
+	for _, c := range changes {
+		fmt.Fprintf(out, "  %s\n", ledger.Printable(c.String(), 400))
+	}
 	return err
 }
 

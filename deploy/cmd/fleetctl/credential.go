@@ -7,36 +7,12 @@ import (
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
 	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/order"
-	"github.com/orderfleet/orderfleet/shared/registry"
-	"github.com/orderfleet/orderfleet/shared/vault"
 	"github.com/orderfleet/orderfleet/shared/vault/vaultcmd"
 	"github.com/spf13/cobra"
 )
 
 func newCredential(c *common) *cobra.Command {
-	cmd := vaultcmd.New(&vaultcmd.Program{
-		Name:   "fleetctl",
-		Output: &c.output,
-		Open: func(cmd *cobra.Command, sign bool) (*vault.Vault, *registry.Signer, func(), error) {
-			var by *registry.Signer
-			if sign {
-				var err error
-				if by, err = c.signer(cmd); err != nil {
-					return nil, nil, nil, err
-				}
-			}
-			l, nc, err := c.connect(cmd.Context())
-			if err != nil {
-				return nil, nil, nil, err
-			}
-			return vault.New(l), by, func() {
-				if by != nil {
-					by.Wipe()
-				}
-				nc.Close()
-			}, nil
-		},
-	})
+	cmd := vaultcmd.New(&vaultcmd.Program{Name: "fleetctl", Output: &c.output, Connect: c.connect, Signer: c.signer})
 	cmd.AddCommand(newReseal(c))
 	return cmd
 }

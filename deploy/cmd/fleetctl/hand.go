@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
@@ -17,18 +18,30 @@ import (
 func hands(c *common) []*cobra.Command {
 	return []*cobra.Command{
 		newHand(c, tenant.Pause, "pause", "Let intents wait", `Intents wait on the ledger, in their order, until the tenant is resumed or --until has come; those
-that expire meanwhile end as expired. What is at the broker stays there.`),
+that expire meanwhile end as expired. What is at the broker stays there.`,
+			`  fleetctl pause acme --until 2h --reason "until the desk has looked"`,
+			`  fleetctl pause --label strategy=pairs --reason drill`,
+			`  fleetctl pause --all --reason "broker incident"`),
 		newHand(c, tenant.Run, "resume", "Let tenants go on", `Takes a pause, a halt or reduce-only off again: that of the same tenant, the same label, or all. A
-tenant goes on when none lies on it any more; the command says which ones do.`),
+tenant goes on when none lies on it any more; the command says which ones do.`,
+			`  fleetctl resume acme --reason "looked into it"`,
+			`  fleetctl resume --label strategy=pairs --reason "the drill is over"`,
+			`  fleetctl resume --all --reason "the broker is back"`),
 		newHand(c, tenant.Halt, "halt", "Refuse intents", `Intents that make or change an order end as blocked (rule halted), also those that wait.
 Cancels still pass, so that a tenant can be taken out of the market; --cancel-open does that:
-it publishes a cancel of all open orders for each tenant.`),
+it publishes a cancel of all open orders for each tenant.`,
+			`  fleetctl halt acme --cancel-open --reason "runaway strategy"`,
+			`  fleetctl halt --label strategy=pairs --until 2026-12-01T14:30:00Z --reason "until the open"`,
+			`  fleetctl halt --all --reason "broker incident"`),
 		newHand(c, tenant.ReduceOnly, "reduce-only", "Let only orders through that make positions smaller", `Orders that make a position smaller pass, and so do cancels. All others end as blocked (rule
-reduce_only).`),
+reduce_only).`,
+			`  fleetctl reduce-only acme --reason "winding down"`,
+			`  fleetctl reduce-only --label strategy=pairs --reason "the strategy ends"`,
+			`  fleetctl reduce-only --all --until 2h --reason "the exchange has trouble"`),
 	}
 }
 
-func newHand(c *common, mode tenant.Mode, name, short, long string) *cobra.Command {
+func newHand(c *common, mode tenant.Mode, name, short, long string, examples ...string) *cobra.Command {
 	var (
 		on    whom
 		until cli.Ahead
@@ -36,7 +49,7 @@ func newHand(c *common, mode tenant.Mode, name, short, long string) *cobra.Comma
 	e := &changing{common: c}
 	h := fleetctl.Hand{Mode: mode}
 	cmd := &cobra.Command{
-		Use:   name + " TENANT | --all | --label KEY=VALUE",
+		Use:   name + " {TENANT | --label KEY=VALUE | --all} --reason WHY",
 		Short: short + ", and show which workers have confirmed it",
 		Long: long + `
 
@@ -46,7 +59,7 @@ switch does not allow. From the confirmation on that is so, also if the shard ch
 
 Exit code 1 if somebody has not confirmed in time, or open orders were not cancelled: the
 switch is set all the same, and workers that start later obey it.`,
-		Example: fmt.Sprintf("  fleetctl %[1]s acme --reason \"runaway strategy\"\n  fleetctl %[1]s --label strategy=pairs --reason drill\n  fleetctl %[1]s --all --reason \"broker incident\"", name),
+		Example: strings.Join(examples, "\n"),
 		Args:    cli.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -87,7 +100,7 @@ func (e *changing) throw(cmd *cobra.Command, h fleetctl.Hand) error {
 		t.Print(out)
 	}
 	if n := len(fleetctl.Unconfirmed(t.Confirmations)); n > 0 {
-		err = errors.Join(err, fmt.Errorf("%d of %d shards are NOT CONFIRMED; the switch is set, and whoever serves them next obeys it", n, len(t.Confirmations)))
+		err = errors.Join(err, fmt.Errorf("the switch is set, but %d of %s NOT CONFIRMED", n, cli.Count(len(t.Confirmations), "shard")))
 	} else if !t.OK() {
 		err = errors.Join(err, errors.New("not all open orders were cancelled"))
 	}

@@ -52,7 +52,7 @@ var limitFields = []field[tenant.Limits]{
 	list("allowed", "the only symbols that may be traded", func(l *tenant.Limits) *[]string { return &l.Allowed }),
 	list("restricted", "symbols that may not be traded", func(l *tenant.Limits) *[]string { return &l.Restricted }),
 	list("types", "the only types of orders, as market,limit", func(l *tenant.Limits) *[]order.Type { return &l.Types }),
-	{"no-short", "`true`: nothing is sold that is not held", func(l *tenant.Limits, v string) error {
+	{"no-short", "true or false: `whether` nothing is sold that is not held", func(l *tenant.Limits, v string) error {
 		if v != "true" && v != "false" && v != "" {
 			return errors.New("it is not true or false")
 		}
@@ -79,7 +79,7 @@ var limitFields = []field[tenant.Limits]{
 }
 
 func money(name, usage string, at func(*tenant.Limits) **decimal.Decimal) field[tenant.Limits] {
-	return field[tenant.Limits]{name, "`most` " + usage, func(l *tenant.Limits, v string) error {
+	return field[tenant.Limits]{name, "the most " + usage + ", as a `number`", func(l *tenant.Limits, v string) error {
 		*at(l) = nil
 		if v == "" {
 			return nil
@@ -94,7 +94,7 @@ func money(name, usage string, at func(*tenant.Limits) **decimal.Decimal) field[
 }
 
 func count(name, usage string, at func(*tenant.Limits) *int) field[tenant.Limits] {
-	return field[tenant.Limits]{name, "`most` " + usage, func(l *tenant.Limits, v string) (err error) {
+	return field[tenant.Limits]{name, "the most " + usage + ", as a `number`", func(l *tenant.Limits, v string) (err error) {
 		*at(l), err = whole(v)
 		return err
 	}}
@@ -127,12 +127,12 @@ func list[T ~string](name, usage string, at func(*tenant.Limits) *[]T) field[ten
 func newLimitsSet(c *common) *cobra.Command {
 	e := &changing{common: c}
 	var (
-		to    whom
+		on    whom
 		file  string
 		edits []edit[tenant.Limits]
 	)
 	cmd := &cobra.Command{
-		Use:   "set TENANT|--label key=value|--all --reason WHY",
+		Use:   "set {TENANT | --label KEY=VALUE | --all} --reason WHY",
 		Short: "Set limits; those that no flag names stay, an empty value takes one away",
 		Long: `Sets the limits of a tenant, a group or the fleet. With --file they become those of a YAML
 file with the names of the flags, as max_qty: 100, and then what the flags say.`,
@@ -141,11 +141,11 @@ file with the names of the flags, as max_qty: 100, and then what the flags say.`
   fleetctl limits set --all --file limits.yaml --reason policy`,
 		Args: cli.Args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			scope, err := to.scope(args)
+			scope, err := on.scope(args)
 			if err != nil {
 				return err
 			}
-			change, err := limitChange(file, edits)
+			to, err := limitChange(file, edits)
 			if err != nil {
 				return err
 			}
@@ -154,11 +154,11 @@ file with the names of the flags, as max_qty: 100, and then what the flags say.`
 				return err
 			}
 			defer d.close()
-			return e.setLimits(cmd, d, scope, change, "the limits of "+scope.String()+" are set")
+			return e.setLimits(cmd, d, scope, to, "the limits of "+scope.String()+" are set")
 		},
 	}
 	e.add(cmd)
-	to.add(cmd)
+	on.add(cmd)
 	cmd.Flags().StringVar(&file, "file", "", "a YAML file of limits, which replace those that are there")
 	addFields(cmd, &edits, limitFields)
 	return cmd
@@ -199,54 +199,35 @@ func limitChange(file string, edits []edit[tenant.Limits]) (func(tenant.Limits) 
 }
 
 // setLimits changes the limits of a scope: a tenant's are among its settings.
-func (e *changing) setLimits(cmd *cobra.Command, d *desk, scope registry.Scope, change func(tenant.Limits) (tenant.Limits, error), text string) error {
-	var (
-		k        registry.Key
-		revision uint64
-		err      error
-	)
+func (e *changing) setLimits(cmd *cobra.Command, d *desk, scope registry.Scope, to func(tenant.Limits) (tenant.Limits, error), text string) error {
 	if name := scope.Tenant; name != "" {
-		k = registry.TenantKey(name)
-		revision, err = registry.Edit(cmd.Context(), d.store, d.by, k, e.reason, func(now *tenant.Settings) (*tenant.Settings, error) {
+		return change(e, cmd, d, registry.TenantKey(name), text, func(now *tenant.Settings) (*tenant.Settings, error) {
 			if now == nil {
 				return nil, unregistered(name)
 			}
 			then := *now
 			var err error
-			if then.Limits, err = change(now.Limits); err == nil && fleetctl.Same(now, &then) {
-				err = errNoChange
-			}
+			then.Limits, err = to(now.Limits)
 			return &then, err
 		})
-	} else {
-		k = registry.LimitsKey(scope)
-		revision, err = registry.Edit(cmd.Context(), d.store, d.by, k, e.reason, func(now *tenant.Limits) (*tenant.Limits, error) {
-			if now == nil {
-				now = new(tenant.Limits)
-			}
-			then, err := change(*now)
-			switch {
-			case err != nil:
-				return nil, err
-			case fleetctl.Same(now, &then):
-				return nil, errNoChange
-			case fleetctl.Same(tenant.Limits{}, &then):
-				return nil, nil
-			}
-			return &then, nil
-		})
 	}
-	if err != nil {
-		return err
-	}
-	return e.report(cmd, d, k, revision, text)
+	return change(e, cmd, d, registry.LimitsKey(scope), text, func(now *tenant.Limits) (*tenant.Limits, error) {
+		if now == nil {
+			now = new(tenant.Limits)
+		}
+		then, err := to(*now)
+		if err != nil || fleetctl.Same(tenant.Limits{}, &then) {
+			return nil, err // there is no key without limits
+		}
+		return &then, nil
+	})
 }
 
 func newLimitsRemove(c *common) *cobra.Command {
 	e := &changing{common: c}
 	var of whom
 	cmd := &cobra.Command{
-		Use:     "remove TENANT|--label key=value|--all --reason WHY",
+		Use:     "remove {TENANT | --label KEY=VALUE | --all} --reason WHY",
 		Short:   "Take all limits of a tenant, a group or the fleet away",
 		Example: `  fleetctl limits remove --label strategy=pairs --reason "the group is closed"`,
 		Args:    cli.Args(cobra.MaximumNArgs(1)),
@@ -272,7 +253,7 @@ func newLimitsRemove(c *common) *cobra.Command {
 func newLimitsShow(c *common) *cobra.Command {
 	var of whom
 	cmd := &cobra.Command{
-		Use:   "show TENANT|--label key=value|--all",
+		Use:   "show {TENANT | --label KEY=VALUE | --all}",
 		Short: "Show the limits that were set for a tenant, a group or the fleet",
 		Long: `Shows what was set for one scope. Which limits hold for a tenant, of all its scopes together,
 "fleetctl tenant show" says.`,

@@ -24,7 +24,7 @@ func TestCommands(t *testing.T) {
 	if err := os.WriteFile(tenants, []byte("broker: http://127.0.0.1:1\ntenants:\n  acme: {key_id: a, secret: s}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(t.TempDir(), "nats")
+	config, unused := filepath.Join(t.TempDir(), "nats"), filepath.Join(t.TempDir(), "unused.nk")
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -43,7 +43,7 @@ func TestCommands(t *testing.T) {
 		{"a retry at no rate", []string{"failed", "retry", "acme", "x", "--reason", "r", "--rate", "0", "--server", server}, 2, "--rate"},
 		{"a drop of nothing", []string{"failed", "drop", "acme", "--reason", "r", "--yes", "--server", server}, 0, ""},
 		{"a price", []string{"price", "set", "aapl", "191.20", "--server", server}, 0, "AAPL  191.2  20"},
-		{"a price as it is", []string{"price", "show", "AAPL", "-o", "json", "--server", server}, 0, `[{"symbol":"AAPL","price":"191.2","at":"20`},
+		{"a price as it is", []string{"price", "show", "AAPL", "-o", "json", "--server", server}, 0, `{"symbol":"AAPL","price":"191.2","at":"20`},
 		{"no price", []string{"price", "show", "AAPL", "MSFT", "--server", server}, 1, "there is no price of MSFT"},
 		{"a price of nothing", []string{"price", "set", "AAPL", "0", "--server", server}, 2, "not above 0"},
 		{"a price in words", []string{"price", "set", "AAPL", "much", "--server", server}, 2, "no price as 191.20"},
@@ -86,6 +86,8 @@ func TestCommands(t *testing.T) {
 		{"NATS servers twice", []string{"nats", "config", "--folder", config, "--host", "nats-0"}, 1, "never overwritten"},
 		{"a tenant of the NATS servers", []string{"nats", "user", "add", "--folder", config, "acme"}, 0, "\nSU"},
 		{"the tenant twice", []string{"nats", "user", "add", "--folder", config, "acme"}, 1, "is known already"},
+		{"the tenant twice, to a file", []string{"nats", "user", "add", "--folder", config, "acme", "--to", unused}, 1, "is known already"},
+		{"a worker, to a file that was not used", []string{"nats", "user", "add", "--folder", config, "--role", "worker", "w", "--to", unused, "-o", "json"}, 0, `{"role":"worker","name":"w","key":"U`},
 		{"a user of no role", []string{"nats", "user", "add", "--folder", config, "--role", "king", "ann"}, 2, "no role"},
 		{"a user of no name", []string{"nats", "user", "add", "--folder", config, "a.b"}, 2, "a.b"},
 		{"an operator, over a file", []string{"nats", "user", "add", "--folder", config, "--role", "operator", "ann", "--to", tenants}, 1, "exists"},
@@ -97,7 +99,7 @@ func TestCommands(t *testing.T) {
 		{"a user that left", []string{"nats", "user", "remove", "--folder", config, "acme"}, 1, "is not known"},
 		{"the users as JSON", []string{"nats", "user", "list", "--folder", config, "-o", "json"}, 0, `{"role":"operator","name":"ann"`},
 		{"no configuration", []string{"nats", "user", "list", "--folder", config + "2"}, 1, "fleetctl nats config"},
-		{"certificates", []string{"nats", "certs", "--to", config + "3", "--host", "localhost"}, 0, ""},
+		{"certificates", []string{"nats", "certs", "--to", config + "3", "--host", "localhost"}, 0, "wrote ca.pem, server.pem and server.key to "},
 		{"certificates twice", []string{"nats", "certs", "--to", config + "3", "--host", "localhost"}, 1, "never overwritten"},
 		{"no such command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"no server", []string{"status", "--server", "nats://127.0.0.1:1"}, 1, "127.0.0.1:1"},

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/orderfleet/orderfleet/deploy/nats/borders"
@@ -30,18 +32,18 @@ may do what there. No command overwrites a key. deploy/nats/README.md tells what
 and how a change gets to running servers.`,
 		Example: `  fleetctl nats certs --to certs --host nats-0 --host nats-1 --host nats-2
   fleetctl nats config --folder nats --host nats-0 --host nats-1 --host nats-2
-  fleetctl nats user add --folder nats --role worker w > worker.nk
-  fleetctl nats user add --folder nats acme > acme.nk
+  fleetctl nats user add --folder nats --role worker w --to w.nk
+  fleetctl nats user add --folder nats acme --to acme.nk
   fleetctl nats user list --folder nats`,
 	})
 	user := cli.Command(&cobra.Command{
 		Use:     "user",
 		Short:   "Add, list and remove users",
-		Example: "  fleetctl nats user add acme > acme.nk\n  fleetctl nats user add --role operator ann > ann.nk\n  fleetctl nats user remove acme",
+		Example: "  fleetctl nats user add acme --to acme.nk\n  fleetctl nats user add --role operator ann --to ann.nk\n  fleetctl nats user remove acme",
 	})
 	user.AddCommand(newUserAdd(b), newUserList(b), newUserRemove(b))
 	cmd.PersistentFlags().StringVar(&b.folder, "folder", "nats", "where the configuration is")
-	cmd.AddCommand(newNATSConfig(b), newNATSRefresh(b), newNATSCerts(), newNATSPush(b), user)
+	cmd.AddCommand(newNATSConfig(b), newNATSRefresh(b), newNATSCerts(b), newNATSPush(b), user)
 	return cmd
 }
 
@@ -76,7 +78,7 @@ those that sign. It makes no users: "fleetctl nats user add" does, a worker firs
 				return err
 			}
 			return b.say(cmd, map[string]any{"folder": b.folder, "mode": mode},
-				fmt.Sprintf("wrote %s; now add a worker: fleetctl nats user add --folder %s --role worker NAME > worker.secret\n", filepath.Join(b.folder, "server.conf"), b.folder))
+				fmt.Sprintf("wrote %s; now add a worker: fleetctl nats user add --folder %s --role worker NAME --to worker.nk\n", filepath.Join(b.folder, "server.conf"), b.folder))
 		},
 	}
 	flags := cmd.Flags()
@@ -110,7 +112,7 @@ func newNATSRefresh(b *bordering) *cobra.Command {
 	}
 }
 
-func newNATSCerts() *cobra.Command {
+func newNATSCerts(b *bordering) *cobra.Command {
 	var (
 		to    string
 		hosts []string
@@ -123,11 +125,15 @@ func newNATSCerts() *cobra.Command {
 make all anew. In production certificates come from whoever issues yours.`,
 		Example: "  fleetctl nats certs --to certs --host nats-0 --host nats-1 --host nats-2 --host localhost",
 		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if to == "" || len(hosts) == 0 {
 				return cli.Usagef("--to and --host: say where to put the files, and by what names the servers are reached")
 			}
-			return borders.Certs(to, hosts, valid)
+			if err := borders.Certs(to, hosts, valid); err != nil {
+				return err
+			}
+			return b.say(cmd, map[string]any{"folder": to, "hosts": hosts},
+				fmt.Sprintf("wrote ca.pem, server.pem and server.key to %s, valid for %s; programs need ca.pem alone (NATS_CA)\n", to, strings.Join(hosts, ", ")))
 		},
 	}
 	flags := cmd.Flags()
@@ -171,6 +177,9 @@ Then have the servers reload their configuration, or push it if it is one of JWT
 			}
 			u, secret, err := f.Add(r, names[0])
 			if err != nil {
+				if file != nil {
+					err = errors.Join(err, os.Remove(to)) // it is empty
+				}
 				return err
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s is in %s; %s\n", u, b.folder, spread(f.Mode()))
@@ -178,6 +187,9 @@ Then have the servers reload their configuration, or push it if it is one of JWT
 			case file != nil:
 				if _, err = file.Write(secret); err == nil {
 					err = file.Close()
+				}
+				if err == nil && b.output == cli.JSON {
+					err = json.NewEncoder(cmd.OutOrStdout()).Encode(u)
 				}
 				return err
 			case b.output == cli.JSON:

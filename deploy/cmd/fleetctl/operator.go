@@ -40,6 +40,11 @@ func newOperatorKey(c *common) *cobra.Command {
 				return err
 			}
 			defer s.Wipe()
+			if c.output == cli.JSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
+					Key string `json:"key"`
+				}{s.Public()})
+			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), s.Public())
 			return err
 		},
@@ -89,7 +94,11 @@ func newOperatorAdd(c *common) *cobra.Command {
 		Example: `  fleetctl operator add ann "$(fleetctl operator key)" --reason "the first"`,
 		Args:    cli.Args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.operators(cmd, args[0]+" is an operator", func(l *registry.OperatorList) error {
+			text := args[0] + " is an operator"
+			if of != "" {
+				text = args[0] + " may change the credential of " + of
+			}
+			return e.operators(cmd, text, func(l *registry.OperatorList) error {
 				l.Operators = append(l.Operators, registry.Operator{Name: args[0], Key: args[1], Tenant: of})
 				return nil
 			})
@@ -124,25 +133,20 @@ func newOperatorRemove(c *common) *cobra.Command {
 }
 
 // operators changes the list of operators.
-func (e *changing) operators(cmd *cobra.Command, text string, change func(*registry.OperatorList) error) error {
+func (e *changing) operators(cmd *cobra.Command, text string, to func(*registry.OperatorList) error) error {
 	d, err := e.open(cmd)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	k := registry.OperatorsKey
-	revision, err := registry.Edit(cmd.Context(), d.store, d.by, k, e.reason, func(now *registry.OperatorList) (*registry.OperatorList, error) {
+	return change(e, cmd, d, registry.OperatorsKey, text, func(now *registry.OperatorList) (*registry.OperatorList, error) {
 		then := new(registry.OperatorList)
 		if now != nil {
 			then.Operators = append(then.Operators, now.Operators...)
 		}
-		if err := change(then); err != nil {
+		if err := to(then); err != nil {
 			return nil, err
 		}
 		return then, nil
 	})
-	if err != nil {
-		return err
-	}
-	return e.report(cmd, d, k, revision, text)
 }

@@ -81,8 +81,7 @@ was requested before is not counted in it.`,
 				return err
 			}
 			defer d.close()
-			k := registry.PoolKey(name)
-			revision, err := registry.Edit(cmd.Context(), d.store, d.by, k, e.reason, func(now *tenant.Pool) (*tenant.Pool, error) {
+			return change(e, cmd, d, registry.PoolKey(name), "pool "+name+" is set", func(now *tenant.Pool) (*tenant.Pool, error) {
 				then := tenant.Pool{Window: tenant.Duration(time.Minute)}
 				if now != nil {
 					then = *now
@@ -93,15 +92,8 @@ was requested before is not counted in it.`,
 				if err := then.Validate(); err != nil {
 					return nil, cli.Usage(err)
 				}
-				if now != nil && *now == then {
-					return nil, errNoChange
-				}
 				return &then, nil
 			})
-			if err != nil {
-				return err
-			}
-			return e.report(cmd, d, k, revision, "pool "+name+" is set")
 		},
 	}
 	e.add(cmd)
@@ -143,7 +135,7 @@ is not there.`,
 			if err != nil {
 				return err
 			}
-			return e.report(cmd, d, k, revision, "pool "+name+" is removed")
+			return e.report(cmd, d, k, revision, "pool "+name+" is removed", nil)
 		},
 	}
 	e.add(cmd)
@@ -224,7 +216,7 @@ func newPoolList(c *common) *cobra.Command {
 			defer nc.Close()
 			all, missing := listPools(r)
 			if c.output == cli.JSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(all)
+				err = printLines(cmd, all)
 			} else {
 				table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 				fmt.Fprintln(table, "POOL\tREQUESTS\tWINDOW\tRESERVE\tTENANTS")

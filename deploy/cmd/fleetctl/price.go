@@ -54,7 +54,7 @@ func newPriceSet(c *common) *cobra.Command {
 			if err := price.Put(cmd.Context(), l.JetStream(), symbol, q); err != nil {
 				return err
 			}
-			return c.quotes(cmd.OutOrStdout(), map[string]price.Quote{order.Canonical(symbol): q})
+			return c.quotes(cmd, map[string]price.Quote{order.Canonical(symbol): q})
 		},
 	}
 }
@@ -85,10 +85,10 @@ that makes no sense is told, and the others go on; the exit code is 1 then.`,
 					Wrong  int `json:"wrong"`
 				}{n, wrong})
 			} else {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d prices\n", n)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s set\n", cli.Count(n, "price"))
 			}
 			if err == nil && wrong > 0 {
-				err = fmt.Errorf("%d lines make no sense", wrong)
+				err = fmt.Errorf("of %d lines nothing was set: they make no sense", wrong)
 			}
 			return err
 		},
@@ -200,7 +200,7 @@ func newPriceShow(c *common) *cobra.Command {
 				}
 				all = some
 			}
-			if shown := c.quotes(cmd.OutOrStdout(), all); shown != nil {
+			if shown := c.quotes(cmd, all); shown != nil {
 				return shown
 			}
 			return err
@@ -209,7 +209,7 @@ func newPriceShow(c *common) *cobra.Command {
 }
 
 // quotes shows prices.
-func (c *common) quotes(w io.Writer, all map[string]price.Quote) error {
+func (c *common) quotes(cmd *cobra.Command, all map[string]price.Quote) error {
 	type shown struct {
 		Symbol string    `json:"symbol"`
 		Price  string    `json:"price"`
@@ -220,9 +220,9 @@ func (c *common) quotes(w io.Writer, all map[string]price.Quote) error {
 		rows = append(rows, shown{symbol, all[symbol].Price.String(), all[symbol].At})
 	}
 	if c.output == cli.JSON {
-		return json.NewEncoder(w).Encode(rows)
+		return printLines(cmd, rows)
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, r := range rows {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", r.Symbol, r.Price, r.At.Format(time.RFC3339))
 	}

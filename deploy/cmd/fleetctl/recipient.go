@@ -43,11 +43,15 @@ func newRecipientList(c *common) *cobra.Command {
 			}
 			defer nc.Close()
 			all, err := vault.New(l).Recipients(cmd.Context())
-			if err != nil {
+			if err != nil && !errors.Is(err, seal.ErrNoRecipients) {
 				return err
 			}
 			if c.output == cli.JSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(registry.RecipientList{Recipients: all})
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(registry.RecipientList{Recipients: append([]string{}, all...)})
+			}
+			if len(all) == 0 {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), "nobody: no keys can be sealed, see fleetctl recipient --help")
+				return err
 			}
 			for _, one := range all {
 				if _, err := fmt.Fprintln(cmd.OutOrStdout(), one); err != nil {
@@ -83,7 +87,7 @@ func newRecipientRemove(c *common) *cobra.Command {
 	e := &changing{common: c}
 	cmd := &cobra.Command{
 		Use:     "remove RECIPIENT --reason WHY",
-		Short:   "Have keys sealed to one less, from now on; see credential reseal for those that are",
+		Short:   "Have keys sealed to one fewer, from now on; see credential reseal for those that are",
 		Example: `  fleetctl recipient remove age1... --reason "replaced"`,
 		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -104,19 +108,18 @@ func newRecipientRemove(c *common) *cobra.Command {
 }
 
 // recipients changes the list of them.
-func (e *changing) recipients(cmd *cobra.Command, text string, change func(seal.Recipients) (seal.Recipients, error)) error {
+func (e *changing) recipients(cmd *cobra.Command, text string, to func(seal.Recipients) (seal.Recipients, error)) error {
 	d, err := e.open(cmd)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	k := registry.RecipientsKey
-	revision, err := registry.Edit(cmd.Context(), d.store, d.by, k, e.reason, func(now *registry.RecipientList) (*registry.RecipientList, error) {
+	return change(e, cmd, d, registry.RecipientsKey, text, func(now *registry.RecipientList) (*registry.RecipientList, error) {
 		var all seal.Recipients
 		if now != nil {
 			all = slices.Clone(now.Recipients)
 		}
-		then, err := change(all)
+		then, err := to(all)
 		if err != nil {
 			return nil, err
 		}
@@ -125,8 +128,4 @@ func (e *changing) recipients(cmd *cobra.Command, text string, change func(seal.
 		}
 		return &registry.RecipientList{Recipients: then}, nil
 	})
-	if err != nil {
-		return err
-	}
-	return e.report(cmd, d, k, revision, text)
 }

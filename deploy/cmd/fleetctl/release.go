@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/cli"
@@ -27,7 +26,7 @@ who said it and why; it counts for failures before it.`,
 			if err := order.ValidTenant(args[0]); err != nil {
 				return cli.Usage(err)
 			}
-			if err := checkReason(reason, order.MaxControlReason); err != nil {
+			if err := cli.CheckReason(reason, order.MaxControlReason); err != nil {
 				return err
 			}
 			l, nc, err := c.connect(cmd.Context())
@@ -44,21 +43,6 @@ who said it and why; it counts for failures before it.`,
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; written to the ledger (required)")
 	return cmd
-}
-
-// checkReason says what is wrong with a reason that is to be on the ledger, in so many bytes
-// at most.
-func checkReason(reason string, most int) error {
-	said := order.Control{Verb: order.Release, By: cliUser(), Reason: reason, At: time.Now()}
-	switch err := said.Validate(); {
-	case strings.TrimSpace(reason) == "":
-		return cli.Usagef("--reason: say why; it is written to the ledger")
-	case len(reason) > most:
-		return cli.Usagef("--reason: it has %d bytes, more than %d", len(reason), most)
-	case err != nil:
-		return cli.Usagef("--reason: %w", err)
-	}
-	return nil
 }
 
 // said shows what was written to the ledger of a tenant, at a sequence number.

@@ -29,7 +29,7 @@ func (d *driving) add(cmd *cobra.Command) {
 
 // possible says which flags make no sense; from is the export that is read, if one is.
 func (d *driving) possible(from string) error {
-	if err := checkReason(d.reason, order.MaxLabelValue); err != nil {
+	if err := cli.CheckReason(d.reason, order.MaxLabelValue); err != nil {
 		return err
 	}
 	if from != "" {

@@ -23,12 +23,13 @@ func newRoot() *cobra.Command {
 	c := &common{}
 	cmd := cli.Command(&cobra.Command{
 		Use:   "fleetctl",
-		Short: "Ask a fleet, and its ledger, what happened and why; settle what failed",
+		Short: "Ask a fleet what happened and why; say who its tenants are, what they may do, and who is stopped",
 		Long: `Shows who serves which shards, tells the life of an intent, replays and audits any stretch of
 the ledger, finds where broker and ledger differ, and settles intents that failed: those of
-which the broker could not be asked in time what became of them. It reads the ledger and
-the fleet's bucket, asks the workers, and disturbs nobody. The server and who we are come
-from the NATS_* variables or from flags.
+which the broker could not be asked in time what became of them. All that reads and asks, and
+disturbs nobody. It also says who the tenants are, which keys and limits they have, and stops
+them; each of these changes is signed, kept for ever with its reason, and shown by "fleetctl
+history". The server and who we are come from the NATS_* variables or from flags.
 
 Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the command line.`,
 		Example: `  fleetctl status
@@ -40,31 +41,30 @@ Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the c
   fleetctl failed retry acme 0192f0c1 --reason "broker is back" --yes
   fleetctl tenant add acme --broker paper --reason "new client"
   fleetctl limits set --all --max-notional 100000 --reason policy
+  fleetctl halt --label strategy=pairs --cancel-open --reason "runaway strategy"
   fleetctl history acme
   fleetctl release acme --reason "the order is not at the broker"`,
 	})
 	cli.AddNATS(cmd, &c.nats)
 	cli.AddOutput(cmd, &c.output)
-	cmd.AddCommand(hands(c)...)
-	cmd.AddCommand(
-		newStatus(c),
-		newFailed(c),
-		newRelease(c),
-		newExplain(c),
-		newReplay(c),
-		newExport(c),
-		newAudit(c),
-		newReconcile(c),
-		newTenant(c),
-		newLimits(c),
-		newPool(c),
-		newHistory(c),
-		newOperator(c),
-		newCredential(c),
-		newRecipient(c),
-		newPrice(c),
-		newNATS(c),
-	)
+	for _, group := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"ask", "Ask the fleet and its ledger:", []*cobra.Command{newStatus(c), newExplain(c), newReplay(c), newExport(c), newAudit(c), newReconcile(c)}},
+		{"settle", "Settle what failed:", []*cobra.Command{newFailed(c), newRelease(c)}},
+		{"stop", "Stop tenants, and let them go on:", hands(c)},
+		{"tenants", "Say who the tenants are, and what they may do:", []*cobra.Command{
+			newTenant(c), newCredential(c), newLimits(c), newPrice(c), newPool(c), newHistory(c),
+		}},
+		{"trust", "Say who may do what:", []*cobra.Command{newOperator(c), newRecipient(c), newNATS(c)}},
+	} {
+		cmd.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, sub := range group.commands {
+			sub.GroupID = group.id
+			cmd.AddCommand(sub)
+		}
+	}
 	return cmd
 }
 
@@ -85,7 +85,7 @@ func (c *common) connect(ctx context.Context) (*ledger.Ledger, *nats.Conn, error
 func newStatus(c *common) *cobra.Command {
 	return &cobra.Command{
 		Use:     "status",
-		Short:   "Show the workers and who serves which shard; exit code 1 if a shard has no owner",
+		Short:   "Show the workers, who serves which shard, and which switches lie; exit code 1 if a shard has no owner",
 		Example: "  fleetctl status\n  fleetctl status -o json",
 		Args:    cli.Args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -36,7 +36,7 @@ func (s *settling) chosen(cmd *cobra.Command, args []string) ([]fleetctl.Failed,
 	case !f.Narrow():
 		return nil, cli.Usagef("say which: TENANT [INTENT...], or --since, --until, --label, --symbol")
 	}
-	if err := checkReason(s.reason, order.MaxLabelValue); err != nil {
+	if err := cli.CheckReason(s.reason, order.MaxLabelValue); err != nil {
 		return nil, err
 	}
 	f.All = len(f.IDs) > 0

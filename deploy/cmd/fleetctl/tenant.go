@@ -48,7 +48,7 @@ var settingFields = []field[tenant.Settings]{
 		s.RequestsPerMinute, err = whole(v)
 		return err
 	}},
-	{"on-failed", "whether an intent that failed holds the later ones: `continue` or hold", func(s *tenant.Settings, v string) error {
+	{"on-failed", "what an intent that failed does to the later ones, in a `word`: continue or hold", func(s *tenant.Settings, v string) error {
 		s.OnFailed = v
 		return nil
 	}},
@@ -60,7 +60,7 @@ var settingFields = []field[tenant.Settings]{
 		s.Weight, err = whole(v)
 		return err
 	}},
-	{"status", "`active` or disabled", func(s *tenant.Settings, v string) error {
+	{"status", "a `word`: active or disabled, which halts it", func(s *tenant.Settings, v string) error {
 		s.Status = tenant.Status(v)
 		return nil
 	}},
@@ -137,10 +137,13 @@ func newTenantAdd(c *common) *cobra.Command {
 		Example: `  fleetctl tenant add acme --broker paper --requests-per-minute 200 --label strategy=pairs --reason "new client"`,
 		Args:    cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("broker") {
+				return cli.Usagef("--broker: say which: paper, live, broker-api, broker-api-sandbox, or a URL")
+			}
 			if _, err := e.make(tenant.Settings{}); err != nil { // a mistake shows before anything is asked
 				return err
 			}
-			return e.run(cmd, args[0], "is registered; it needs keys, see fleetctl credential", func(now *tenant.Settings) (*tenant.Settings, error) {
+			return e.run(cmd, args[0], "is registered, and trades when it has keys (fleetctl credential set)", func(now *tenant.Settings) (*tenant.Settings, error) {
 				if now != nil {
 					return nil, fmt.Errorf("%s is registered already: change it with fleetctl tenant set", args[0])
 				}
@@ -169,11 +172,7 @@ func newTenantSet(c *common) *cobra.Command {
 				if now == nil {
 					return nil, unregistered(args[0])
 				}
-				then, err := e.make(*now)
-				if err == nil && fleetctl.Same(now, then) {
-					err = errNoChange
-				}
-				return then, err
+				return e.make(*now)
 			})
 		},
 	}
@@ -186,7 +185,7 @@ func unregistered(name string) error {
 }
 
 // run changes a tenant's settings.
-func (e *settingEdits) run(cmd *cobra.Command, name, text string, change func(*tenant.Settings) (*tenant.Settings, error)) error {
+func (e *settingEdits) run(cmd *cobra.Command, name, text string, to func(*tenant.Settings) (*tenant.Settings, error)) error {
 	if err := order.ValidTenant(name); err != nil {
 		return cli.Usage(err)
 	}
@@ -195,12 +194,21 @@ func (e *settingEdits) run(cmd *cobra.Command, name, text string, change func(*t
 		return err
 	}
 	defer d.close()
-	k := registry.TenantKey(name)
-	revision, err := registry.Edit(cmd.Context(), d.store, d.by, k, e.reason, change)
-	if err != nil {
+	pool := ""
+	err = change(&e.changing, cmd, d, registry.TenantKey(name), name+" "+text, func(now *tenant.Settings) (*tenant.Settings, error) {
+		then, err := to(now)
+		if err == nil && (now == nil || now.Pool != then.Pool) {
+			pool = then.Pool
+		}
+		return then, err
+	})
+	if err != nil || pool == "" {
 		return err
 	}
-	return e.report(cmd, d, k, revision, name+" "+text)
+	if c, _, err := d.store.Get(cmd.Context(), registry.PoolKey(pool)); err != nil || c.Record.Removed() {
+		fmt.Fprintf(cmd.ErrOrStderr(), "pool %s is not there: the intents of %s wait until fleetctl pool set makes it\n", pool, name)
+	}
+	return nil
 }
 
 func newTenantRemove(c *common) *cobra.Command {
@@ -236,7 +244,7 @@ cancel them, fleetctl halt --cancel-open first. The history of the tenant stays,
 					return fmt.Errorf("%s is removed, but %s is not: %w", name, more, err)
 				}
 			}
-			return r.report(cmd, d, k, revision, name+" is removed")
+			return r.report(cmd, d, k, revision, name+" is removed, with its limits, keys and switch", nil)
 		},
 	}
 	r.add(cmd)

@@ -108,6 +108,8 @@ NATS at %[1]s, paper broker at %[2]s (admin %[3]s), one worker. Every name is a 
   go run ./deploy/cmd/fleetctl reconcile --all
   go run ./deploy/cmd/fleetctl limits set --all --orders-per-minute 60 --reason "a first limit"
   go run ./deploy/cmd/fleetctl halt acme --reason drill
+  go run ./deploy/cmd/fleetctl status
+  go run ./deploy/cmd/fleetctl resume acme --reason "the drill is over"
   go run ./deploy/cmd/fleetctl history
   curl -s -H 'APCA-API-KEY-ID: acme' -H 'APCA-API-SECRET-KEY: secret-of-acme' '%[2]s/v2/orders?status=all'
   curl -s '%[3]s/ledger?kind=booked'

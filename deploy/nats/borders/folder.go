@@ -106,9 +106,6 @@ func (f *Folder) Users() []User { return slices.Clone(f.state.Users) }
 // Mode is how the folder's servers know users.
 func (f *Folder) Mode() Mode { return f.state.Mode }
 
-// Shards is the number of the ledger's shards.
-func (f *Folder) Shards() int { return f.state.Shards }
-
 func (f *Folder) file(parts ...string) string {
 	return filepath.Join(append([]string{f.path}, parts...)...)
 }

@@ -12,12 +12,12 @@ import (
 	"filippo.io/age"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nkeys"
 	"github.com/orderfleet/orderfleet/deploy/nats/borders"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/registry"
+	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
 	"github.com/orderfleet/orderfleet/shared/seal"
 	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/shared/vault"
@@ -271,21 +271,6 @@ func TestItsOwnCredentials(t *testing.T) {
 	modes(t, func(t *testing.T, f *fixture) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		signer := func(name string) *registry.Signer {
-			pair, err := nkeys.CreateUser()
-			if err != nil {
-				t.Fatal(err)
-			}
-			seed, err := pair.Seed()
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := registry.NewSigner(name, seed)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}
 		open := func(who string) *ledger.Ledger {
 			l, err := ledger.Open(ctx, f.connect(t, who))
 			if err != nil {
@@ -298,10 +283,10 @@ func TestItsOwnCredentials(t *testing.T) {
 			t.Fatal(err)
 		}
 		list := registry.RecipientList{Recipients: seal.Recipients{identity.Recipient().String()}}
-		if _, err := registry.NewStore(open("operator ann")).Write(ctx, signer("ann"), registry.RecipientsKey, &list, "a worker", 0); err != nil {
+		if _, err := registry.NewStore(open("operator ann")).Write(ctx, registrytest.Signer(t, "ann"), registry.RecipientsKey, &list, "a worker", 0); err != nil {
 			t.Fatal(err)
 		}
-		own, by := vault.New(open("producer "+acme)), signer(acme)
+		own, by := vault.New(open("producer "+acme)), registrytest.Signer(t, acme)
 		for _, secret := range []string{"first", "second"} {
 			held, err := own.Set(ctx, by, acme, tenant.Credentials{KeyID: "k", Secret: secret}, "rotation")
 			if err != nil {

@@ -2,14 +2,15 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"os"
 	"os/user"
 
+	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/registry"
-	"github.com/orderfleet/orderfleet/shared/vault"
 	"github.com/orderfleet/orderfleet/shared/vault/vaultcmd"
 	"github.com/spf13/cobra"
 )
@@ -25,33 +26,24 @@ func newCredential(c *common) *cobra.Command {
 		Name:   "producer",
 		Reason: "by the tenant itself",
 		Output: &c.output,
-		Open: func(cmd *cobra.Command, sign bool) (*vault.Vault, *registry.Signer, func(), error) {
-			var by *registry.Signer
-			if sign {
-				file := cmp.Or(os.Getenv(signingKey), c.nats.NKey, c.nats.Creds)
-				if file == "" {
-					return nil, nil, nil, cli.Usagef("a change is signed with the key of the NATS identity (NATS_NKEY, NATS_CREDS), or that in the file %s: there is none", signingKey)
-				}
-				var err error
-				if by, err = registry.ReadSigner(ourName(), file); err != nil {
-					return nil, nil, nil, err
-				}
+		Signer: func(*cobra.Command) (*registry.Signer, error) {
+			file := cmp.Or(os.Getenv(signingKey), c.nats.NKey, c.nats.Creds)
+			if file == "" {
+				return nil, cli.Usagef("a change is signed with the key of the NATS identity (NATS_NKEY, NATS_CREDS), or that in the file %s: there is none", signingKey)
 			}
-			nc, err := natsconn.Dial(cmd.Context(), "orderfleet producer", c.nats)
+			return registry.ReadSigner(ourName(), file)
+		},
+		Connect: func(ctx context.Context) (*ledger.Ledger, *nats.Conn, error) {
+			nc, err := natsconn.Dial(ctx, "orderfleet producer", c.nats)
 			if err != nil {
-				return nil, nil, nil, err
+				return nil, nil, err
 			}
-			l, err := ledger.Open(cmd.Context(), nc)
+			l, err := ledger.Open(ctx, nc)
 			if err != nil {
 				nc.Close()
-				return nil, nil, nil, err
+				return nil, nil, err
 			}
-			return vault.New(l), by, func() {
-				if by != nil {
-					by.Wipe()
-				}
-				nc.Close()
-			}, nil
+			return l, nc, nil
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/orderfleet/orderfleet/producer"
@@ -205,7 +206,7 @@ func (p printer) outcome(o order.Outcome, at time.Time) error {
 	if id == "" {
 		id = fmt.Sprintf("#%d", o.IntentSeq)
 	}
-	for _, more := range []string{o.Rule, o.Message} {
+	for _, more := range []string{o.Rule, strings.TrimPrefix(o.Message, o.Rule+": ")} {
 		if more != "" && detail != "" {
 			detail += ": "
 		}

@@ -5,13 +5,16 @@ package vaultcmd
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/cli"
+	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/tenant"
@@ -22,8 +25,9 @@ import (
 // Program is what a program does about its own matters.
 type Program struct {
 	Name string // for the examples
-	// Open connects, as somebody who signs with by, which is nil if sign is false; close ends it.
-	Open func(cmd *cobra.Command, sign bool) (v *vault.Vault, by *registry.Signer, closes func(), err error)
+	// Connect opens the ledger, and Signer finds who signs a change.
+	Connect func(ctx context.Context) (*ledger.Ledger, *nats.Conn, error)
+	Signer  func(cmd *cobra.Command) (*registry.Signer, error)
 	// Output is the program's flag.
 	Output *cli.Output
 	// Reason is what a change is for if nobody says; empty: somebody has to.
@@ -59,6 +63,42 @@ func (p *Program) examples(lines ...string) string {
 	return strings.Join(lines, "\n")
 }
 
+// open connects, as somebody who signs if something is to be changed; close ends it.
+func (p *Program) open(cmd *cobra.Command, change bool) (v *vault.Vault, by *registry.Signer, closes func(), err error) {
+	closes = func() {}
+	if change {
+		if by, err = p.Signer(cmd); err != nil {
+			return nil, nil, nil, err
+		}
+		closes = by.Wipe
+	}
+	l, nc, err := p.Connect(cmd.Context())
+	if err != nil {
+		closes()
+		return nil, nil, nil, err
+	}
+	if change {
+		if by, err = registry.NewStore(l).Named(cmd.Context(), by); err != nil {
+			closes()
+			nc.Close()
+			return nil, nil, nil, err
+		}
+	}
+	wipe := closes
+	return vault.New(l), by, func() {
+		wipe()
+		nc.Close()
+	}, nil
+}
+
+// required is how the use of a command goes on that wants a reason.
+func (p *Program) required() string {
+	if p.Reason != "" {
+		return ""
+	}
+	return " --reason WHY"
+}
+
 // reason is the flag, and what it may be.
 func (p *Program) reason(cmd *cobra.Command, into *string) {
 	usage := "why; kept with the change, for ever (required)"
@@ -66,16 +106,6 @@ func (p *Program) reason(cmd *cobra.Command, into *string) {
 		usage = "why; kept with the change, for ever"
 	}
 	cmd.Flags().StringVar(into, "reason", p.Reason, usage)
-}
-
-func checkReason(reason string) error {
-	switch {
-	case strings.TrimSpace(reason) == "":
-		return cli.Usagef("--reason: say why; it is kept with the change")
-	case len(reason) > order.MaxControlReason:
-		return cli.Usagef("--reason: it has %d bytes, more than %d", len(reason), order.MaxControlReason)
-	}
-	return nil
 }
 
 // secrets are the flags that say where keys come from.
@@ -124,7 +154,7 @@ func newSet(p *Program) *cobra.Command {
 		broker, reason string
 	)
 	cmd := &cobra.Command{
-		Use:   "set TENANT",
+		Use:   "set TENANT {--key-id ID | --oauth-file FILE}" + p.required(),
 		Short: "Seal a tenant's keys and put them in the place of those it has",
 		Long: `Reads a key's secret from --secret-file, from standard input, or from the terminal, where it is
 not shown; seals it to the workers' recipients; and makes it the tenant's. A secret is never
@@ -151,7 +181,7 @@ broker has to set them again.`,
 					return cli.Usagef("--broker: %w", err)
 				}
 			}
-			v, by, closes, err := p.Open(cmd, true)
+			v, by, closes, err := p.open(cmd, true)
 			if err != nil {
 				return err
 			}
@@ -178,7 +208,7 @@ func check(name, reason string) error {
 	if err := order.ValidTenant(name); err != nil {
 		return cli.Usage(err)
 	}
-	return checkReason(reason)
+	return cli.CheckReason(reason, order.MaxControlReason)
 }
 
 func newShow(p *Program) *cobra.Command {
@@ -191,7 +221,7 @@ func newShow(p *Program) *cobra.Command {
 			if err := order.ValidTenant(args[0]); err != nil {
 				return cli.Usage(err)
 			}
-			v, _, closes, err := p.Open(cmd, false)
+			v, _, closes, err := p.open(cmd, false)
 			if err != nil {
 				return err
 			}
@@ -208,7 +238,7 @@ func newShow(p *Program) *cobra.Command {
 func newRemove(p *Program) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
-		Use:     "remove TENANT",
+		Use:     "remove TENANT" + p.required(),
 		Short:   "Take a tenant's keys away: its intents are blocked from then on",
 		Example: p.examples("credential remove acme"),
 		Args:    cli.Args(cobra.ExactArgs(1)),
@@ -216,7 +246,7 @@ func newRemove(p *Program) *cobra.Command {
 			if err := check(args[0], reason); err != nil {
 				return err
 			}
-			v, by, closes, err := p.Open(cmd, true)
+			v, by, closes, err := p.open(cmd, true)
 			if err != nil {
 				return err
 			}
@@ -229,7 +259,10 @@ func newRemove(p *Program) *cobra.Command {
 				return cmp.Or(json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
 					Tenant   string `json:"tenant"`
 					Revision uint64 `json:"revision"`
-				}{args[0], revision}), err)
+					By       string `json:"by"`
+					Signer   string `json:"signer"`
+					Reason   string `json:"reason"`
+				}{args[0], revision, by.Name(), by.Public(), reason}), err)
 			}
 			_, wrote := fmt.Fprintf(cmd.OutOrStdout(), "%s has no keys any more, at revision %d\n", args[0], revision)
 			return cmp.Or(wrote, err)

@@ -24,14 +24,14 @@ func newKeygen() *cobra.Command {
 		Short: "Make an identity with which workers open tenants' credentials; print its recipient",
 		Long: `Writes an identity to FILE, which only its owner can read, and prints the recipient: the public
 half, to which credentials are sealed. Every worker needs the file (ORDERFLEET_IDENTITY_FILE),
-nobody else; who has it can open what was ever sealed to it.
+nobody else; who has it can open what was ever sealed to it. The file names its recipients, too.
 
 To change the identity while the fleet trades: add a new one to the workers' files (--add; they
 read them again by themselves), tell its recipient (fleetctl recipient add), have the
 credentials sealed again (fleetctl credential reseal --all), remove the old recipient (fleetctl
 recipient remove), seal once more, and then take the old identity out of the files.`,
 		Example: `  worker keygen identity.txt
-  fleetctl recipient add $(worker keygen identity.txt)
+  fleetctl recipient add "$(worker keygen identity.txt)" --reason "the first"
   worker keygen --add identity.txt`,
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
