@@ -34,6 +34,10 @@ const (
 	settlePatience = 3 * time.Second
 )
 
+// tardy is how much later than planned something may begin, beside its own time: the operator
+// waits for confirmations.
+var tardy = map[Lane]time.Duration{Operator: 1500 * time.Millisecond}
+
 // storming is the lanes at work.
 type storming struct {
 	*system
@@ -58,7 +62,7 @@ func (st *storming) run(ctx context.Context, plan []Fault) error {
 				if !sleep(ctx, time.Until(st.began.Add(faults[i].At))) {
 					return
 				}
-				if late := time.Since(st.began.Add(faults[i].end())); late > 0 && faults[i].Kind != Join {
+				if late := time.Since(st.began.Add(faults[i].end())); late > tardy[p.lane] && faults[i].Kind != Join {
 					st.late(faults[i].Lane)
 					continue
 				}
