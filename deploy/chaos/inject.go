@@ -59,7 +59,7 @@ func (st *storming) run(ctx context.Context, plan []Fault) error {
 					return
 				}
 				if late := time.Since(st.began.Add(faults[i].end())); late > 0 && faults[i].Kind != Join {
-					st.miss() // its time has gone by
+					st.late(faults[i].Lane)
 					continue
 				}
 				if err := st.inject(ctx, &faults[i]); err != nil && ctx.Err() == nil {
@@ -144,6 +144,15 @@ func (st *storming) tell(e Event) {
 	if st.Tell != nil {
 		st.Tell(e)
 	}
+}
+
+// late counts what was not done because its time has gone by.
+func (st *storming) late(lane Lane) {
+	if lane == Operator {
+		st.operator.missed++
+		return
+	}
+	st.miss()
 }
 
 // miss counts a fault that was not injected.

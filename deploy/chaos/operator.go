@@ -21,6 +21,7 @@ import (
 type operator struct {
 	signer *registry.Signer
 	throws []throw
+	missed int // throws whose time had gone by
 }
 
 // throw is what the operator did once.
@@ -211,7 +212,9 @@ func (t *throw) confirmation(shard int) *fleetctl.Confirmation {
 type Switches struct {
 	Thrown map[string]int `json:"thrown"` // by what it was
 	Total  int            `json:"total"`
-	// Unsure is how many may not have been written; they were lifted all the same.
+	Missed int            `json:"missed"` // not thrown: the time for it had gone by
+	// Unsure is how many records may not have been written, of throws and of their ends: those
+	// were written again until it was sure.
 	Unsure int           `json:"unsure"`
 	Storm  Confirmations `json:"storm"`
 	Calm   Confirmations `json:"calm"`
@@ -231,7 +234,7 @@ type Confirmations struct {
 
 // switches sums up.
 func (o *operator) switches() Switches {
-	s := Switches{Thrown: make(map[string]int)}
+	s := Switches{Thrown: make(map[string]int), Missed: o.missed}
 	latencies := make(map[bool][]time.Duration)
 	for i := range o.throws {
 		t := &o.throws[i]

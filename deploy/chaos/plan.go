@@ -118,7 +118,7 @@ var patterns = []pattern{
 	{Broker, ms(100, 500), ms(400, 2000), drawBroker},
 	{NATS, ms(5000, 9000), ms(500, 3000), drawNATS},
 	{Clock, ms(4000, 8000), ms(500, 3000), drawClock},
-	{Operator, ms(200, 800), ms(400, 1500), drawOperator},
+	{Operator, ms(800, 2400), ms(400, 1500), drawOperator},
 }
 
 // Plan is the schedule of a run, in the order of time.

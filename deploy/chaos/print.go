@@ -47,7 +47,7 @@ func (r *Report) printControls(w io.Writer) {
 	for _, what := range slices.Sorted(maps.Keys(s.Thrown)) {
 		thrown = append(thrown, fmt.Sprintf("%d %s", s.Thrown[what], what))
 	}
-	fmt.Fprintf(w, "\nthe switch was thrown %d times (%s); %d may not have been written\n", s.Total, strings.Join(thrown, ", "), s.Unsure)
+	fmt.Fprintf(w, "\nthe switch was thrown %d times (%s), %d more came too late; %d records may not have been written at the first try\n", s.Total, strings.Join(thrown, ", "), s.Missed, s.Unsure)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "confirmations amid\tasked\tgiven\tp50 ms\tp99\tmost\t")
 	for _, c := range []struct {

@@ -91,7 +91,10 @@ func TestRun(t *testing.T) {
 	if !r.OK() || r.Acknowledged == 0 || r.Outcomes != r.Intents || r.Injected < 5 {
 		t.Errorf("%s", out.String())
 	}
-	for _, text := range []string{"every rule holds", "--seed 5", "intents without an outcome", "worker killed"} {
+	if r.Switches.Total == 0 || r.Stopped == nil || len(r.Uses) != len(groups) || r.Uses[0].Most.IsZero() {
+		t.Errorf("the operator did nothing, or nobody traded under limits: %+v %+v %+v", r.Switches, r.Stopped, r.Uses)
+	}
+	for _, text := range []string{"every rule holds", "the switch was thrown", "orders_per_minute", "--seed 5", "intents without an outcome", "worker killed"} {
 		if !strings.Contains(out.String(), text) {
 			t.Errorf("nothing of %q in\n%s", text, out.String())
 		}

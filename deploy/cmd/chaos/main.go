@@ -53,10 +53,12 @@ func newRoot() *cobra.Command {
 their own, keeps a steady load of many tenants, and injects faults: workers are
 killed, frozen past their lease and drained; connections are cut, stalled and slowed;
 NATS servers are killed, frozen and restarted; the broker answers late, wrongly or
-not at all; its clock steps. At the end everything is healed, and the broker's ledger,
-the orders' ledger and the producers' receipts are compared: a broken rule makes the
-exit code 1, and so does a run in which hardly anything was traded. The broker believes every client order id, so that a second attempt
-would be a second order.`,
+not at all; its clock steps. Meanwhile an operator halts, pauses and restricts
+tenants, and some trade under limits. At the end everything is healed, and the
+broker's ledger, the orders' ledger, the producers' receipts and what the operator
+was told are compared: a broken rule makes the exit code 1, and so does a run in
+which hardly anything was traded, stopped or refused. The broker believes every
+client order id, so that a second attempt would be a second order.`,
 		Example: `  chaos                                   # five minutes, a seed of chance
   chaos --duration 1m --seed 7 -o json
   chaos --dir /tmp/chaos                  # keep the logs of all workers`,
