@@ -23,7 +23,7 @@ func (b *Bucket) Value(ctx context.Context, key string) ([]byte, error) {
 // Discard removes a key, whatever it holds.
 func (b *Bucket) Discard(ctx context.Context, key string) error {
 	msg := &nats.Msg{Subject: b.subject(key), Header: nats.Header{operationHeader: []string{operationDelete}}}
-	if _, err := b.ledger.js.PublishMsg(ctx, msg); err != nil {
+	if _, err := b.ledger.publish(ctx, msg); err != nil {
 		return b.failed("delete "+key+" of", err)
 	}
 	return nil
