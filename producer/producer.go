@@ -143,7 +143,7 @@ func (p *Producer) begin(ctx context.Context, m *message) attempt {
 		a.end, a.err = func() {}, fmt.Errorf("%w: %w", errOver, context.Cause(ctx))
 		return a
 	}
-	a.denied, a.end = p.denials.Watch(ledger.Intents.Subject(p.ledger.ShardOf(m.tenant), m.tenant)) // as the account's mapping makes it
+	a.denied, a.end = p.denials.Watch(m.msg.Subject, ledger.Intents.Subject(p.ledger.ShardOf(m.tenant), m.tenant))
 	a.ack, a.err = p.js.PublishMsgAsync(m.msg)
 	return a
 }

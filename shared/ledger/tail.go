@@ -214,6 +214,28 @@ func (l *Ledger) FollowTenant(ctx context.Context, tenant string, start Start, d
 	return l.consume(ctx, StreamName(shard), cfg, 0, entries(deliver))
 }
 
+// ReadOwn calls deliver with a tenant's messages of a class, in order, up to the last one
+// that was there. It ends as [Ledger.Read] does. Behind a border ([BorderAPI]) the last few may
+// be missing, if a server that has not learnt of them answers.
+func (l *Ledger) ReadOwn(ctx context.Context, tenant string, class Class, deliver func(Entry) error) error {
+	shard := l.ShardOf(tenant)
+	subject := class.Subject(shard, tenant)
+	m, err := l.lastOf(ctx, StreamName(shard), subject)
+	if errors.Is(err, ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: read the last of %s: %w", class, err)
+	}
+	last, _, err := parseAnswer(m)
+	if err != nil {
+		return err
+	}
+	cfg := Start{Seq: 1}.config()
+	cfg.FilterSubject = subject
+	return l.consume(ctx, StreamName(shard), cfg, last.Seq, upTo(last.Seq, deliver))
+}
+
 // entries delivers what is ours: the streams' subjects admit nothing else.
 func entries(deliver func(Entry) error) deliverer {
 	return func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {

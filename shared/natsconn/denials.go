@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,13 +43,14 @@ func (*DeniedError) Unwrap() error { return nats.ErrPermissionViolation }
 // Safe for concurrent use.
 type Denials struct {
 	mu      sync.Mutex
-	waiting map[string]*denial // by the subjects that a violation may name, quoted
+	waiting map[string]*denial // by the subjects that a violation may name, quoted, one behind the other
 }
 
 // denial is told to all publishes under way to one subject.
 type denial struct {
-	waiters int
-	denied  chan struct{} // closed when the server says so
+	subjects []string // what a violation may call it, quoted
+	waiters  int
+	denied   chan struct{} // closed when the server says so
 }
 
 // all are those of each connection: one handler serves everybody who publishes over it.
@@ -95,33 +97,37 @@ func (d *Denials) tell(violation string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	told := false
-	for subject, w := range d.waiting {
-		if strings.Contains(violation, subject) {
+	for key, w := range d.waiting {
+		if slices.ContainsFunc(w.subjects, func(s string) bool { return strings.Contains(violation, s) }) {
 			close(w.denied)
-			delete(d.waiting, subject)
+			delete(d.waiting, key)
 			told = true
 		}
 	}
 	return told
 }
 
-// Watch returns a channel that is closed if the server denies a publish to a subject: as its
-// account's mapping makes it, if there is one.
-func (d *Denials) Watch(subject string) (denied <-chan struct{}, release func()) {
-	subject = strconv.Quote(subject)
+// Watch returns a channel that is closed if the server denies a publish to a subject. If the
+// account maps it, the server may call it by either name: give both.
+func (d *Denials) Watch(subjects ...string) (denied <-chan struct{}, release func()) {
+	quoted := make([]string, len(subjects))
+	for i, s := range subjects {
+		quoted[i] = strconv.Quote(s)
+	}
+	key := strings.Join(quoted, "")
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	w := d.waiting[subject]
+	w := d.waiting[key]
 	if w == nil {
-		w = &denial{denied: make(chan struct{})}
-		d.waiting[subject] = w
+		w = &denial{subjects: quoted, denied: make(chan struct{})}
+		d.waiting[key] = w
 	}
 	w.waiters++
 	return w.denied, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if w.waiters--; w.waiters == 0 && d.waiting[subject] == w {
-			delete(d.waiting, subject)
+		if w.waiters--; w.waiters == 0 && d.waiting[key] == w {
+			delete(d.waiting, key)
 		}
 	}
 }
