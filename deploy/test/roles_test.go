@@ -232,8 +232,6 @@ func (b *bordered) prepare() {
 		{"ann", "fleetctl", "delta-secret\n", "credential set delta --key-id delta --reason new", 0, "delta: key_pair"},
 		{"ann", "fleetctl", "", "tenant set gamma --pool desk --reason shares", 0, "gamma"},
 		{"ann", "fleetctl", "gamma-secret\n", "credential set gamma --key-id gamma --reason new", 0, "gamma: key_pair"},
-		{"acme", "producer", "acme-secret\n", "credential set acme --key-id acme", 0, "acme: key_pair"},
-		{"acme", "producer", "", "credential show acme", 0, "by the tenant itself"},
 	})
 }
 
@@ -269,6 +267,8 @@ func (b *bordered) work() {
 		b.Fatal(err)
 	}
 	b.play([]act{
+		{"acme", "producer", "acme-secret\n", "credential set acme --key-id acme", 0, "acme: key_pair"},
+		{"acme", "producer", "", "credential show acme", 0, "by the tenant itself"},
 		{"acme", "producer", "", "publish acme --id early --symbol AAPL" + buy + "--wait", 1, "price_collar"},
 		{"feed", "fleetctl", "AAPL 1.20\nF 12\n", "price import", 0, "2 prices"},
 		{"feed", "fleetctl", "", "price set MSFT 400", 0, "MSFT"},
@@ -390,6 +390,8 @@ func (b *bordered) refused() {
 		{"bob", "producer", "", "publish acme --symbol AAPL" + buy, 1, "does not permit publishing"},
 		{"acme", "producer", "", "publish delta --symbol AAPL" + buy, 1, "does not permit publishing"},
 		{"acme", "fleetctl", "", "release acme --reason r", 1, denied("producer acme", fmt.Sprintf("controls.%d.acme", acme))},
+		{"acme", "producer", "s\n", "credential set acme --key-id acme --reason r", 1, "no worker has made it yet"},
+		{"acme signing as ann", "producer", "s\n", "credential set delta --key-id acme --reason r", 1, denied("producer acme", "LEDGER.API.DIRECT.GET.KV_TENANTS.$KV.TENANTS.credential.delta")},
 		{"acme", "fleetctl", "", "release delta --reason r", 1, denied("producer acme", fmt.Sprintf("controls.%d.delta", delta))},
 		{"acme", "producer", "", "credential show delta", 1, denied("producer acme", "LEDGER.API.DIRECT.GET.KV_TENANTS.$KV.TENANTS.credential.delta")},
 	} {

@@ -85,7 +85,12 @@ type KeyChange struct {
 // made, and then with every change. It ends as [Ledger.Tail] does. A cut from the server
 // that lasts longer than the bucket remembers removals, a minute, may hide one.
 func (b *Bucket) Watch(ctx context.Context, deliver func(KeyChange) error) error {
-	cfg := jetstream.ConsumerConfig{FilterSubject: b.subject(">"), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+	return b.WatchKeys(ctx, ">", deliver)
+}
+
+// WatchKeys is [Bucket.Watch] for the keys that a pattern matches.
+func (b *Bucket) WatchKeys(ctx context.Context, pattern string, deliver func(KeyChange) error) error {
+	cfg := jetstream.ConsumerConfig{FilterSubject: b.subject(pattern), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
 	return b.consume(ctx, cfg, 0, deliver)
 }
 

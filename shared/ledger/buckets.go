@@ -23,6 +23,10 @@ const (
 // MaxRecord bounds a value of the bucket of tenants, in bytes.
 const MaxRecord = 256 << 10
 
+// maxSealed bounds a value of the bucket of credentials, in bytes: a tenant's sealed keys, or
+// its wish to have others.
+const maxSealed = 64 << 10
+
 // others are the streams beside those of the shards: of the buckets, as the client library
 // would make them, but for roll-ups: who may write one key of a bucket that allows them may
 // wipe all of it, by a header. Nobody but workers writes FLEET.
@@ -38,7 +42,7 @@ func (s Settings) others() []jetstream.StreamConfig {
 	tenants.DenyDelete, tenants.DenyPurge = true, true
 
 	credentials := s.bucket(CredentialsBucket, "the tenants' keys, sealed")
-	credentials.MaxMsgSize = MaxRecord + maxHeader
+	credentials.MaxMsgSize = maxSealed + maxHeader
 	credentials.DenyDelete = true
 
 	prices := s.bucket(PricesBucket, "reference prices")

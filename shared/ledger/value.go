@@ -20,6 +20,14 @@ func (b *Bucket) Value(ctx context.Context, key string) ([]byte, error) {
 	return m.Data, nil
 }
 
+// Set writes a key, whatever it holds.
+func (b *Bucket) Set(ctx context.Context, key string, value []byte) error {
+	if _, err := b.ledger.publish(ctx, &nats.Msg{Subject: b.subject(key), Data: value}); err != nil {
+		return b.failed("write "+key+" of", err)
+	}
+	return nil
+}
+
 // Discard removes a key, whatever it holds.
 func (b *Bucket) Discard(ctx context.Context, key string) error {
 	msg := &nats.Msg{Subject: b.subject(key), Header: nats.Header{operationHeader: []string{operationDelete}}}

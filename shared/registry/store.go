@@ -115,29 +115,64 @@ func (s *Store) Last(ctx context.Context, k Key) (uint64, error) {
 // is one for which [ledger.IsConflict] is true. It is [ErrNotAllowed] if the change would not
 // count. After any other error of the server's, the change may have been made.
 func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason string, after uint64) (uint64, error) {
-	r := Record{Key: k.String(), After: after, By: by.name, Signer: by.public, At: time.Now().UTC(), Reason: reason}
-	if body != nil {
-		var err error
-		if r.Body, err = json.Marshal(body, json.Deterministic(true)); err != nil {
-			return 0, fmt.Errorf("registry: %s: %w", k, err)
-		}
-	}
-	data, err := r.encode(by)
-	if err != nil {
-		return 0, fmt.Errorf("registry: %s: %w", k, err)
-	}
-	t, err := s.trust(ctx)
+	data, err := s.Sign(ctx, by, k, body, reason, after)
 	if err != nil {
 		return 0, err
 	}
-	if err := t.check(k, &r, math.MaxUint64); err != nil {
-		return 0, fmt.Errorf("%w: it is none of the operators' (fleetctl operator list)", err)
-	}
+	return s.put(ctx, k, data, after)
+}
+
+func (s *Store) put(ctx context.Context, k Key, data []byte, after uint64) (uint64, error) {
 	revision, err := s.bucket.Put(ctx, k.String(), data, after, 0)
 	if err != nil {
 		return 0, fmt.Errorf("registry: %w", err)
 	}
 	return revision, nil
+}
+
+// Sign makes the record that [Store.Write] would write, for who may write it, see
+// [Store.Admit]. It is [ErrNotAllowed] if it would not count.
+func (s *Store) Sign(ctx context.Context, by *Signer, k Key, body any, reason string, after uint64) ([]byte, error) {
+	r := Record{Key: k.String(), After: after, By: by.name, Signer: by.public, At: time.Now().UTC(), Reason: reason}
+	if body != nil {
+		var err error
+		if r.Body, err = json.Marshal(body, json.Deterministic(true)); err != nil {
+			return nil, fmt.Errorf("registry: %s: %w", k, err)
+		}
+	}
+	data, err := r.encode(by)
+	if err != nil {
+		return nil, fmt.Errorf("registry: %s: %w", k, err)
+	}
+	t, err := s.trust(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.check(k, &r, math.MaxUint64); err != nil {
+		return nil, fmt.Errorf("%w: it is none of the operators' (fleetctl operator list)", err)
+	}
+	return data, nil
+}
+
+// Judge reads a record of a key that somebody else signed, and says why it would not count if
+// it were written now: [ErrMisplaced] if the key has changed since.
+func (s *Store) Judge(ctx context.Context, k Key, data []byte) (Change, error) {
+	last, err := s.Last(ctx, k)
+	if err != nil {
+		return Change{}, err
+	}
+	t, err := s.trust(ctx)
+	if err != nil {
+		return Change{}, err
+	}
+	c := t.judge(ledger.KeyChange{Key: k.String(), Value: data, Revision: math.MaxUint64}, last)
+	return c, c.Err
+}
+
+// Admit writes a record that somebody else signed to stand behind a revision, and that would
+// count ([Store.Judge]). It fails as [Store.Write] does.
+func (s *Store) Admit(ctx context.Context, k Key, data []byte, after uint64) (uint64, error) {
+	return s.put(ctx, k, data, after)
 }
 
 // attempts is how often a change is made anew that met another one.

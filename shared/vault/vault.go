@@ -27,11 +27,24 @@ var (
 type Vault struct {
 	records *registry.Store
 	blobs   *ledger.Bucket
+	asks    bool
 }
+
+// errNone says that a tenant has no credentials.
+var errNone = tenant.ErrNoCredentials
 
 // New makes a vault of a ledger's buckets.
 func New(l *ledger.Ledger) *Vault {
-	return &Vault{registry.NewStore(l), l.Bucket(ledger.CredentialsBucket)}
+	return &Vault{registry.NewStore(l), l.Bucket(ledger.CredentialsBucket), false}
+}
+
+// OfTenant is the vault as a tenant's own user has it, behind a border, who writes neither
+// bucket: it asks for changes, which workers make ([Vault.Grant]). Its [Vault.Set] and
+// [Vault.Remove] fail with [ErrWaits] and [ErrOften], too.
+func OfTenant(l *ledger.Ledger) *Vault {
+	v := New(l)
+	v.asks = true
+	return v
 }
 
 // Held is which credentials a tenant has, and since when; never what they are.
@@ -121,6 +134,13 @@ func (v *Vault) Replace(ctx context.Context, by *registry.Signer, name, from str
 // put is the change: the blob, then the record, and then what was before goes.
 func (v *Vault) put(ctx context.Context, by *registry.Signer, name string, blob seal.Blob, c registry.Credential, reason, before string, last uint64) (Held, error) {
 	c.Digest = blob.Digest()
+	if v.asks {
+		revision, err := v.ask(ctx, by, name, blob, &c, reason, last)
+		if err != nil {
+			return Held{}, err
+		}
+		return Held{Tenant: name, Credential: c, Revision: revision, Since: time.Now().UTC(), By: by.Name(), Signer: by.Public(), Reason: reason}, nil
+	}
 	key := seal.Key(name, c.Digest)
 	if _, err := v.blobs.Put(ctx, key, blob, 0, 0); err != nil {
 		return Held{}, fmt.Errorf("vault: %w", err)
@@ -148,6 +168,9 @@ func (v *Vault) Remove(ctx context.Context, by *registry.Signer, name, reason st
 	before, last, err := v.show(ctx, name)
 	if err != nil {
 		return 0, err
+	}
+	if v.asks {
+		return v.ask(ctx, by, name, nil, nil, reason, last)
 	}
 	revision, err := v.records.Write(ctx, by, registry.CredentialKey(name), nil, reason, last)
 	switch {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
+	"github.com/orderfleet/orderfleet/shared/vault"
 )
 
 // LedgerAccount is the account of the streams and buckets, and of the workers.
@@ -148,9 +149,7 @@ func (u User) imports(shards int) []request {
 			plain(ledger.Intents.Subject(n, u.Name)),
 			last(stream, outcomes),
 			last(stream, updates),
-			// Its own credentials, sealed, and which of them is in force.
-			plain("$KV.CREDENTIALS." + u.Name + ".>"),
-			plain("$KV.TENANTS.credential." + u.Name),
+			plain("$KV.CREDENTIALS." + u.Name + "." + vault.WishKey), // which credentials it wishes to have, sealed
 			jetstream("DIRECT.GET.KV_TENANTS.>", lasts...),
 		}, u.readers(stream, nil, "."+outcomes, "."+updates), exactly(u.readers("KV_TENANTS", filtered, ".>")))
 	case Gateway:
@@ -194,7 +193,8 @@ var (
 	workerPublishes = []string{
 		"intents.*.*", // "worker provision" tries the mapping, and has nothing stored
 		"outcomes.*.*", "updates.*.*", "epochs.*.*",
-		"$KV.FLEET.>", "$KV.TENANTS.>", "$KV.CREDENTIALS.>",
+		"$KV.FLEET.>",
+		"$KV.TENANTS.credential.*", "$KV.CREDENTIALS.>", // to grant tenants' wishes, which they sign
 		"inquiries.*", "pools.>", // workers ask each other
 		"_R_.>", inbox, // answers to those who ask, behind a border and inside
 		natsconn.UserInfo, // what a refusal tells of who was refused

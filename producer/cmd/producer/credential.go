@@ -46,7 +46,11 @@ func newCredential(c *common) *cobra.Command {
 				nc.Close()
 				return nil, nil, nil, err
 			}
-			return vault.New(l), by, func() {
+			own := vault.New(l)
+			if l.Behind() {
+				own = vault.OfTenant(l)
+			}
+			return own, by, func() {
 				if by != nil {
 					by.Wipe()
 				}
