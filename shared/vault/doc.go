@@ -16,8 +16,14 @@
 // sealed anew, to other recipients, by two: a worker opens and seals them ([Vault.Reseal]), an
 // operator puts them in the place of the old ones ([Vault.Replace]).
 //
-// A tenant's own user may set that tenant's, and no other's: its signature is on the list of
-// operators for that alone, and the server's permissions let it write no other key.
+// A tenant's own user may change that tenant's, and no other's: its signature is on the list of
+// operators for that alone. Behind a border it writes neither bucket, since what it wrote there
+// would be kept, and nobody could bound it. It writes a wish ([OfTenant]): one key, whose last
+// value alone is kept, with the sealed blob and the signed record. Workers grant wishes
+// ([Vault.Grant]), at most [MostWishes] changes of a tenant in a day.
+//
+//	asked --a worker, record judged, compare-and-set--> in the registry --> wish removed
+//	   └── record does not count, or too often ──> told in the worker's log, wish removed
 //
 // A [Directory] is what workers look tenants up in: settings from the registry, credentials
 // from the vault, opened at each call, for the caller to wipe.
