@@ -54,7 +54,7 @@ func TestBlocked(t *testing.T) {
 	r.publish("acme", sized("two", "10"))
 	r.publish("other", sized("one", "11"))
 	got := r.outcomes("acme", 2)
-	if o := got[0]; o.Status != order.Blocked || o.Rule != "max_qty" || o.Message != "max_qty: limit 10, this is 11" || o.Attempts != 0 {
+	if o := got[0]; o.Status != order.Blocked || o.Rule != "max_qty" || o.Message != "limit 10, this is 11" || o.Attempts != 0 {
 		t.Errorf("outcome %+v", o)
 	}
 	if rules(got) != "max_qty -" || rules(r.outcomes("other", 1)) != "-" {
@@ -225,7 +225,7 @@ func TestCollar(t *testing.T) {
 	if rules(got) != "- price_collar max_notional" {
 		t.Errorf("%s", rules(got))
 	}
-	if m := got[2].Message; m != "max_notional: limit 1000, this is 1056" {
+	if m := got[2].Message; m != "limit 1000, this is 1056" {
 		t.Error(m)
 	}
 }

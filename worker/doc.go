@@ -9,6 +9,7 @@
 //	      outage   whether a broker is down, or some of its tenants are in trouble
 //	      broker   what a session needs of a broker
 //	        alpaca   the broker, over a connection that the session's goroutine owns
+//	custody  what tenants change of their own keys
 //
 // Everything a worker knows it can get back by folding the ledger again.
 package worker

@@ -3,7 +3,9 @@ package worker_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,5 +264,130 @@ func TestOtherLine(t *testing.T) {
 	r.outcomes("acme", 3)
 	if dials() == first {
 		t.Error("the same line with other keys")
+	}
+}
+
+// TestPauseAwaitsTheAnswer: what became of an order whose answer was lost is found out under a
+// pause, too; nothing more is sent of it, nor of a cancel, before the tenant goes on.
+func TestPauseAwaitsTheAnswer(t *testing.T) {
+	for _, tc := range []struct {
+		name, call string
+		booked     bool
+		during     string // outcomes under the pause
+		ids        string // that the broker booked in the end
+	}{
+		{"the order is there", "place", true, "rest:accepted: a:accepted: ", "[rest a b]"},
+		{"the order is not there", "place", false, "rest:accepted: ", "[rest a b]"},
+		{"a cancel", "cancel", true, "rest:accepted: ", "[rest b]"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r, b := newRig(t), newBoard()
+			asked, answer := make(chan struct{}), make(chan struct{})
+			var lookups, others atomic.Int64
+			var armed atomic.Bool
+			r.books.meddle = func(call, _ string, book func()) *broker.Verdict {
+				switch {
+				case call == "by_client_id":
+					lookups.Add(1)
+					return nil
+				case call != tc.call || !armed.CompareAndSwap(true, false):
+					others.Add(1)
+					return nil
+				}
+				close(asked)
+				<-answer
+				if tc.booked {
+					book()
+				}
+				return &broker.Verdict{Kind: broker.Unknown, Message: "cut"}
+			}
+			r.work(b.with)
+			r.publish("acme", lasting("rest"))
+			r.outcomes("acme", 1)
+			armed.Store(true)
+			if tc.call == "cancel" {
+				r.publish("acme", order.Intent{ID: "a", Kind: order.KindCancel, Target: "rest", ExpiresAt: time.Now().Add(time.Hour)})
+			} else {
+				r.publish("acme", lasting("a"))
+			}
+			r.publish("acme", lasting("b"))
+			<-asked
+			revision := b.turn("acme", tenant.Pause, time.Time{})
+			before := others.Load()
+			close(answer)
+			r.confirmed("acme", revision)
+			r.awaitPhase("acme", inquiry.Aside)
+			n := strings.Count(tc.during, " ")
+			if got := r.statuses("acme", n); got != tc.during || r.count("acme") != n {
+				t.Errorf("%d outcomes: %s", r.count("acme"), got)
+			}
+			if l, o := lookups.Load(), others.Load(); l > 5 || o != before {
+				t.Errorf("%d lookups, %d other requests under the pause", l, o-before)
+			}
+			b.turn("acme", tenant.Run, time.Time{})
+			if got, want := r.statuses("acme", 3), "rest:accepted: a:accepted: b:accepted: "; got != want {
+				t.Error(got)
+			}
+			if ids := fmt.Sprint(r.books.ids("acme")); ids != tc.ids {
+				t.Errorf("the broker booked %s", ids)
+			}
+		})
+	}
+}
+
+// TestPausedForAnotherTime: a pause whose end is moved ends when it was moved to.
+func TestPausedForAnotherTime(t *testing.T) {
+	for name, first := range map[string]time.Time{"without an end": {}, "for an hour": time.Now().Add(time.Hour)} {
+		t.Run(name, func(t *testing.T) {
+			r, b := newRig(t), newBoard()
+			r.work(b.with)
+			r.confirmed("acme", b.turn("acme", tenant.Pause, first))
+			r.publish("acme", buy("a"))
+			r.awaitPhase("acme", inquiry.Aside)
+			r.confirmed("acme", b.turn("acme", tenant.Pause, time.Now().Add(200*time.Millisecond)))
+			if o := r.outcomes("acme", 1)[0]; o.Status != order.Accepted {
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+}
+
+// TestHaltNamesWhatIsInDoubt: an owner that took the shard over from one that died confirms a halt
+// at once, and names the tenants of which the dead one's last request may still reach the
+// broker, until it has found out.
+func TestHaltNamesWhatIsInDoubt(t *testing.T) {
+	r, b := newRig(t), newBoard()
+	asked, gone, look := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	r.books.meddle = func(call, id string, book func()) *broker.Verdict {
+		switch {
+		case call == "place" && id == "acme.a":
+			close(asked)
+			<-gone
+			book() // it was on its way
+			return &broker.Verdict{Kind: broker.Unknown, Message: "the worker is gone"}
+		case call == "by_client_id":
+			<-look
+		}
+		return nil
+	}
+	first := r.work(b.with)
+	r.publish("acme", lasting("a"))
+	r.publish("acme", lasting("b"))
+	<-asked
+	first.abandon()
+	close(gone)
+	first.crash()
+	revision := b.turn("acme", tenant.Halt, time.Time{})
+	r.work(b.with)
+	if o := r.confirmed("acme", revision); fmt.Sprint(o.Open) != "[acme]" {
+		t.Errorf("in doubt are %v", o.Open)
+	}
+	close(look)
+	if got := r.statuses("acme", 2); got != "a:accepted: b:blocked:halted " {
+		t.Error(got)
+	}
+	r.eventually(func() bool { return len(r.confirmed("acme", revision).Open) == 0 })
+	if ids := fmt.Sprint(r.books.ids("acme")); ids != "[a]" {
+		t.Errorf("the broker booked %s", ids)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/price"
 	"github.com/orderfleet/orderfleet/worker/broker"
+	"github.com/orderfleet/orderfleet/worker/custody"
 	"github.com/orderfleet/orderfleet/worker/fleet"
 	"github.com/orderfleet/orderfleet/worker/outage"
 	"github.com/orderfleet/orderfleet/worker/plant"
@@ -109,6 +110,7 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 	watch.Go(func() { outages.Run(watching) })
 	prices := new(price.Board)
 	watch.Go(func() { prices.Watch(watching, l, log) })
+	watch.Go(func() { custody.Run(watching, l, nc, log) })
 	followed := cfg.Books != nil
 	watch.Go(func() { retention.Run(watching, l, followed, log) })
 	defer watch.Wait()

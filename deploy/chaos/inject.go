@@ -109,6 +109,8 @@ func (st *storming) inject(ctx context.Context, f *Fault) error {
 		return st.setClock(ctx, 0)
 	case NATS:
 		return st.server(ctx, f, e)
+	case Operator:
+		return st.operate(ctx, f)
 	}
 	return nil
 }
@@ -134,10 +136,14 @@ func (st *storming) note(e *Event) {
 	st.events = append(st.events, e)
 	n := len(st.events)
 	st.mu.Unlock()
-	if st.Tell != nil {
-		st.Tell(*e)
-	}
+	st.tell(*e)
 	st.progress("faults", n, n+1)
+}
+
+func (st *storming) tell(e Event) {
+	if st.Tell != nil {
+		st.Tell(e)
+	}
 }
 
 // miss counts a fault that was not injected.

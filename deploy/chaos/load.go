@@ -67,7 +67,7 @@ func (s *system) newLoad(ctx context.Context) (*load, error) {
 	}
 	for n := range s.Tenants {
 		l.tenants = append(l.tenants, &trader{
-			name: fmt.Sprintf("t%04d", n), sdk: l.sdk[n%producers], random: rand.New(rand.NewPCG(s.Seed, uint64(1000+n))),
+			name: roleOf(n).name, sdk: l.sdk[n%producers], random: rand.New(rand.NewPCG(s.Seed, uint64(1000+n))),
 		})
 	}
 	return l, nil

@@ -32,7 +32,7 @@ type Options struct {
 	Always []Misbehaviour
 	// Progress, if set, is told how far a phase is.
 	Progress func(phase string, done, of int)
-	// Tell, if set, is told of every fault as it begins. Lanes call it at the same time.
+	// Tell, if set, is told of every fault as it begins, and of the operator's hand. Lanes call it at the same time.
 	Tell func(Event)
 }
 

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
 // Lane is a kind of faults of which one happens at a time.
@@ -16,6 +18,8 @@ const (
 	NATS    Lane = "nats"
 	Broker  Lane = "broker"
 	Clock   Lane = "clock"
+	// Operator is no fault: tenants are stopped for a while, and let go on.
+	Operator Lane = "operator"
 )
 
 // Fault is something that goes wrong for a while.
@@ -36,6 +40,11 @@ type Fault struct {
 	Misbehaviour *Misbehaviour
 	// Step is by how much the broker's clock is off.
 	Step time.Duration
+	// Mode is what the operator sets the switch to, Reach on whom; it Lapses by itself, or is
+	// lifted.
+	Mode   tenant.Mode
+	Reach  string
+	Lapses bool
 }
 
 // end is when the fault is over.
@@ -53,8 +62,8 @@ func (f *Fault) Name() string {
 }
 
 // The weather: a period begins with a storm and ends with a calm, in which a worker leaves
-// when all has settled, and another one when it has again. A run shorter than a period is
-// one storm.
+// when all has settled, and another one when it has again; behind each the operator throws the
+// switch twice. A run shorter than a period is one storm.
 const (
 	period  = 30 * time.Second
 	storm   = 12 * time.Second
@@ -63,6 +72,11 @@ const (
 
 // leaves are when in a period a worker leaves.
 var leaves = []time.Duration{16 * time.Second, 23 * time.Second}
+
+// throws are when in a period the operator throws the switch in a calm, for how long.
+var throws = []time.Duration{20200 * time.Millisecond, 21500 * time.Millisecond, 27200 * time.Millisecond, 28500 * time.Millisecond}
+
+const throwHold = 600 * time.Millisecond
 
 // The kinds of faults of a worker.
 const (
@@ -104,6 +118,7 @@ var patterns = []pattern{
 	{Broker, ms(100, 500), ms(400, 2000), drawBroker},
 	{NATS, ms(5000, 9000), ms(500, 3000), drawNATS},
 	{Clock, ms(4000, 8000), ms(500, 3000), drawClock},
+	{Operator, ms(200, 800), ms(400, 1500), drawOperator},
 }
 
 // Plan is the schedule of a run, in the order of time.
@@ -130,6 +145,11 @@ func Plan(seed uint64, d time.Duration) []Fault {
 				Kind: []string{Kill, Drain, Freeze}[departures%3], Pick: r.Uint64(), Workers: workers,
 			})
 			departures++
+		}
+		for _, at := range throws {
+			f := Fault{At: begin + at, For: throwHold, Lane: Operator, Alone: true, Pick: r.Uint64()}
+			drawOperator(r, &f)
+			plan = append(plan, f)
 		}
 	}
 	slices.SortStableFunc(plan, func(a, b Fault) int { return int(a.At - b.At) })
@@ -166,6 +186,13 @@ func drawClock(r *rand.Rand, f *Fault) {
 	if r.IntN(2) == 0 {
 		f.Step = -f.Step
 	}
+}
+
+func drawOperator(r *rand.Rand, f *Fault) {
+	f.Mode = []tenant.Mode{tenant.Halt, tenant.Halt, tenant.Pause, tenant.ReduceOnly}[r.IntN(4)]
+	f.Reach = []string{OneTenant, OneTenant, OneDesk, OneDesk, Everybody}[r.IntN(5)]
+	f.Lapses = r.IntN(5) == 0
+	f.Kind = string(f.Mode) + " " + f.Reach
 }
 
 func drawNetwork(r *rand.Rand, f *Fault) {

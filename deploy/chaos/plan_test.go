@@ -13,10 +13,17 @@ import (
 // kind there is.
 func TestPlanHasEverything(t *testing.T) {
 	links, kinds, misbehaved := make(map[Link]bool), make(map[string]bool), make(map[string]bool)
+	thrown, calmly, lapses := make(map[string]bool), false, false
 	for seed := range uint64(20) {
 		faults, alone := 0, make(map[string]int)
 		for _, f := range Plan(seed, 5*time.Minute) {
 			if f.Kind == Join {
+				continue
+			}
+			if f.Lane == Operator {
+				thrown[f.Kind] = true
+				calm := f.At % period
+				calmly, lapses = calmly || f.Alone && calm > storm, lapses || f.Lapses
 				continue
 			}
 			faults++
@@ -45,13 +52,16 @@ func TestPlanHasEverything(t *testing.T) {
 			t.Errorf("the broker never does %s %s", m.Kind, m.When)
 		}
 	}
+	if len(thrown) != 3*3 || !calmly || !lapses {
+		t.Errorf("the operator throws only %q (in calms: %t; lapsing: %t)", slices.Sorted(maps.Keys(thrown)), calmly, lapses)
+	}
 	if len(kinds) < 3+5+3+10+1 {
 		t.Errorf("only %q", slices.Sorted(maps.Keys(kinds)))
 	}
 }
 
 // A seed makes one schedule; in a lane no fault begins before the last one has ended, and
-// nothing but the one worker disturbs a calm.
+// nothing but the one worker, or the operator, disturbs a calm.
 func TestPlanIsOrderly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed, seconds := rapid.Uint64().Draw(t, "seed"), rapid.IntRange(5, 400).Draw(t, "seconds")

@@ -44,6 +44,9 @@ var breaks = map[plant.Bug][]proof.Rule{
 	plant.Expiry:      {proof.Stale},
 	plant.Quantity:    {proof.OtherOrder},
 	plant.Account:     {proof.OtherAccount},
+	plant.Halt:        {proof.Unstopped},
+	plant.Switch:      {proof.Unstopped},
+	plant.Limits:      {proof.Exceeded},
 }
 
 // Caught says whether the judge saw the bug; of the worker without one, that it saw nothing.

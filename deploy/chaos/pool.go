@@ -68,8 +68,7 @@ func (s *system) newPool() (*pool, error) {
 			return nil, err
 		}
 		p.slots[k] = slot{strings.Join(urls, ","), filepath.Join(s.dir, name+".yaml")}
-		file := fmt.Sprintf("broker: http://%s\nany: {key_id: \"{tenant}\", secret: \"secret-of-{tenant}\"}\n", at)
-		if err := os.WriteFile(p.slots[k].tenants, []byte(file), 0o600); err != nil {
+		if err := os.WriteFile(p.slots[k].tenants, []byte(s.tenantsFile(at)), 0o600); err != nil {
 			return nil, fmt.Errorf("chaos: %w", err)
 		}
 	}

@@ -36,8 +36,37 @@ func (r *Report) Print(w io.Writer) {
 		fmt.Fprintf(w, " (the last said: %s)", r.LastEnd)
 	}
 	fmt.Fprintln(w)
+	r.printControls(w)
 	r.printRecoveries(w)
 	r.printVerdict(w)
+}
+
+func (r *Report) printControls(w io.Writer) {
+	s := &r.Switches
+	var thrown []string
+	for _, what := range slices.Sorted(maps.Keys(s.Thrown)) {
+		thrown = append(thrown, fmt.Sprintf("%d %s", s.Thrown[what], what))
+	}
+	fmt.Fprintf(w, "\nthe switch was thrown %d times (%s); %d may not have been written\n", s.Total, strings.Join(thrown, ", "), s.Unsure)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "confirmations amid\tasked\tgiven\tp50 ms\tp99\tmost\t")
+	for _, c := range []struct {
+		amid string
+		Confirmations
+	}{{"faults", s.Storm}, {"calm", s.Calm}} {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%.0f\t%.0f\t%.0f\t\n", c.amid, c.Asked, c.Given, c.P50, c.P99, c.Max)
+	}
+	table.Flush() //nolint:errcheck // as any print to w
+	if n := r.Stopped; n != nil {
+		fmt.Fprintf(w, "of stopped tenants, after the confirmation: %d intents published, %d blocked, %d waited; %d orders arrived (%d more that the confirmation had named)\n",
+			n.Intents, n.Blocked, n.Waited, r.Violations[proof.Unstopped], n.Excused)
+	}
+	table = tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "limit\ttenants\tallowed\tmost at the broker\trefused\t")
+	for _, u := range r.Uses {
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%d\t\n", u.Limit, u.Tenants, u.Allowed, u.Most, u.Refusals)
+	}
+	table.Flush() //nolint:errcheck // as any print to w
 }
 
 func (r *Report) printRecoveries(w io.Writer) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/shopspring/decimal"
 )
 
 // Report is what a run found out. Its names in JSON are part of the contract.
@@ -40,6 +41,9 @@ type Report struct {
 	LastEnd   string `json:"last_end,omitempty"`
 	// Logs is the directory of stores and logs; empty if it was removed.
 	Logs string `json:"logs,omitempty"`
+
+	// Switches is what the operator did; what came of it is in Stopped and Uses.
+	Switches Switches `json:"switches"`
 
 	// Recoveries by kind of fault: those in calms first.
 	Recoveries []Recovery `json:"recoveries"`
@@ -97,13 +101,40 @@ func (r *Report) flaw(format string, args ...any) {
 	r.Flaws = append(r.Flaws, fmt.Sprintf(format, args...))
 }
 
-// checkTrade: a run in which hardly anything was traded shows nothing.
+// checkTrade: a run in which hardly anything was traded shows nothing. What switches and limits
+// refused is judged by itself.
 func (r *Report) checkTrade() {
 	if r.Acknowledged == 0 {
 		r.flaw("no publish was acknowledged")
 	}
-	if accepted := r.Statuses[order.Accepted]; 2*accepted < r.Outcomes {
-		r.flaw("only %d of %d outcomes are accepted, less than half", accepted, r.Outcomes)
+	let := r.Outcomes - r.Statuses[order.Blocked]
+	if accepted := r.Statuses[order.Accepted]; 2*accepted < let {
+		r.flaw("only %d of %d outcomes that no rule blocked are accepted, less than half", accepted, let)
+	}
+	if 3*let < r.Outcomes {
+		r.flaw("%d of %d outcomes are blocked, more than two thirds", r.Outcomes-let, r.Outcomes)
+	}
+}
+
+// nearly is which part of a limit has to be used by somebody, or it was no limit.
+var nearly = decimal.RequireFromString("0.9")
+
+// checkControls: in a run with calms switches are confirmed, but for a few, and limits are used,
+// and refuse.
+func (r *Report) checkControls() {
+	if r.Duration < period {
+		return
+	}
+	switch calm := r.Switches.Calm; {
+	case r.Stopped == nil || r.Stopped.Confirmed == 0 || r.Stopped.Intents == 0:
+		r.flaw("nobody published anything while it was stopped: the run shows nothing of the switch")
+	case 10*calm.Given < 9*calm.Asked:
+		r.flaw("in calms only %d of %d confirmations were given; the last that was not: %s", calm.Given, calm.Asked, r.Switches.Problem)
+	}
+	for _, u := range r.Uses {
+		if u.Refusals == 0 || u.Most.LessThan(u.Allowed.Mul(nearly)) {
+			r.flaw("the limit %s of %s refused %d orders, and the most that somebody had is %s: the run shows nothing of it", u.Limit, u.Allowed, u.Refusals, u.Most)
+		}
 	}
 }
 

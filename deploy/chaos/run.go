@@ -190,7 +190,11 @@ func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 		return nil, err
 	}
 	h.Slack = 2 * time.Second
-	h.Expect = proof.Expect{Credentials: true, Unblocked: true} // every tenant is known, and no rule is set
+	h.Expect = proof.Expect{Credentials: true, Unblocked: true} // every tenant is known, and no other rule is set
+	h.Stops, h.Limits = st.operator.stops(st.roles(), st.ledger.ShardOf), st.limits()
+	if h.Open, err = st.openOrders(ctx, h.Limits); err != nil {
+		return nil, err
+	}
 	var unknown int
 	h.Receipts, unknown = l.receipts()
 	if h.Arrivals, h.Bookings, err = proof.ReadBroker(ctx, st.broker.Admin); err != nil {
@@ -199,6 +203,8 @@ func (st *storming) judge(ctx context.Context, l *load) (*Report, error) {
 	r := newReport(st.Options, h, st.events, st.ledger.ShardOf)
 	r.Unknown, r.Refused = unknown, int(l.refusals.Load())
 	r.Missed = st.missed
+	r.Switches = st.operator.switches()
+	r.checkControls()
 	r.Flaws = append(r.Flaws, st.pool.flaws()...)
 	if err := retry(ctx, func(ctx context.Context) error { return st.audit(ctx, r) }); err != nil {
 		return nil, err

@@ -27,8 +27,10 @@ type system struct {
 	broker parts.PaperReady
 	pool   *pool
 	leases *leases
-	nc     *nats.Conn // the observer's, past all wires
-	ledger *ledger.Ledger
+	// operator is who throws the switch.
+	operator *operator
+	nc       *nats.Conn // the observer's, past all wires
+	ledger   *ledger.Ledger
 }
 
 // The ledger remembers message ids for a moment only, so that an intent that is published
@@ -43,6 +45,9 @@ func boot(ctx context.Context, o Options) (_ *system, err error) {
 			err = errors.Join(err, s.stop())
 		}
 	}()
+	if s.operator, err = newOperator(); err != nil {
+		return nil, err
+	}
 	if s.dir == "" {
 		if s.dir, err = os.MkdirTemp("", "orderfleet-chaos-"); err != nil {
 			return nil, fmt.Errorf("chaos: %w", err)
@@ -145,7 +150,7 @@ func (v *server) kill() error {
 // bootPatience bounds what a cluster needs to elect its leaders.
 const bootPatience = 60 * time.Second
 
-// provision makes the ledger.
+// provision makes the ledger, and says who governs the tenants, and what they may do.
 func (s *system) provision(ctx context.Context) error {
 	settings := ledger.DefaultSettings()
 	settings.Shards, settings.Replicas, settings.Dedup = s.Shards, servers, dedup
@@ -158,10 +163,14 @@ func (s *system) provision(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return retry(ctx, func(ctx context.Context) (err error) {
+	err = retry(ctx, func(ctx context.Context) (err error) {
 		s.ledger, err = ledger.Open(ctx, s.nc)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return s.govern(ctx)
 }
 
 // retry tries until it works or ctx ends; each try has a few seconds.
@@ -207,6 +216,9 @@ func (s *system) stop() error {
 		if v != nil {
 			errs = append(errs, v.kill())
 		}
+	}
+	if s.operator != nil {
+		s.operator.signer.Wipe()
 	}
 	s.wires.stop()
 	if s.Dir == "" && s.dir != "" && !s.keep {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
 // Recovery is how the tenants of workers fared that left in some way, in milliseconds.
@@ -34,10 +35,21 @@ type Recovery struct {
 type timeline struct {
 	tenants map[string][]moment // in the order of publishing
 	shards  map[int][]string    // the tenants of each
+	// stopped is when each tenant was stopped by the operator.
+	stopped map[string][]*proof.Stop
+	limits  map[string]tenant.Limits
+}
+
+// held says that a tenant was stopped at some time between two moments: nobody waits for a
+// worker then.
+func (t *timeline) held(tenant string, from, to time.Time) bool {
+	return slices.ContainsFunc(t.stopped[tenant], func(s *proof.Stop) bool {
+		return s.Written.Before(to) && (s.Over.IsZero() || s.Over.After(from))
+	})
 }
 
 // moment is an order's publish, and its first arrival at the broker, or its expiry if it
-// never got there.
+// never got there. Orders that the operator held up are none.
 type moment struct {
 	published, reached time.Time
 	expired            bool
@@ -60,14 +72,23 @@ func newTimeline(h proof.History, shardOf func(string) int) *timeline {
 			expired[place{o.Tenant, o.IntentSeq}] = true
 		}
 	}
-	t := &timeline{make(map[string][]moment), make(map[int][]string)}
+	t := &timeline{make(map[string][]moment), make(map[int][]string), make(map[string][]*proof.Stop), h.Limits}
+	for i := range h.Stops {
+		s := &h.Stops[i]
+		t.stopped[s.Tenant] = append(t.stopped[s.Tenant], s)
+	}
 	for _, in := range h.Intents {
 		if _, known := t.tenants[in.Tenant]; !known {
 			shard := shardOf(in.Tenant)
 			t.shards[shard], t.tenants[in.Tenant] = append(t.shards[shard], in.Tenant), nil
 		}
 		at, sent := arrived[order.ClientOrderID(in.Tenant, in.ID)]
+		reached := at
+		if !sent {
+			reached = in.ExpiresAt
+		}
 		switch {
+		case t.held(in.Tenant, in.At, reached):
 		case sent && !at.Before(in.At): // else its id was used before
 			t.tenants[in.Tenant] = append(t.tenants[in.Tenant], moment{published: in.At, reached: at})
 		case !sent && expired[place{in.Tenant, in.Seq}]:
@@ -120,7 +141,8 @@ func (t *timeline) fateOf(tenant string, at time.Time, alone bool) (f fate) {
 		}
 		f.standing, f.wait = served, max(f.wait, m.reached.Sub(latest(at, m.published)))
 	}
-	if !last.IsZero() && !next.IsZero() {
+	_, limited := t.limits[tenant] // it is silent because of them, too
+	if !last.IsZero() && !next.IsZero() && !limited && !t.held(tenant, last, next) {
 		f.silence = next.Sub(last)
 	}
 	return f

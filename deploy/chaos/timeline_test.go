@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/deploy/proof"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
 var noon = time.Date(2026, 6, 17, 12, 0, 0, 0, time.UTC)
@@ -41,6 +42,8 @@ func TestNothingTraded(t *testing.T) {
 		{"nothing acknowledged", 0, []order.Status{order.Accepted}, 1},
 		{"nothing at all", 0, nil, 1},
 		{"nothing accepted", 1, []order.Status{order.Failed}, 1},
+		{"much blocked", 3, []order.Status{order.Accepted, order.Blocked, order.Blocked}, 0},
+		{"nearly all blocked", 4, []order.Status{order.Accepted, order.Blocked, order.Blocked, order.Blocked}, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := proof.History{Receipts: make([]proof.Receipt, tc.receipts)}
@@ -83,6 +86,23 @@ func TestRecoveries(t *testing.T) {
 	left := Departure{At: e.At, Kind: Kill, Worker: "w", Held: 1, Moved: 1}
 	if len(r.Departures) != 1 || r.Departures[0] != left || r.UnaffectedWorst != 300 || r.Injected != 1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Orders that the operator held up tell nothing of how long a worker kept them waiting, nor does
+// the silence of a tenant that its limits keep silent.
+func TestStoppedTenantsDoNotWait(t *testing.T) {
+	h := lived(map[string][][2]int{
+		"paused":  {{9000, 9001}, {10100, 13000}, {13500, 13501}},
+		"limited": {{9000, 9001}, {10100, 10200}},
+		"free":    {{9000, 9001}, {10100, 10200}},
+	})
+	h.Stops = []proof.Stop{{Tenant: "paused", Written: at(10500), Lifted: at(12900), Over: at(12950)}}
+	h.Limits = map[string]tenant.Limits{"limited": {OrdersPerMinute: 1}}
+	e := &Event{At: at(10000), kind: Kill, held: []int{0}, before: []string{"w"}}
+	want := Recovery{Kind: Kill, Events: 1, Tenants: 3, Idle: 1, WaitP50: 100, WaitP99: 100, WaitMax: 100, SilenceP50: 1199, SilenceP99: 1199}
+	if got := newTimeline(h, func(string) int { return 0 }).recoveries([]*Event{e}); len(got) != 1 || got[0] != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
 

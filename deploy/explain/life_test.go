@@ -71,7 +71,7 @@ var lives = []struct {
 	{"refused-by-a-limit", "#1", func(b *book) {
 		seq := b.intent("acme", "ann@desk7 producer", buy("much"))
 		b.after(5).outcome("acme", 4, order.Outcome{IntentID: "much", IntentSeq: seq, Kind: order.KindOrder, Status: order.Blocked,
-			Rule: "orders_per_minute", Message: "orders_per_minute: limit 60, this would be 61"})
+			Rule: "orders_per_minute", Message: "limit 60, this would be 61"})
 	}},
 	{"malformed", "#1", func(b *book) {
 		b.put(1, "acme", []byte("{\"id\":\"\x1b[2J\",\"qty\""), nil, nil)

@@ -165,7 +165,7 @@ func (c *chapter) because() string {
 		parts = append(parts, "rule "+o.Rule)
 	}
 	if o.Message != "" {
-		parts = append(parts, strings.TrimPrefix(o.Message, o.Rule+": "))
+		parts = append(parts, o.Message)
 	}
 	if len(parts) == 0 {
 		return ""

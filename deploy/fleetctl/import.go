@@ -79,7 +79,7 @@ func (t *Tenants) readLines(path string, from io.Reader) error {
 
 func (t *Tenants) readLine(line []byte) error {
 	var l tenantLine
-	if err := json.Unmarshal(line, &l, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(line, &l, json.RejectUnknownMembers(true), order.Decimals()); err != nil {
 		return err
 	}
 	if err := order.ValidTenant(l.Tenant); err != nil {

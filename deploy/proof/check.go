@@ -21,6 +21,8 @@ type checker struct {
 	published map[key]*Intent
 	answered  map[key]*Outcome // the first outcome of each intent
 	claims    map[string]*claim
+	stops     map[string][]*Stop // of each tenant
+	traded    map[string]*traded // what each tenant under limits did
 }
 
 // claim is all there is about one client order id.
@@ -38,8 +40,10 @@ func Check(h History) Report {
 		published: make(map[key]*Intent, len(h.Intents)),
 		answered:  make(map[key]*Outcome, len(h.Outcomes)),
 		claims:    make(map[string]*claim, len(h.Intents)),
+		stops:     make(map[string][]*Stop),
 	}
 	c.index()
+	c.gather()
 	c.checkReceipts()
 	c.checkOutcomes()
 	c.checkOwners()
@@ -48,6 +52,8 @@ func Check(h History) Report {
 	}
 	c.checkBookings()
 	c.checkArrivals()
+	c.checkStops()
+	c.checkLimits()
 	return c.Report
 }
 
@@ -71,6 +77,10 @@ func (c *checker) index() {
 		b := &c.h.Bookings[i]
 		cl := c.claim(b.ClientOrderID)
 		cl.bookings = append(cl.bookings, b)
+	}
+	for i := range c.h.Stops {
+		s := &c.h.Stops[i]
+		c.stops[s.Tenant] = append(c.stops[s.Tenant], s)
 	}
 }
 

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,13 +117,15 @@ func TestACleanHistory(t *testing.T) {
 // drop removes an element.
 func drop[T any](s *[]T, i int) { *s = append((*s)[:i:i], (*s)[i+1:]...) }
 
-// faults are plants: each breaks one rule of a clean history.
-var faults = []struct {
+// fault is a plant: it breaks one rule of a clean history.
+type fault struct {
 	name    string
 	plant   func(h *History)
 	rule    Rule
 	finding string
-}{
+}
+
+var faults = []fault{
 	{"a publish was acknowledged and is gone", func(h *History) { drop(&h.Intents, 6); drop(&h.Outcomes, 6); drop(&h.Arrivals, 5) },
 		MissingIntent, "w of a was acknowledged as 7"},
 	{"the ledger has another in its place", func(h *History) { h.Receipts[5].ID = "other" },
@@ -212,7 +215,7 @@ var faults = []struct {
 // TestEveryFaultIsFound plants one violation at a time.
 func TestEveryFaultIsFound(t *testing.T) {
 	found := make(map[Rule]bool)
-	for _, tc := range faults {
+	for _, tc := range slices.Concat(faults, governedFaults) {
 		t.Run(tc.name, func(t *testing.T) {
 			h := history()
 			tc.plant(h)

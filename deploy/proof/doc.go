@@ -8,6 +8,8 @@
 //	broker's ledger:  arrivals -> orders        at most one order a client order id, in the
 //	                                            order of their intents; none that no outcome
 //	                                            answers for, none that one denies
+//	operators:        stops, limits             once a stop is confirmed nothing arrives that it
+//	                                            stops, and never more than is allowed
 //
 // [Rules] lists what must hold. A violation is of one of four classes: lost, duplicated,
 // reordered, contradicted.

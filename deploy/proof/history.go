@@ -6,6 +6,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
 // History is what is known of a run. What is left out is not judged: without receipts,
@@ -20,6 +21,12 @@ type History struct {
 	// Arrivals and bookings are the broker's ledger, in its order.
 	Arrivals []Arrival
 	Bookings []Booking
+	// Stops are what an operator did to tenants, in the order of time.
+	Stops []Stop
+	// Limits are what tenants may do, by name; of those that are missing nothing is judged.
+	// [Use] names the limits that are. Open is how many orders they had open at the broker at the end.
+	Limits map[string]tenant.Limits
+	Open   map[string]int
 	// Slack is how long a request may be on its way to the broker: one that arrives no
 	// later than that after its intent expired may have been written in time.
 	Slack time.Duration
@@ -32,7 +39,8 @@ type History struct {
 type Expect struct {
 	// Credentials: every tenant has a line to its broker, and keys that are good.
 	Credentials bool
-	// Unblocked: no rule of the fleet's own holds an intent back.
+	// Unblocked: no rule of the fleet's own holds an intent back, but for the limits and stops
+	// of the history.
 	Unblocked bool
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/shopspring/decimal"
 )
 
@@ -49,25 +50,35 @@ func (c *checker) checkIntent(in *Intent) {
 
 // touched says that the broker got a request for an intent that had none, by its outcome. One
 // that is blocked may have had some that came to nothing before a rule refused the next: its
-// worker's, of which the outcome tells, or an earlier owner's, before it was taken up.
-func touched(o *Outcome, cl *claim) bool {
+// worker's, of which the outcome tells, or an earlier owner's, written before it was taken up.
+func (c *checker) touched(o *Outcome, cl *claim) bool {
 	if o.Status != order.Blocked || len(cl.bookings) > 0 {
 		return len(cl.arrivals) > 0
 	}
-	return o.Attempts == 0 && slices.ContainsFunc(cl.arrivals, func(a *Arrival) bool { return !a.Time.Before(o.Received) })
+	return o.Attempts == 0 && slices.ContainsFunc(cl.arrivals, func(a *Arrival) bool { return a.Time.Sub(o.Received) > c.h.Slack })
 }
 
 // checkUntouched: what ended before any request has a reason, and saw none.
 func (c *checker) checkUntouched(in *Intent, o *Outcome, cl *claim) {
-	if in.Kind == order.KindOrder && len(cl.intents) == 1 && touched(o, cl) {
+	if in.Kind == order.KindOrder && len(cl.intents) == 1 && c.touched(o, cl) {
 		c.find(Touched, "intent %d of %s ended as %s, but the broker got a request for it", in.Seq, in.Tenant, o.Status)
 	}
 	switch {
 	case o.Status == order.Invalid && in.valid():
 		c.find(NeverInvalid, "intent %d of %s ended as invalid (%s), but reads and validates", in.Seq, in.Tenant, o.Message)
-	case o.Status == order.Blocked && c.h.Expect.Unblocked && in.Kind != order.KindClosePosition: // which its position may block
+	case o.Status == order.Blocked && c.h.Expect.Unblocked && in.Kind != order.KindClosePosition && !c.blocks(in, o): // a close may be blocked by its position
 		c.find(NeverBlocked, "intent %d of %s was blocked by %q (%s)", in.Seq, in.Tenant, o.Rule, o.Message)
 	}
+}
+
+// blocks says that a rule of the fleet's own may have held an intent back.
+func (c *checker) blocks(in *Intent, o *Outcome) bool {
+	for mode, rule := range refuses {
+		if o.Rule == rule {
+			return c.switched(mode, in, o)
+		}
+	}
+	return c.limited(in, o)
 }
 
 // checkFailed lists an intent that somebody must look at. Two things make one: its time was
@@ -167,7 +178,8 @@ func sameNumber(asked *decimal.Decimal, booked string) bool {
 
 // refused says whether the broker refused a request for good, in the way that the outcome
 // says. It keeps no record of requests whose keys it does not know, nor of lookups and
-// cancels; a replace may be refused by the lookup of its target.
+// cancels; a replace may be refused by the lookup of its target, and an order that may only
+// shrink a position by the lookup of that.
 func (c *checker) refused(in *Intent, o *Outcome, cl *claim) bool {
 	switch status := o.HTTPStatus; {
 	case status == 0: // it could not be put into a request
@@ -177,6 +189,8 @@ func (c *checker) refused(in *Intent, o *Outcome, cl *claim) bool {
 	case in.Kind == order.KindCancel, in.Kind == order.KindCancelAll:
 		return true
 	case in.Kind != order.KindOrder && status == http.StatusNotFound:
+		return true
+	case c.switched(tenant.ReduceOnly, in, o): // the lookup of the position that has to shrink is
 		return true
 	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && !c.h.Expect.Credentials:
 		return true

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
 )
 
 // model is a fleet and a broker that do what is promised, under whatever trouble is drawn:
-// lost answers, second requests, new owners, ids that are used again.
+// lost answers, second requests, new owners, ids that are used again, operators who stop tenants.
 type model struct {
 	*rapid.T
 	History
@@ -21,18 +22,27 @@ type model struct {
 	booked map[string]string // order id by client order id
 	first  map[string]uint64 // the first intent with a client order id
 	queue  []int             // intents without an outcome
+	stops  map[string]*Stop  // that lie on tenants
 }
 
 // drawHistory draws a clean history.
 func drawHistory(t *rapid.T) *model {
-	m := &model{T: t, History: History{Expect: Expect{Credentials: true, Unblocked: true}}, now: noon, epoch: make(map[string]uint64), booked: make(map[string]string), first: make(map[string]uint64)}
+	m := &model{T: t, History: History{Expect: Expect{Credentials: true, Unblocked: true}}, now: noon, epoch: make(map[string]uint64), booked: make(map[string]string), first: make(map[string]uint64), stops: make(map[string]*Stop)}
 	for range rapid.IntRange(1, 40).Draw(t, "steps") {
 		m.now = m.now.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "ms")) * time.Millisecond)
-		if len(m.queue) == 0 || rapid.Bool().Draw(t, "publish") {
+		switch {
+		case rapid.IntRange(0, 9).Draw(t, "throw") == 0:
+			m.throw(rapid.SampledFrom(names).Draw(t, "tenant"))
+		case len(m.queue) == 0 || rapid.Bool().Draw(t, "publish"):
 			m.publish()
-			continue
+		default:
+			m.settle(rapid.IntRange(0, len(m.queue)-1).Draw(t, "which"))
 		}
-		m.settle(rapid.IntRange(0, len(m.queue)-1).Draw(t, "which"))
+	}
+	for _, name := range names {
+		if m.stops[name] != nil {
+			m.throw(name)
+		}
 	}
 	for len(m.queue) > 0 {
 		m.settle(0)
@@ -40,10 +50,28 @@ func drawHistory(t *rapid.T) *model {
 	return m
 }
 
+var names = []string{"a", "b", "c"}
+
+// throw stops a tenant, or lets one go on.
+func (m *model) throw(name string) {
+	if s := m.stops[name]; s != nil {
+		s.Lifted = m.now
+		m.now = m.now.Add(time.Millisecond)
+		s.Over = m.now
+		m.Stops = append(m.Stops, *s)
+		delete(m.stops, name)
+		return
+	}
+	s := &Stop{Tenant: name, Mode: rapid.SampledFrom([]tenant.Mode{tenant.Halt, tenant.Pause}).Draw(m.T, "mode"), Written: m.now}
+	m.now = m.now.Add(time.Millisecond)
+	s.Confirmed = m.now
+	m.stops[name] = s
+}
+
 func (m *model) publish() {
 	m.seq++
-	tenant := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(m.T, "tenant")
-	in := Intent{Tenant: tenant, Seq: m.seq, At: m.now}
+	name := rapid.SampledFrom(names).Draw(m.T, "tenant")
+	in := Intent{Tenant: name, Seq: m.seq, At: m.now}
 	in.ID = fmt.Sprint(rapid.IntRange(1, 20).Draw(m.T, "id"))
 	in.Kind = rapid.SampledFrom([]order.Kind{order.KindOrder, order.KindOrder, order.KindReplace, order.KindCancel}).Draw(m.T, "kind")
 	in.ExpiresAt = m.now.Add(time.Duration(rapid.IntRange(1, 20).Draw(m.T, "seconds")) * time.Second)
@@ -51,7 +79,7 @@ func (m *model) publish() {
 		in.Order = buy(fmt.Sprint(rapid.IntRange(1, 9).Draw(m.T, "qty")))
 	}
 	if rapid.Bool().Draw(m.T, "acknowledged") {
-		m.Receipts = append(m.Receipts, Receipt{tenant, in.ID, in.Seq, DigestOf(in.Intent)})
+		m.Receipts = append(m.Receipts, Receipt{name, in.ID, in.Seq, DigestOf(in.Intent)})
 	}
 	m.Intents = append(m.Intents, in)
 	m.queue = append(m.queue, len(m.Intents)-1)
@@ -59,9 +87,12 @@ func (m *model) publish() {
 
 // settle gives the oldest waiting intent of some waiting intent's tenant its outcome.
 func (m *model) settle(which int) {
-	tenant := m.Intents[m.queue[which]].Tenant
+	name := m.Intents[m.queue[which]].Tenant
+	if s := m.stops[name]; s != nil && s.Mode == tenant.Pause {
+		return // they wait
+	}
 	for i, n := range m.queue {
-		if m.Intents[n].Tenant == tenant {
+		if m.Intents[n].Tenant == name {
 			m.queue = append(m.queue[:i:i], m.queue[i+1:]...)
 			m.decide(&m.Intents[n])
 			return
@@ -81,6 +112,8 @@ func (m *model) decide(in *Intent) {
 		o.Status, o.DuplicateOf = order.Duplicate, first
 	case !Books(in.Kind):
 		o.Status = order.Accepted
+	case m.stops[in.Tenant] != nil:
+		o.Status, o.Rule = order.Blocked, "halted"
 	default:
 		m.drive(in, &o, id)
 	}
@@ -126,6 +159,11 @@ func (m *model) drive(in *Intent, o *Outcome, id string) {
 		a.Status = 503
 		m.Arrivals = append(m.Arrivals, a)
 	}
+}
+
+// intent is that of an outcome.
+func (m *model) intent(o *Outcome) *Intent {
+	return find(m.Intents, func(in *Intent) bool { return in.Tenant == o.Tenant && in.Seq == o.IntentSeq })
 }
 
 // excuse gives an outcome of one status another one, if its intent had time left.
@@ -236,6 +274,35 @@ func TestBrokenHistoriesAreNot(t *testing.T) {
 		}},
 		{NeverBlocked, func(m *model) bool {
 			return some(m, m.Outcomes, func(i int) bool { return m.excuse(i, order.Rejected, order.Blocked) })
+		}},
+		{Unstopped, func(m *model) bool {
+			return some(m, m.Arrivals, func(i int) bool {
+				a := &m.Arrivals[i]
+				m.Stops = append(m.Stops, Stop{Tenant: a.Account, Mode: tenant.Halt, Written: a.Time.Add(-2), Confirmed: a.Time.Add(-1), Lifted: a.Time.Add(1)})
+				return true
+			})
+		}},
+		{Unheeded, func(m *model) bool {
+			return some(m, m.Outcomes, func(i int) bool {
+				o := &m.Outcomes[i]
+				in := m.intent(o)
+				if o.Status != order.Accepted {
+					return false
+				}
+				m.Stops = append(m.Stops, Stop{Tenant: o.Tenant, Mode: tenant.Pause, Written: in.At.Add(-2), Confirmed: in.At.Add(-1), Lifted: o.At.Add(1)})
+				return true
+			})
+		}},
+		{Exceeded, func(m *model) bool {
+			return some(m, m.Bookings, func(i int) bool {
+				for j := range i {
+					if a, b := &m.Bookings[i], &m.Bookings[j]; a.Account == b.Account && a.Received.Sub(b.Received) < time.Minute {
+						m.Limits = map[string]tenant.Limits{a.Account: {OrdersPerMinute: 1}}
+						return true
+					}
+				}
+				return false
+			})
 		}},
 	}
 	for _, tc := range breaks {

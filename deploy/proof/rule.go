@@ -48,6 +48,9 @@ const (
 	Repeated         Rule = "repeated"
 	Altered          Rule = "altered"
 	Unannounced      Rule = "unannounced"
+	Unstopped        Rule = "unstopped"
+	Unheeded         Rule = "unheeded"
+	Exceeded         Rule = "exceeded"
 )
 
 // Law is a rule, its class, and what a violation of it is in words.
@@ -89,6 +92,9 @@ var Rules = []Law{
 	{SharedEpoch, Contradicted, "outcomes of one epoch of a shard by another worker"},
 	{Unannounced, Contradicted, "outcomes of an epoch that had not begun"},
 	{Altered, Contradicted, "intents on the ledger that are not what was published"},
+	{Unstopped, Contradicted, "requests of stopped tenants that arrived after the confirmation"},
+	{Unheeded, Contradicted, "intents of stopped tenants that ended as the switch lets none"},
+	{Exceeded, Contradicted, "tenants that had more at the broker than a limit lets them"},
 }
 
 // classOf is the class of a rule.
@@ -110,6 +116,10 @@ type Report struct {
 	// violation. Failures are the first hundred of them.
 	Failed   int      `json:"failed"`
 	Failures []string `json:"failures,omitempty"`
+	// Stopped is what operators' stops came to, Uses how far limits were used; empty if there
+	// were none.
+	Stopped *Stopped `json:"stopped,omitempty"`
+	Uses    []Use    `json:"limits,omitempty"`
 
 	Lost         int `json:"lost"`
 	Duplicated   int `json:"duplicated"`

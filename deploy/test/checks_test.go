@@ -41,7 +41,7 @@ func TestChecksAtThePaperBroker(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := string(o.Status) + " " + o.Message; !strings.HasPrefix(got, want) {
+		if got := fmt.Sprintf("%s %s: %s", o.Status, o.Rule, o.Message); !strings.HasPrefix(got, want) {
 			t.Errorf("order %s: %s, wanted %s", in.ID, got, want)
 		}
 		return o

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,32 @@ const (
 
 	aboutSubject = "$KV." + FleetBucket + "." + AboutKey
 )
+
+// ErrNoHand says that nobody takes what a user behind a border writes.
+var ErrNoHand = errors.New("nobody takes it: what tenants change of their own keys is written by a worker; is one running, and the ledger provisioned?")
+
+// What a tenant's user writes to the buckets of keys comes to the ledger's account under subjects
+// of these, for a worker to look at first: see package worker/custody.
+const (
+	CustodySubjects = "custody.>"
+	// CustodyRecord is the record of which keys the tenant has: custody.<tenant>.record.
+	CustodyRecord = "record"
+	// CustodyBlob is the keys, sealed: custody.<tenant>.blob.<digest>.
+	CustodyBlob = "blob"
+)
+
+// ParseCustody takes such a subject apart. The digest is of a blob; all are empty if it is none of
+// these.
+func ParseCustody(subject string) (tenant, what, digest string) {
+	words := strings.Split(subject, ".")
+	switch {
+	case len(words) == 3 && words[2] == CustodyRecord:
+		return words[1], CustodyRecord, ""
+	case len(words) == 4 && words[2] == CustodyBlob:
+		return words[1], CustodyBlob, words[3]
+	}
+	return "", "", ""
+}
 
 // ReaderName is how a user behind a border calls its nth consumer of a shard, from 0.
 func ReaderName(n int) string { return "reader_" + strconv.Itoa(n) }

@@ -41,6 +41,9 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte, after uint64
 	}
 	seq, err := b.ledger.publish(ctx, &nats.Msg{Subject: b.subject(key), Data: value}, opts...)
 	if err != nil {
+		if b.ledger.Behind() && errors.Is(err, jetstream.ErrNoStreamResponse) {
+			err = fmt.Errorf("%w: %w", ErrNoHand, err)
+		}
 		return 0, fmt.Errorf("ledger: write %s of bucket %s: %w", key, b.name, advised(err))
 	}
 	return seq, nil
@@ -85,12 +88,7 @@ type KeyChange struct {
 // made, and then with every change. It ends as [Ledger.Tail] does. A cut from the server
 // that lasts longer than the bucket remembers removals, a minute, may hide one.
 func (b *Bucket) Watch(ctx context.Context, deliver func(KeyChange) error) error {
-	return b.WatchKeys(ctx, ">", deliver)
-}
-
-// WatchKeys is [Bucket.Watch] for the keys that a pattern matches.
-func (b *Bucket) WatchKeys(ctx context.Context, pattern string, deliver func(KeyChange) error) error {
-	cfg := jetstream.ConsumerConfig{FilterSubject: b.subject(pattern), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
+	cfg := jetstream.ConsumerConfig{FilterSubject: b.subject(">"), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy}
 	return b.consume(ctx, cfg, 0, deliver)
 }
 
@@ -146,6 +144,23 @@ func (b *Bucket) End(ctx context.Context) (uint64, error) {
 		return 0, b.failed("read", err)
 	}
 	return stream.CachedInfo().State.LastSeq, nil
+}
+
+// Counts is how many changes the bucket has of each key, as its leader knows it.
+func (b *Bucket) Counts(ctx context.Context) (map[string]uint64, error) {
+	stream, err := b.ledger.js.Stream(ctx, b.stream())
+	if err != nil {
+		return nil, b.failed("count the keys of", err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(b.subject(">")))
+	if err != nil {
+		return nil, b.failed("count the keys of", err)
+	}
+	counts := make(map[string]uint64, len(info.State.Subjects))
+	for subject, n := range info.State.Subjects {
+		counts[strings.TrimPrefix(subject, b.subject(""))] = n
+	}
+	return counts, nil
 }
 
 // last is a key's last change, as the bucket's leader knows it. Behind a border, where only

@@ -23,17 +23,13 @@ const (
 // MaxRecord bounds a value of the bucket of tenants, in bytes.
 const MaxRecord = 256 << 10
 
-// maxSealed bounds a value of the bucket of credentials, in bytes: a tenant's sealed keys, or
-// its wish to have others.
-const maxSealed = 64 << 10
-
 // others are the streams beside those of the shards: of the buckets, as the client library
 // would make them, but for roll-ups: who may write one key of a bucket that allows them may
 // wipe all of it, by a header. Nobody but workers writes FLEET.
 func (s Settings) others() []jetstream.StreamConfig {
 	fleet := s.bucket(FleetBucket, "who owns which shard")
 	fleet.AllowRollup, fleet.DenyDelete = true, true
-	fleet.AllowMsgTTL, fleet.SubjectDeleteMarkerTTL = true, time.Minute // keys may have a time to live
+	fleet.AllowMsgTTL, fleet.SubjectDeleteMarkerTTL = true, traceOfRemoval // keys may have a time to live
 
 	// This one is a ledger too: each change stays, and with it who made it. (The client library
 	// takes no bucket for one whose keys have no bound at all.)
@@ -42,8 +38,8 @@ func (s Settings) others() []jetstream.StreamConfig {
 	tenants.DenyDelete, tenants.DenyPurge = true, true
 
 	credentials := s.bucket(CredentialsBucket, "the tenants' keys, sealed")
-	credentials.MaxMsgSize = maxSealed + maxHeader
-	credentials.DenyDelete = true
+	credentials.MaxMsgSize = MaxRecord + maxHeader
+	credentials.DenyDelete, credentials.AllowMsgTTL = true, true // what is removed leaves no trace
 
 	prices := s.bucket(PricesBucket, "reference prices")
 	prices.Storage, prices.MaxMsgSize = jetstream.MemoryStorage, maxHeader

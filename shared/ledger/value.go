@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Value is what a key holds, as the bucket's leader knows it; [ErrNone] if it holds nothing.
@@ -20,19 +22,15 @@ func (b *Bucket) Value(ctx context.Context, key string) ([]byte, error) {
 	return m.Data, nil
 }
 
-// Set writes a key, whatever it holds.
-func (b *Bucket) Set(ctx context.Context, key string, value []byte) error {
-	if _, err := b.ledger.publish(ctx, &nats.Msg{Subject: b.subject(key), Data: value}); err != nil {
-		return b.failed("write "+key+" of", err)
-	}
-	return nil
-}
-
-// Discard removes a key, whatever it holds.
+// Discard removes a key, whatever it holds. The bucket is one whose keys may have a time to live: no
+// trace of the key is left after a minute.
 func (b *Bucket) Discard(ctx context.Context, key string) error {
 	msg := &nats.Msg{Subject: b.subject(key), Header: nats.Header{operationHeader: []string{operationDelete}}}
-	if _, err := b.ledger.publish(ctx, msg); err != nil {
+	if _, err := b.ledger.publish(ctx, msg, jetstream.WithMsgTTL(traceOfRemoval)); err != nil {
 		return b.failed("delete "+key+" of", err)
 	}
 	return nil
 }
+
+// traceOfRemoval is how long a bucket remembers that a key was removed.
+const traceOfRemoval = time.Minute

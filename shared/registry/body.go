@@ -167,7 +167,7 @@ func decodeBody(k Kind, data []byte) (body, error) {
 	if len(data) == 0 || data[0] != '{' {
 		return nil, errors.New("is no JSON object")
 	}
-	if err := json.Unmarshal(data, b, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(data, b, strictly, order.Decimals()); err != nil {
 		return nil, err
 	}
 	if err := b.validate(); err != nil {

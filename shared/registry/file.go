@@ -1,9 +1,8 @@
 package registry
 
 import (
-	"bytes"
 	"context"
-	"os"
+	"fmt"
 	"reflect"
 	"slices"
 	"sync"
@@ -13,15 +12,15 @@ import (
 )
 
 // File is a tenants file as a registry, for development: the same tenants, limits, labels and
-// switches, and their keys, with nobody's signature. [File.Run] reads it again when it changes;
-// a file with a mistake changes nothing. It implements [tenant.Directory]. Safe for concurrent
+// switches, and their keys, with nobody's signature. [File.Run] reads it again when it changes,
+// or a secret file that it names; a file with a mistake changes nothing. It implements [tenant.Directory]. Safe for concurrent
 // use.
 type File struct {
 	path    string
 	problem func(error)
 
 	mu   sync.RWMutex
-	data []byte // as it was last read, good or bad
+	seen tenant.Sum // as it was last read, good or bad
 	file *tenant.File
 	book *book
 	// any is of every tenant that the file's template makes out.
@@ -39,16 +38,12 @@ func OpenFile(path string, problem func(error)) (*File, error) {
 		problem = func(error) {}
 	}
 	f := &File{path: path, problem: problem, book: newBook(), changed: make(chan struct{})}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
 	file, err := tenant.LoadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	f.data = data
 	f.become(file)
+	f.seen = file.Sum()
 	return f, nil
 }
 
@@ -79,20 +74,18 @@ func (f *File) Sync(context.Context) error {
 func (f *File) read() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	data, err := os.ReadFile(f.path)
-	if err == nil && bytes.Equal(data, f.data) || err != nil && f.data == nil {
+	seen := f.file.SumNow()
+	if seen == f.seen {
 		return
 	}
-	f.data = data
-	var file *tenant.File
-	if err == nil {
-		file, err = tenant.LoadFile(f.path)
-	}
+	f.seen = seen
+	file, err := tenant.LoadFile(f.path)
 	if err != nil {
 		f.problem(err)
 		return
 	}
 	f.become(file)
+	f.seen = file.Sum()
 }
 
 // become takes over what a file says. What did not change keeps its revision.
@@ -183,7 +176,11 @@ func (f *File) set(k Key, held any) {
 func (f *File) Lookup(ctx context.Context, name string) (tenant.Tenant, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.file.Lookup(ctx, name)
+	t, err := f.file.Lookup(ctx, name)
+	if err == nil {
+		t.Keys = fmt.Sprint("as of reading ", f.of(name).line)
+	}
+	return t, err
 }
 
 // Settings are a tenant's; false if it is neither in the file nor made out by its template.
@@ -204,6 +201,11 @@ func (f *File) Names() []string {
 func (f *File) Terms(name string) *tenant.Terms {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	return f.book.termsOf(name, f.of(name))
+}
+
+// of is what the file says of a tenant, also of one that its template makes out.
+func (f *File) of(name string) entry {
 	of := f.book.entries[TenantKey(name).String()]
 	if of.held == nil {
 		if s, made := f.file.Settings(name); made {
@@ -211,7 +213,7 @@ func (f *File) Terms(name string) *tenant.Terms {
 			of = entry{revision: revision, line: line, disabled: f.any.disabled, held: &s}
 		}
 	}
-	return f.book.termsOf(name, of)
+	return of
 }
 
 // Pool is the rate pool of a name; false if there is none.

@@ -125,3 +125,61 @@ func TestTheTemplateChanges(t *testing.T) {
 		last = f.Terms("acme").Revision
 	}
 }
+
+// TestFileKeys: what names a tenant's keys changes with them, be they in the file or in a
+// secret file, and with nobody else's; whoever asks sees what was written before.
+func TestFileKeys(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("secret", "one")
+	write("tenants.yaml", "broker: paper\ntenants: {acme: {key_id: k, secret_file: secret}, beta: {key_id: k, secret: s}}\nany: {key_id: '{tenant}', secret: s}\n")
+	f, err := registry.OpenFile(filepath.Join(dir, "tenants.yaml"), func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := func(name string) (string, string, uint64) {
+		t.Helper()
+		if err := f.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.Lookup(t.Context(), name)
+		if err != nil || got.Keys == "" {
+			t.Fatalf("%s: %q, %v", name, got.Keys, err)
+		}
+		return got.Keys, got.Credentials.Secret, f.Terms(name).Line
+	}
+	for _, step := range []struct {
+		name, file, text string
+		of, secret       string
+		others           []string
+	}{
+		{"a secret file", "secret", "two", "acme", "two", []string{"beta", "other"}},
+		{"a secret file, as long as before", "secret", "six", "acme", "six", []string{"beta", "other"}},
+		{"the file", "tenants.yaml", "broker: paper\ntenants: {acme: {key_id: k, secret_file: secret}, beta: {key_id: k, secret: t}}\nany: {key_id: '{tenant}', secret: s}\n", "beta", "t", []string{"acme", "other"}},
+		{"the template", "tenants.yaml", "broker: paper\ntenants: {acme: {key_id: k, secret_file: secret}, beta: {key_id: k, secret: t}}\nany: {key_id: '{tenant}', secret: u}\n", "other", "u", []string{"acme", "beta"}},
+	} {
+		type known struct {
+			keys string
+			line uint64
+		}
+		before := map[string]known{}
+		for _, name := range append(step.others, step.of) {
+			k, _, line := keys(name)
+			before[name] = known{k, line}
+		}
+		write(step.file, step.text)
+		if k, secret, line := keys(step.of); k == before[step.of].keys || line == before[step.of].line || secret != step.secret {
+			t.Errorf("%s: %s has %s of line %d, secret %s", step.name, step.of, k, line, secret)
+		}
+		for _, name := range step.others {
+			if k, _, line := keys(name); k != before[name].keys || line != before[name].line {
+				t.Errorf("%s: %s has other keys, %s of line %d", step.name, name, k, line)
+			}
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/tenant"
@@ -215,6 +216,8 @@ func TestWritesNothingInvalid(t *testing.T) {
 		body any
 	}{
 		"no broker":          {registry.TenantKey("acme"), tenant.Settings{}},
+		"a huge number":      {registry.LimitsKey(registry.All), jsontext.Value(`{"max_qty":"1e100000"}`)},
+		"no number":          {registry.LimitsKey(registry.All), jsontext.Value(`{"credit":"+5"}`)},
 		"a negative limit":   {registry.LimitsKey(registry.All), tenant.Limits{OpenOrders: -1}},
 		"an unknown mode":    {registry.SwitchKey(registry.All), registry.Throw{Mode: "stop"}},
 		"a short digest":     {registry.CredentialKey("acme"), registry.Credential{Digest: "0a", Kind: tenant.OAuth, Recipients: []string{"age1qqqqqqqqqqqqqqqqqqqqqqqq"}}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/order"
 )
 
 // Store is the bucket of tenants with its history, as who changes it sees it. Safe for
@@ -91,6 +92,13 @@ func (s *Store) trust(ctx context.Context) (*trust, error) {
 	return t, nil
 }
 
+// Unclaimed says that there are no operators yet: every signature counts, and whoever makes the
+// first list says whose do from then on.
+func (s *Store) Unclaimed(ctx context.Context) (bool, error) {
+	t, err := s.trust(ctx)
+	return err == nil && len(t.lists) == 0, err
+}
+
 // Get reads what a key holds: its last change that counts, with no Record if there is none. The
 // second value is the revision of its last change of all, behind which the next has to stand.
 func (s *Store) Get(ctx context.Context, k Key) (Change, uint64, error) {
@@ -115,14 +123,24 @@ func (s *Store) Last(ctx context.Context, k Key) (uint64, error) {
 // is one for which [ledger.IsConflict] is true. It is [ErrNotAllowed] if the change would not
 // count. After any other error of the server's, the change may have been made.
 func (s *Store) Write(ctx context.Context, by *Signer, k Key, body any, reason string, after uint64) (uint64, error) {
-	data, err := s.Sign(ctx, by, k, body, reason, after)
+	r := Record{Key: k.String(), After: after, By: by.name, Signer: by.public, At: time.Now().UTC(), Reason: reason}
+	if body != nil {
+		var err error
+		if r.Body, err = json.Marshal(body, json.Deterministic(true), order.Decimals()); err != nil {
+			return 0, fmt.Errorf("registry: %s: %w", k, err)
+		}
+	}
+	data, err := r.encode(by)
+	if err != nil {
+		return 0, fmt.Errorf("registry: %s: %w", k, err)
+	}
+	t, err := s.trust(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return s.put(ctx, k, data, after)
-}
-
-func (s *Store) put(ctx context.Context, k Key, data []byte, after uint64) (uint64, error) {
+	if err := t.check(k, &r, math.MaxUint64); err != nil {
+		return 0, fmt.Errorf("%w: it is none of the operators' (fleetctl operator list)", err)
+	}
 	revision, err := s.bucket.Put(ctx, k.String(), data, after, 0)
 	if err != nil {
 		return 0, fmt.Errorf("registry: %w", err)
@@ -130,49 +148,26 @@ func (s *Store) put(ctx context.Context, k Key, data []byte, after uint64) (uint
 	return revision, nil
 }
 
-// Sign makes the record that [Store.Write] would write, for who may write it, see
-// [Store.Admit]. It is [ErrNotAllowed] if it would not count.
-func (s *Store) Sign(ctx context.Context, by *Signer, k Key, body any, reason string, after uint64) ([]byte, error) {
-	r := Record{Key: k.String(), After: after, By: by.name, Signer: by.public, At: time.Now().UTC(), Reason: reason}
-	if body != nil {
-		var err error
-		if r.Body, err = json.Marshal(body, json.Deterministic(true)); err != nil {
-			return nil, fmt.Errorf("registry: %s: %w", k, err)
-		}
-	}
-	data, err := r.encode(by)
+// Admit writes a record that somebody else has signed, if it would count, and returns the new
+// revision. It is [ErrMalformed], [ErrMisplaced], [ErrSignature] or [ErrNotAllowed] if it would
+// not, and otherwise fails as [Store.Write] does.
+func (s *Store) Admit(ctx context.Context, k Key, data []byte) (uint64, error) {
+	r, err := decode(k, 0, math.MaxUint64, data)
 	if err != nil {
-		return nil, fmt.Errorf("registry: %s: %w", k, err)
+		return 0, err
 	}
 	t, err := s.trust(ctx)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if err := t.check(k, &r, math.MaxUint64); err != nil {
-		return nil, fmt.Errorf("%w: it is none of the operators' (fleetctl operator list)", err)
+		return 0, err
 	}
-	return data, nil
-}
-
-// Judge reads a record of a key that somebody else signed, and says why it would not count if
-// it were written now: [ErrMisplaced] if the key has changed since.
-func (s *Store) Judge(ctx context.Context, k Key, data []byte) (Change, error) {
-	last, err := s.Last(ctx, k)
+	revision, err := s.bucket.Put(ctx, k.String(), data, r.After, 0)
 	if err != nil {
-		return Change{}, err
+		return 0, fmt.Errorf("registry: %w", err)
 	}
-	t, err := s.trust(ctx)
-	if err != nil {
-		return Change{}, err
-	}
-	c := t.judge(ledger.KeyChange{Key: k.String(), Value: data, Revision: math.MaxUint64}, last)
-	return c, c.Err
-}
-
-// Admit writes a record that somebody else signed to stand behind a revision, and that would
-// count ([Store.Judge]). It fails as [Store.Write] does.
-func (s *Store) Admit(ctx context.Context, k Key, data []byte, after uint64) (uint64, error) {
-	return s.put(ctx, k, data, after)
+	return revision, nil
 }
 
 // attempts is how often a change is made anew that met another one.
@@ -212,7 +207,7 @@ func Held[T any](c Change) (*T, error) {
 		return nil, nil
 	}
 	held := new(T)
-	if err := json.Unmarshal(c.Record.Body, held); err != nil {
+	if err := json.Unmarshal(c.Record.Body, held, order.Decimals()); err != nil {
 		return nil, fmt.Errorf("registry: %s: %w", c.Name, err)
 	}
 	return held, nil

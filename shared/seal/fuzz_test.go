@@ -11,7 +11,7 @@ import (
 
 // Whatever is decrypted is refused, or is credentials of use that are written the same.
 func FuzzDecode(f *testing.F) {
-	for _, c := range []tenant.Credentials{{KeyID: "k", Secret: "s"}, {OAuth: "t"}, {KeyID: "k", Secret: "s", Account: "a"}} {
+	for _, c := range []tenant.Credentials{{KeyID: "k", Secret: "s"}, {OAuth: "t"}, {KeyID: "k", Secret: "s", Account: "a"}, {OAuth: "t", Broker: "https://a"}} {
 		plain, err := encode("acme", &c)
 		if err != nil {
 			f.Fatal(err)

@@ -8,19 +8,19 @@ import (
 	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
-// The plaintext is a mark with the version, and then five parts, each a length of two bytes,
-// big-endian, and so many bytes: the tenant's name, key id, secret, OAuth token, account. It is
+// The plaintext is a mark with the version, and then six parts, each a length of two bytes,
+// big-endian, and so many bytes: the tenant's name, key id, secret, OAuth token, account, broker. It is
 // no JSON since decoders leave copies behind.
 const (
 	mark     = "orderfleet-credentials/1\n"
-	maxPlain = 4 << 10
+	maxPlain = 6 << 10
 )
 
 var errPlain = errors.New("seal: the sealed credentials are of another release, or were not written by one")
 
 // encode writes the plaintext, into memory that the caller wipes.
 func encode(name string, c *tenant.Credentials) ([]byte, error) {
-	parts := [...]string{name, c.KeyID, c.Secret, c.OAuth, c.Account}
+	parts := [...]string{name, c.KeyID, c.Secret, c.OAuth, c.Account, c.Broker}
 	size := len(mark)
 	for _, part := range parts {
 		size += 2 + len(part)
@@ -42,7 +42,7 @@ func decode(plain []byte) (name string, c tenant.Credentials, err error) {
 		return "", c, errPlain
 	}
 	rest := plain[len(mark):]
-	var parts [5][]byte
+	var parts [6][]byte
 	for i := range parts {
 		if len(rest) < 2 {
 			return "", c, errPlain
@@ -57,6 +57,7 @@ func decode(plain []byte) (name string, c tenant.Credentials, err error) {
 		return "", c, errPlain
 	}
 	c = tenant.NewCredentials(parts[1], parts[2], parts[3], parts[4])
+	c.Broker = string(parts[5])
 	if err := c.Validate(); err != nil {
 		c.Wipe()
 		return "", c, fmt.Errorf("seal: what is sealed is of no use: %w", err)

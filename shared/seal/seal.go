@@ -23,8 +23,8 @@ var (
 	ErrNoIdentity = errors.New("seal: none of the identities opens the credentials: they were sealed to other recipients")
 )
 
-// maxBlob bounds a blob: its plaintext, and a line or two for each of many recipients.
-const maxBlob = 32 << 10
+// MaxBlob bounds a blob, in bytes: its plaintext, and a line or two for each of many recipients.
+const MaxBlob = 32 << 10
 
 // Blob is sealed credentials.
 type Blob []byte
@@ -73,7 +73,7 @@ func Seal(name string, c tenant.Credentials, to Recipients) (Blob, error) {
 // which are the caller's to wipe. It fails with [ErrOther], [ErrForeign], [ErrNoIdentity], or
 // since what was sealed makes no sense. No error quotes it.
 func Open(name, digest string, b Blob, with []age.Identity) (c tenant.Credentials, err error) {
-	if len(b) > maxBlob || b.Digest() != digest {
+	if len(b) > MaxBlob || b.Digest() != digest {
 		return c, ErrOther
 	}
 	plain, err := unseal(b, with)

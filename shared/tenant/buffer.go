@@ -43,7 +43,9 @@ func NewCredentials(keyID, secret, oauth, account []byte) Credentials {
 // Own is a copy of credentials in a buffer of its own.
 func (c Credentials) Own() Credentials {
 	read := func(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
-	return NewCredentials(read(c.KeyID), read(c.Secret), read(c.OAuth), read(c.Account))
+	own := NewCredentials(read(c.KeyID), read(c.Secret), read(c.OAuth), read(c.Account))
+	own.Broker = c.Broker
+	return own
 }
 
 // Wipe ends credentials: their buffer is overwritten with zeros, under every copy of the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -26,7 +27,12 @@ type File struct {
 	tenants  map[string]registered
 	template *registered // of every other tenant; nil: there is none
 	shared   Shared
+	sources  []string // paths of the file and of its secret files
+	sum      Sum
 }
+
+// Sum tells the content of a tenants file and of the secret files that it names from another.
+type Sum [sha256.Size]byte
 
 // registered is a tenant in the file: as who serves it needs it, and as it was set.
 type registered struct {
@@ -80,16 +86,39 @@ func LoadFile(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tenant: %w", err)
 	}
+	read := map[string][]byte{path: data}
 	f, err := parse(data, func(name string) ([]byte, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
-		return os.ReadFile(name)
+		secret, err := os.ReadFile(name)
+		read[name] = secret
+		return secret, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("tenant: %s: %w", path, err)
 	}
+	f.sources = slices.Sorted(maps.Keys(read))
+	f.sum = sum(f.sources, func(name string) ([]byte, error) { return read[name], nil })
 	return f, nil
+}
+
+// Sum is that of what was read.
+func (f *File) Sum() Sum { return f.sum }
+
+// SumNow is that of what stands in the same files now, as far as they can be read.
+func (f *File) SumNow() Sum { return sum(f.sources, os.ReadFile) }
+
+// sum reads files, and wipes what it read.
+func sum(names []string, read readFile) Sum {
+	all := sha256.New()
+	for _, name := range names {
+		data, err := read(name)
+		fmt.Fprintf(all, "%d %t ", len(data), err == nil)
+		all.Write(data)
+		clear(data)
+	}
+	return Sum(all.Sum(nil))
 }
 
 // Lookup implements [Directory].
@@ -267,8 +296,8 @@ func lineOf(text string) string {
 	return "somewhere"
 }
 
-// accountID is what may become part of a path at the broker; a template's may hold the name.
-var accountID = regexp.MustCompile(`^(?:[A-Za-z0-9_-]|` + regexp.QuoteMeta(placeholder) + `){1,64}$`)
+// accountID is what may become part of a path at the broker.
+var accountID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // validate says what is wrong, by the field's name.
 func (s *Shared) validate() error {
@@ -338,7 +367,7 @@ func (e entry) tenant(name string, defaults settings, read readFile) (Tenant, er
 	switch {
 	case e.Account != "" && e.OAuth != "":
 		return t, errors.New("account: stands beside an OAuth token; it takes a correspondent's key pair")
-	case e.Account != "" && !accountID.MatchString(e.Account):
+	case e.Account != "" && !accountID.MatchString(strings.ReplaceAll(e.Account, placeholder, "tenant")): // a template's holds the name
 		return t, errors.New("account: is no id as brokers give them: 1 to 64 of A-Z, a-z, 0-9, _ and -")
 	case e.OAuth != "" && (e.KeyID != "" || e.Secret != "" || e.SecretFile != ""):
 		return t, errors.New("oauth: stands beside a key pair; which account is meant?")

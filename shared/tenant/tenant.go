@@ -58,9 +58,8 @@ func (m Map) Lookup(_ context.Context, name string) (Tenant, error) {
 
 // check says why a tenant cannot be served.
 func (t Tenant) check() error {
-	c := t.Credentials
-	if pair := c.KeyID != "" && c.Secret != ""; !pair && (c.OAuth == "" || c.Account != "") {
-		return fmt.Errorf("%w: tenant %q needs a key id and a secret, or an OAuth token", ErrNoCredentials, t.Name)
+	if err := t.Credentials.Validate(); err != nil {
+		return fmt.Errorf("%w (tenant %q)", err, t.Name)
 	}
 	return nil
 }
@@ -77,6 +76,10 @@ type Credentials struct {
 	// the correspondent's, which many tenants share, and BaseURL names a Broker API. Empty:
 	// the keys or the token are of one account, and say which. It is no secret.
 	Account string
+	// Broker is the address of the only broker that they may be shown to, as [Settings.BaseURL] has
+	// it: whoever can change a tenant's settings cannot have its keys sent elsewhere. Empty: they
+	// are where the settings are, and nobody else changes those.
+	Broker string
 
 	buffer *Buffer // that the strings lie in; nil if they are the garbage collector's
 }
@@ -87,14 +90,20 @@ const maxValue = 1024
 // Validate says what is wrong with credentials, without quoting them. Those that are not whole
 // are [ErrNoCredentials].
 func (c *Credentials) Validate() error {
-	pair := c.KeyID != "" && c.Secret != ""
 	switch {
 	case c.OAuth != "" && (c.KeyID != "" || c.Secret != ""):
 		return errors.New("tenant: an OAuth token and a key pair: which account is meant?")
-	case !pair && (c.OAuth == "" || c.Account != ""):
-		return fmt.Errorf("%w: they are a key id and a secret (an account needs these), or an OAuth token", ErrNoCredentials)
+	case c.OAuth != "" && c.Account != "":
+		return errors.New("tenant: an OAuth token and an account, which takes a correspondent's key pair")
+	case c.OAuth == "" && (c.KeyID == "" || c.Secret == ""):
+		return fmt.Errorf("%w: they are a key id and a secret, or an OAuth token", ErrNoCredentials)
 	case c.Account != "" && !accountID.MatchString(c.Account):
 		return errors.New("tenant: the account is no id as brokers give them: 1 to 64 of A-Z, a-z, 0-9, _ and -")
+	}
+	if c.Broker != "" {
+		if err := checkAddress(c.Broker); err != nil || len(c.Broker) > maxValue {
+			return errors.New("tenant: the broker is no address as https://paper-api.alpaca.markets")
+		}
 	}
 	for _, part := range []struct{ name, value string }{{"key id", c.KeyID}, {"secret", c.Secret}, {"OAuth token", c.OAuth}} {
 		if len(part.value) > maxValue || strings.ContainsFunc(part.value, func(r rune) bool { return r <= ' ' || r > '~' }) {

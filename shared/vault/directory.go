@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/orderfleet/orderfleet/shared/inquiry"
 	"github.com/orderfleet/orderfleet/shared/registry"
@@ -13,6 +14,9 @@ import (
 
 // ErrAccount says that the tenant's settings and its credentials name two accounts.
 var ErrAccount = errors.New("vault: the tenant's settings name another account than its credentials")
+
+// ErrBroker says that the tenant's keys were set for another broker than its settings name.
+var ErrBroker = errors.New("vault: the tenant's keys were set for another broker than its settings name, and are shown to no other; set them again (fleetctl credential set)")
 
 // Directory finds tenants in a registry, with their credentials. Safe for concurrent use.
 type Directory struct {
@@ -35,6 +39,10 @@ func (d *Directory) Lookup(ctx context.Context, name string) (tenant.Tenant, err
 	var err error
 	if t.Credentials, t.Keys, err = d.credentials(ctx, name); err != nil {
 		return tenant.Tenant{}, err
+	}
+	if meant := t.Credentials.Broker; meant != "" && meant != t.BaseURL {
+		t.Credentials.Wipe()
+		return tenant.Tenant{}, fmt.Errorf("%w (tenant %s)", ErrBroker, name)
 	}
 	if s.Account != "" {
 		err = d.actFor(&t, s.Account)
@@ -83,7 +91,14 @@ func named(name string, err error) error {
 	return err
 }
 
-// Reseal answers [inquiry.Reseal].
+// unrecorded is for how long sealed credentials may wait for their record: nobody's request takes
+// as long.
+const unrecorded = time.Hour
+
+// patience is how long sweeping may take.
+const patience = 10 * time.Second
+
+// Reseal answers [inquiry.Reseal], and sweeps ([Vault.Sweep]).
 func (d *Directory) Reseal(ctx context.Context, name string) (inquiry.Resealed, error) {
 	if d.Identities == nil {
 		return inquiry.Resealed{}, seal.ErrNoIdentity
@@ -98,6 +113,11 @@ func (d *Directory) Reseal(ctx context.Context, name string) (inquiry.Resealed, 
 	to := seal.Recipients(d.Registry.Recipients())
 	blob, err := d.Vault.Reseal(ctx, name, held.Digest, d.Identities, to)
 	if err != nil {
+		return inquiry.Resealed{}, err
+	}
+	sweeping, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := d.Vault.Sweep(sweeping, name, held.Digest, time.Now().Add(-unrecorded)); err != nil {
 		return inquiry.Resealed{}, err
 	}
 	return inquiry.Resealed{From: held.Digest, Blob: blob, Recipients: to}, nil

@@ -10,20 +10,19 @@
 //
 // A change is one compare-and-set on the record: before it the old credentials are the
 // tenant's, after it the new ones, and there is no moment without. Whoever dies between the
-// steps leaves a blob to which nothing points; it opens for workers alone, and as that tenant's.
+// steps leaves a blob to which nothing points; it opens for workers alone, and as that tenant's,
+// and goes when the tenant's credentials are next sealed anew ([Vault.Sweep]).
 //
 // Who may write needs to read no blob; who opens needs to write nothing. So credentials are
 // sealed anew, to other recipients, by two: a worker opens and seals them ([Vault.Reseal]), an
 // operator puts them in the place of the old ones ([Vault.Replace]).
 //
-// A tenant's own user may change that tenant's, and no other's: its signature is on the list of
-// operators for that alone. Behind a border it writes neither bucket, since what it wrote there
-// would be kept, and nobody could bound it. It writes a wish ([OfTenant]): one key, whose last
-// value alone is kept, with the sealed blob and the signed record. Workers grant wishes
-// ([Vault.Grant]), at most [MostWishes] changes of a tenant in a day.
+// A tenant's own user may set that tenant's, and no other's: its signature is on the list of
+// operators for that alone, and the server's permissions let it write no other key.
 //
-//	asked --a worker, record judged, compare-and-set--> in the registry --> wish removed
-//	   └── record does not count, or too often ──> told in the worker's log, wish removed
+// Credentials are set for the broker that the tenant's settings name then, and are shown to no other:
+// who may write settings could else have a worker send them to a broker of his own, and so read what
+// nobody but a worker opens. After a change of the broker they are set again.
 //
 // A [Directory] is what workers look tenants up in: settings from the registry, credentials
 // from the vault, opened at each call, for the caller to wipe.

@@ -27,24 +27,11 @@ var (
 type Vault struct {
 	records *registry.Store
 	blobs   *ledger.Bucket
-	asks    bool
 }
-
-// errNone says that a tenant has no credentials.
-var errNone = tenant.ErrNoCredentials
 
 // New makes a vault of a ledger's buckets.
 func New(l *ledger.Ledger) *Vault {
-	return &Vault{registry.NewStore(l), l.Bucket(ledger.CredentialsBucket), false}
-}
-
-// OfTenant is the vault as a tenant's own user has it, behind a border, who writes neither
-// bucket: it asks for changes, which workers make ([Vault.Grant]). Its [Vault.Set] and
-// [Vault.Remove] fail with [ErrWaits] and [ErrOften], too.
-func OfTenant(l *ledger.Ledger) *Vault {
-	v := New(l)
-	v.asks = true
-	return v
+	return &Vault{registry.NewStore(l), l.Bucket(ledger.CredentialsBucket)}
 }
 
 // Held is which credentials a tenant has, and since when; never what they are.
@@ -81,6 +68,23 @@ func (v *Vault) show(ctx context.Context, name string) (Held, uint64, error) {
 		Tenant: name, Credential: *held, Revision: c.Revision, Since: c.Time,
 		By: c.Record.By, Signer: c.Record.Signer, Reason: c.Record.Reason,
 	}, last, nil
+}
+
+// Broker is the address of the broker that a tenant's settings name; [tenant.ErrUnknown] if nobody
+// registered it.
+func (v *Vault) Broker(ctx context.Context, name string) (string, error) {
+	c, _, err := v.records.Get(ctx, registry.TenantKey(name))
+	if err != nil {
+		return "", err
+	}
+	s, err := registry.Held[tenant.Settings](c)
+	switch {
+	case err != nil:
+		return "", err
+	case s == nil:
+		return "", fmt.Errorf("%w: nobody registered a tenant %q (fleetctl tenant add)", tenant.ErrUnknown, name)
+	}
+	return s.BaseURL(), nil
 }
 
 // Recipients are to whom credentials are sealed; [seal.ErrNoRecipients] if there are none.
@@ -134,13 +138,6 @@ func (v *Vault) Replace(ctx context.Context, by *registry.Signer, name, from str
 // put is the change: the blob, then the record, and then what was before goes.
 func (v *Vault) put(ctx context.Context, by *registry.Signer, name string, blob seal.Blob, c registry.Credential, reason, before string, last uint64) (Held, error) {
 	c.Digest = blob.Digest()
-	if v.asks {
-		revision, err := v.ask(ctx, by, name, blob, &c, reason, last)
-		if err != nil {
-			return Held{}, err
-		}
-		return Held{Tenant: name, Credential: c, Revision: revision, Since: time.Now().UTC(), By: by.Name(), Signer: by.Public(), Reason: reason}, nil
-	}
 	key := seal.Key(name, c.Digest)
 	if _, err := v.blobs.Put(ctx, key, blob, 0, 0); err != nil {
 		return Held{}, fmt.Errorf("vault: %w", err)
@@ -168,9 +165,6 @@ func (v *Vault) Remove(ctx context.Context, by *registry.Signer, name, reason st
 	before, last, err := v.show(ctx, name)
 	if err != nil {
 		return 0, err
-	}
-	if v.asks {
-		return v.ask(ctx, by, name, nil, nil, reason, last)
 	}
 	revision, err := v.records.Write(ctx, by, registry.CredentialKey(name), nil, reason, last)
 	switch {
@@ -216,6 +210,31 @@ func (v *Vault) Reseal(ctx context.Context, name, digest string, with *seal.Iden
 	}
 	defer c.Wipe()
 	return seal.Seal(name, c, to)
+}
+
+// Sweep removes what was sealed for a tenant before a moment and does not have the digest that its
+// record names: who died between the two steps of a change left it. The moment has to be long
+// ago, lest somebody is about to record it. Only who may read blobs can.
+func (v *Vault) Sweep(ctx context.Context, name, digest string, before time.Time) error {
+	end, err := v.blobs.End(ctx)
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	var left []string
+	if err := v.blobs.Read(ctx, seal.Key(name, "*"), ledger.Start{}, end, func(c ledger.KeyChange) error {
+		if c.Value != nil && c.Key != seal.Key(name, digest) && c.Time.Before(before) {
+			left = append(left, c.Key)
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	for _, key := range left {
+		if err := v.blobs.Discard(ctx, key); err != nil {
+			return fmt.Errorf("vault: %w", err)
+		}
+	}
+	return nil
 }
 
 // Stale says that credentials are not sealed to just these recipients.

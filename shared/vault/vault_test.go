@@ -6,8 +6,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
@@ -303,6 +305,58 @@ func TestReseal(t *testing.T) {
 	}
 }
 
+// TestSweep: what somebody sealed and did not come to record goes, once nobody can be about to;
+// what the record names stays, and so does another tenant's. What was removed leaves no trace.
+func TestSweep(t *testing.T) {
+	d := newDesk(t)
+	kept, other := d.set("acme", first), d.set("beta", second)
+	b := d.ledger.Bucket(ledger.CredentialsBucket)
+	for _, name := range []string{"acme", "acme", "beta"} {
+		blob, err := seal.Seal(name, second, recipients(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Put(t.Context(), seal.Key(name, blob.Digest()), blob, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	worker := &vault.Directory{Registry: d.registry, Vault: d.Vault, Identities: d.ids}
+	if _, err := worker.Reseal(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.blobs(); len(got) != 5 {
+		t.Errorf("what may be recorded yet is gone: the bucket has %v", got)
+	}
+	if err := d.Sweep(t.Context(), "acme", kept.Digest, time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.blobs(); len(got) != 3 || !slices.Contains(got, seal.Key("acme", kept.Digest)) || !slices.Contains(got, seal.Key("beta", other.Digest)) {
+		t.Errorf("the bucket has %v", got)
+	}
+	d.opens("acme", first)
+	d.set("acme", second)
+	js, err := d.ledger.JetStream().Stream(t.Context(), "KV_CREDENTIALS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := js.GetLastMsgForSubject(t.Context(), "$KV.CREDENTIALS."+seal.Key("acme", kept.Digest)); err != nil || m.Header.Get("Nats-TTL") == "" {
+		t.Errorf("the mark that it was removed stays for ever: %v", err)
+	}
+}
+
+// resealed has a worker seal a tenant's credentials anew.
+func (d *desk) resealed(name string) {
+	d.Helper()
+	worker := &vault.Directory{Registry: d.registry, Vault: d.Vault, Identities: d.ids}
+	r, err := worker.Reseal(d.Context(), name)
+	if err != nil {
+		d.Fatal(err)
+	}
+	if _, err := d.Replace(d.Context(), d.ann, name, r.From, r.Blob, r.Recipients, "a test"); err != nil {
+		d.Fatal(err)
+	}
+}
+
 func recipients(d *desk) seal.Recipients {
 	d.Helper()
 	to, err := d.Recipients(d.Context())
@@ -323,6 +377,12 @@ func TestLookup(t *testing.T) {
 	d.write(registry.TenantKey("corr"), &tenant.Settings{Broker: "broker-api", Account: "acct"})
 	d.write(registry.TenantKey("odd"), &tenant.Settings{Broker: "broker-api", Account: "two"})
 	d.write(registry.TenantKey("bare"), &tenant.Settings{Broker: "paper"})
+	for _, name := range []string{"here", "lured"} {
+		d.set(name, tenant.Credentials{KeyID: "AK1", Secret: first.Secret, Broker: "https://paper-api.alpaca.markets"})
+		d.write(registry.TenantKey(name), &tenant.Settings{Broker: "paper"})
+	}
+	d.write(registry.TenantKey("lured"), &tenant.Settings{Broker: "https://broker.mallory.example"})
+	d.resealed("lured") // which makes them nobody else's
 	if err := d.registry.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -336,6 +396,8 @@ func TestLookup(t *testing.T) {
 		{"corr", in, nil, ""},
 		{"odd", in, vault.ErrAccount, "odd"},
 		{"bare", in, tenant.ErrNoCredentials, "fleetctl credential set"},
+		{"here", in, nil, ""},
+		{"lured", in, vault.ErrBroker, "credential set"},
 		{"nobody", in, tenant.ErrUnknown, "fleetctl tenant add"},
 		{"acme", blind, nil, "ORDERFLEET_IDENTITY_FILE"},
 	} {

@@ -18,7 +18,8 @@ import (
 
 // What [New] refuses, beside [tenant.ErrNoCredentials].
 var (
-	// ErrCredentials: two kinds at once, or characters that no header or path may hold.
+	// ErrCredentials: two kinds at once, or characters that no header or path may hold; see
+	// [tenant.Credentials.Validate].
 	ErrCredentials = errors.New("alpaca: bad credentials")
 	// ErrBaseURL: empty, relative, or not what a broker's address looks like.
 	ErrBaseURL = errors.New("alpaca: bad base URL")
@@ -103,27 +104,12 @@ func (cfg *Config) validate() (*url.URL, error) {
 }
 
 func checkCredentials(c tenant.Credentials) error {
-	pair := c.KeyID != "" || c.Secret != ""
-	switch {
-	case c.OAuth != "" && c.Account != "":
-		return fmt.Errorf("%w: an OAuth token and an account, which takes a correspondent's key pair", ErrCredentials)
-	case c.OAuth != "" && pair:
-		return fmt.Errorf("%w: an OAuth token and a key pair: which account is meant?", ErrCredentials)
-	case c.OAuth == "" && (c.KeyID == "" || c.Secret == ""):
-		return fmt.Errorf("alpaca: %w: set an OAuth token, or key id and secret", tenant.ErrNoCredentials)
-	}
-	for _, value := range []string{c.OAuth, c.KeyID, c.Secret} {
-		if len(value) > 1024 || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return fmt.Errorf("%w: longer than 1024 bytes, or not visible ASCII", ErrCredentials)
-		}
-	}
-	if c.Account == "" {
-		return nil
-	}
-	if err := checkName("account", c.Account, 64, ""); err != nil {
+	switch err := c.Validate(); {
+	case errors.Is(err, tenant.ErrNoCredentials):
+		return fmt.Errorf("alpaca: %w", err)
+	case err != nil:
 		return fmt.Errorf("%w: %w", ErrCredentials, err)
-	}
-	if strings.Contains(c.KeyID, ":") {
+	case c.Account != "" && strings.Contains(c.KeyID, ":"):
 		return fmt.Errorf("%w: a colon in a correspondent's key id, where it ends", ErrCredentials)
 	}
 	return nil

@@ -29,7 +29,10 @@ const (
 	Expiry      Bug = "expiry"       // the expiry is not looked at
 	Quantity    Bug = "quantity"     // one more is ordered than was asked for
 	Account     Bug = "account"      // all trade on one tenant's account
+	Halt        Bug = "halt"         // a session says that it obeys other terms, and goes on under those that it had
+	Switch      Bug = "switch"       // a session begins as if no switch lay on its tenant
+	Limits      Bug = "limits"       // what the owner before counted is forgotten
 )
 
 // Bugs are all of them.
-var Bugs = []Bug{Fence, Lookup, Settle, Unknown, Suspects, RandomID, Overtake, Skip, EarlyCommit, TwiceCommit, Accept, Expiry, Quantity, Account}
+var Bugs = []Bug{Fence, Lookup, Settle, Unknown, Suspects, RandomID, Overtake, Skip, EarlyCommit, TwiceCommit, Accept, Expiry, Quantity, Account, Halt, Switch, Limits}

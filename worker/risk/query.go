@@ -23,7 +23,8 @@ func refusal(limit, format string, args ...any) *Refusal {
 	return &Refusal{Limit: limit, Value: fmt.Sprintf(format, args...)}
 }
 
-func (r *Refusal) String() string { return fmt.Sprintf("%s: limit %s, %s", r.Rule, r.Limit, r.Value) }
+// String is the refusal without its rule, which stands beside it.
+func (r *Refusal) String() string { return fmt.Sprintf("limit %s, %s", r.Limit, r.Value) }
 
 // Prices are reference prices. Safe for concurrent use.
 type Prices interface {

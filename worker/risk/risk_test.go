@@ -62,7 +62,7 @@ func (d *desk) try(ask risk.Ask) string {
 		d.end(o, order.Accepted)
 		return ""
 	}
-	return no.String()
+	return no.Rule + ": " + no.String()
 }
 
 // ask asks for an order; the outcome has no end yet.
@@ -147,6 +147,12 @@ func (d *desk) price(symbol, p string) {
 // replacing is a replace of the order of the nth question.
 func replacing(n uint64, was order.Order, change order.Order) risk.Ask {
 	return risk.Ask{Kind: order.KindReplace, Order: risk.Changed(was, &change), Target: &broker.Order{ID: "b" + word(n), Order: was}}
+}
+
+// filled is a replace of an order of which the broker says that so much is filled.
+func filled(qty string, ask risk.Ask) risk.Ask {
+	ask.Target.FilledQty = *num(qty)
+	return ask
 }
 
 // step is a question with its answer: the refusal begins with it; empty is none.
@@ -372,6 +378,11 @@ func TestRules(t *testing.T) {
 			{nil, replacing(3, of(order.Buy, "9", "100"), order.Order{Qty: num("1")}), ""},
 			{nil, plain(of(order.Buy, "2", "100")), "credit: limit 1000, this would be 1200"},
 			{func(d *desk) { d.tell(3, order.EventReplaced, func(u *order.Update) { u.ReplacedBy = "b" + word(6) }) }, plain(of(order.Buy, "2", "100")), ""},
+		}},
+		{"credit, a replacement of what was filled unheard", tenant.Limits{Credit: num("1000")}, []step{
+			{nil, plain(of(order.Buy, "8", "100")), ""},
+			{nil, filled("4", replacing(1, of(order.Buy, "8", "100"), order.Order{Qty: num("9")})), "credit: limit 1000, this would be 1300"},
+			{nil, filled("4", replacing(1, of(order.Buy, "8", "100"), order.Order{Qty: num("6")})), ""},
 		}},
 		{"credit, where nothing is sold short", tenant.Limits{Credit: num("1000"), NoShort: true}, []step{
 			{holds("50", "50"), plain(buy), ""},

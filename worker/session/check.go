@@ -79,7 +79,9 @@ func (c *checks) stood(seq uint64) {
 // blockedError says that a rule does not let a request go that had to wait.
 type blockedError struct{ refusal *risk.Refusal }
 
-func (e *blockedError) Error() string { return "session: blocked: " + e.refusal.String() }
+func (e *blockedError) Error() string {
+	return "session: blocked by " + e.refusal.Rule + ": " + e.refusal.String()
+}
 
 // blocked makes the outcome of such an error; others it returns.
 func (s *Session) blocked(t *task, err error) (*order.Outcome, error) {
@@ -124,8 +126,11 @@ func (s *Session) admit(ctx context.Context, t *task) (*order.Outcome, error) {
 // are made again if the request has to wait. It returns the outcome of one that may not go.
 func (s *Session) check(ctx context.Context, t *task, b booking) (*order.Outcome, error) {
 	t.gate = nil
-	if s.checks.rules == nil {
+	switch {
+	case s.checks.rules == nil:
 		return nil, nil
+	case !s.lets(b.call): // what is checked under a halt says nothing of when it is over
+		return nil, errTerms
 	}
 	q := s.query(t, b.order, b.target)
 	for _, symbol := range s.checks.rules.Holdings(&q) {

@@ -181,6 +181,7 @@ func (s *Session) dial(ctx context.Context) error {
 	}
 	member, down, err := s.cfg.Outages.Join(ctx, line.Address)
 	if err != nil {
+		line.Client.Close() // and with it its copy of the keys
 		return err
 	}
 	s.client, s.member, s.line, s.keys = line.Client, member, s.terms.Line, line.Keys

@@ -7,6 +7,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/worker/plant"
 	"github.com/orderfleet/orderfleet/worker/risk"
 )
 
@@ -50,6 +51,10 @@ const skew = time.Minute
 // the session knows, and its last update. By the server's clock it is later than published.
 func (s *Session) readBook(ctx context.Context, published time.Time) error {
 	scope := s.checks.rules.Scope()
+	if plant.Is(plant.Limits) {
+		s.checks.book, s.checks.told = risk.NewBook(s.tenant, scope), s.tip
+		return nil
+	}
 	from, err := s.cfg.Ledger.Since(ctx, s.shard, published.Add(-scope.Horizon()-skew))
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 )
 
 // Note tells the shard, for operators who ask, that a tenant's session begins to wait for its
@@ -16,10 +17,10 @@ type Note struct {
 	// Since is when the wait began, Until when it ends at the latest.
 	Since, Until time.Time
 
-	// Obeys, if it is not 0, says instead that from now on the session makes no request that the
-	// terms of this revision do not allow. Open: one from before has no answer, and may
-	// still reach the broker.
-	Obeys uint64
+	// Obeys, if it is not nil, says instead that from now on the session makes no request that
+	// these terms do not allow. Open: one from before has no answer, and may still reach the
+	// broker.
+	Obeys *tenant.Terms
 	Open  bool
 }
 

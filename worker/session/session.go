@@ -162,6 +162,9 @@ func New(cfg *Config, st Start) *Session {
 	if terms == nil {
 		terms = new(tenant.Terms)
 	}
+	if plant.Is(plant.Switch) {
+		terms = &tenant.Terms{Revision: terms.Revision, Line: terms.Line, Limits: terms.Limits}
+	}
 	s := &Session{
 		cfg:      cfg,
 		log:      cfg.Log.With().Str("tenant", st.Tenant).Int("shard", st.Shard).Logger(),

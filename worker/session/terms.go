@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/tenant"
+	"github.com/orderfleet/orderfleet/worker/plant"
 )
 
 // errTerms says that the intent at hand has to be looked at again from its beginning: the
@@ -28,10 +29,12 @@ func (s *Session) obey(ctx context.Context, open bool) (changed bool) {
 }
 
 func (s *Session) adopt(ctx context.Context, terms *tenant.Terms, open bool) {
-	s.terms = terms
-	s.checks.adopt(terms)
+	if !plant.Is(plant.Halt) {
+		s.terms = terms
+		s.checks.adopt(terms)
+	}
 	if s.notes != nil {
-		s.note(ctx, Note{Obeys: terms.Revision, Open: open})
+		s.note(ctx, Note{Obeys: terms, Open: open})
 	}
 }
 
@@ -41,14 +44,14 @@ func (s *Session) permit(ctx context.Context, t *task) (*order.Outcome, error) {
 	s.obey(ctx, t.open)
 	hand, ok := s.terms.Hand(time.Now())
 	switch {
-	case !ok:
+	case !ok, t.open && makesOrder(t.intent.Kind):
 	case hand.Mode == tenant.Pause:
 		t.course.aside = order.Wait{Why: order.WhyPaused, From: time.Now()}
 		s.wake, s.paused = hand.Until, true
 		return nil, errAside
-	case hand.Mode == tenant.Halt && !t.open && (makesOrder(t.intent.Kind)):
+	case hand.Mode == tenant.Halt && makesOrder(t.intent.Kind):
 		t.outcome.Rule = RuleHalted
-		return t.end(order.Blocked, fmt.Sprintf("halted (%s) by %s: %s", hand.Scope, hand.By, hand.Reason)), nil
+		return t.end(order.Blocked, fmt.Sprintf("by %s: %s (%s)", hand.By, hand.Reason, hand.Scope)), nil
 	}
 	return nil, nil
 }

@@ -3,6 +3,7 @@ package shard
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
@@ -19,7 +20,7 @@ type aside struct {
 	// what it waits for until then, since when
 	why   order.Why
 	since time.Time
-	terms *tenant.Terms // what its session worked under
+	terms *tenant.Terms // what its session worked under, which may not be what it was sent last
 }
 
 // takeBack takes from a session, which then ends, what it was given and did not end.
@@ -39,7 +40,7 @@ func (s *shard) takeBack(t *served, q session.Ask) {
 		s.rest[q.Tenant] = rest
 	}
 	if q.Held > 0 || q.Paused || !q.Wake.IsZero() {
-		s.aside[q.Tenant] = aside{q.Held, q.Paused, q.Wake, q.Why, q.Since, t.terms}
+		s.aside[q.Tenant] = aside{q.Held, q.Paused, q.Wake, q.Why, q.Since, t.obeys}
 	}
 }
 
@@ -53,7 +54,7 @@ func (s *shard) stays(name string, t *served) bool {
 		delete(s.aside, name)
 		return false
 	case !a.wake.IsZero():
-		heap.Push(&s.alarms, alarm{a.wake, name})
+		s.arm(alarm{a.wake, name})
 		return true
 	case a.paused:
 		return true
@@ -62,6 +63,16 @@ func (s *shard) stays(name string, t *served) bool {
 		return false
 	}
 	return true
+}
+
+// arm sets an alarm. Those that were given up go when they are the greater part: a tenant may
+// be paused until next week again and again.
+func (s *shard) arm(a alarm) {
+	if len(s.alarms) > 2*len(s.aside) {
+		s.alarms = slices.DeleteFunc(s.alarms, func(a alarm) bool { return !s.aside[a.tenant].wake.Equal(a.at) })
+		heap.Init(&s.alarms)
+	}
+	heap.Push(&s.alarms, a)
 }
 
 // control starts a session of a held tenant, which looks what the control says.

@@ -24,7 +24,8 @@ func heldShard(t *testing.T) (*shard, *served) {
 		left:     make(map[string]uint64),
 		position: 20,
 	}
-	one := &served{terms: new(tenant.Terms), inbox: make(chan session.Item, session.InboxSize), first: 11, taken: 15}
+	terms := new(tenant.Terms)
+	one := &served{terms: terms, obeys: terms, inbox: make(chan session.Item, session.InboxSize), first: 11, taken: 15}
 	s.live["acme"] = one
 	one.inbox <- item(15)
 	s.apply(ledger.Entry{Class: ledger.Intents, Tenant: "acme", Seq: 17})

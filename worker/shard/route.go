@@ -45,6 +45,8 @@ func (s *shard) route(ctx context.Context) error {
 			s.live[n.Tenant].noted(n)
 		case <-s.terms.changed:
 			s.renew(ctx, draining == nil)
+		case <-s.terms.rested:
+			s.terms.goOn()
 		case c := <-s.desk.calls:
 			s.inquire(c)
 		case e := <-s.ended:
@@ -180,7 +182,7 @@ func (s *shard) start(ctx context.Context, name string) {
 		terms:      s.terms.of(name),
 		changes:    make(chan *tenant.Terms, 1),
 	}
-	t.obeys = t.terms.Revision
+	t.obeys = t.terms
 	s.live[name] = t
 	if s.waiting.len() > 0 {
 		t.giveWay()

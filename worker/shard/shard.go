@@ -120,8 +120,8 @@ type served struct {
 
 	terms   *tenant.Terms // what its session was given last, here:
 	changes chan *tenant.Terms
-	obeys   uint64 // the revision of those that it took over
-	open    bool   // then a request from before had no answer
+	obeys   *tenant.Terms // those of them that it took over
+	open    bool          // then a request from before had no answer
 }
 
 // ended says that a session's goroutine has returned.

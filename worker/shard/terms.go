@@ -25,11 +25,15 @@ type Registry interface {
 
 // terms is what the shard knows of its tenants' terms.
 type terms struct {
-	registry Registry // nil: there are no terms
-	changed  <-chan struct{}
-	seen     uint64 // the revision that the sessions were told of
-	// confirm are operators' questions whether terms are obeyed, which were not yet.
+	registry Registry        // nil: there are no terms
+	changed  <-chan struct{} // nil for a while after a change, until rested
+	rested   <-chan time.Time
+	next     <-chan struct{} // what changed is then
+	seen     uint64          // the revision that the sessions were told of
+	// confirm are operators' questions whether terms are obeyed, which were not yet: at least
+	// by the session of tardy.
 	confirm []attested
+	tardy   string
 }
 
 // attested is such a question, since when.
@@ -59,10 +63,10 @@ func (s *shard) agree(ctx context.Context) (bool, error) {
 	}
 	x.changed = x.registry.Changed()
 	for {
-		err := x.registry.Sync(ctx)
+		synced, err := s.sync(ctx)
 		x.seen = x.registry.Revision()
 		if err == nil || ctx.Err() != nil || !ledger.Transient(err) {
-			return err == nil, err
+			return synced, err
 		}
 		s.log.Warn().Err(err).Msg("the shard cannot read its tenants' terms; trying again")
 		select {
@@ -75,14 +79,44 @@ func (s *shard) agree(ctx context.Context) (bool, error) {
 	}
 }
 
+// sync waits until the registry has every change; false if the lease drains before: a registry
+// that is cut off may have none for long.
+func (s *shard) sync(ctx context.Context) (bool, error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	synced := make(chan struct{})
+	var err error
+	go func() {
+		defer close(synced)
+		err = s.terms.registry.Sync(ctx)
+	}()
+	select {
+	case <-synced:
+		return err == nil, err
+	case <-s.lease.Draining:
+		end()
+		if err := <-synced; err != nil {
+			s.log.Debug().Err(err).Msg("drained before the tenants' terms were read")
+		}
+		return false, nil
+	}
+}
+
 // termsPause is between two tries to read the terms.
 const termsPause = 100 * time.Millisecond
+
+// renewals is the part of its time that a shard looks through its tenants for those whose terms
+// changed, at most: somebody may import ten thousand while they trade.
+const renewals = 0.1
 
 // renew sends changed terms to the sessions that they concern, and lets go on who waited under
 // other ones.
 func (s *shard) renew(ctx context.Context, draining bool) {
-	x := &s.terms
-	x.changed = x.registry.Changed() // before the terms are read: what changes from now on is another change
+	x, began := &s.terms, time.Now()
+	defer func() {
+		x.rested = time.After(time.Duration(float64(time.Since(began)) * (1/renewals - 1)))
+	}()
+	x.changed, x.next = nil, x.registry.Changed() // before the terms are read: what changes from now on is another change
 	x.seen = x.registry.Revision()
 	for name, t := range s.live {
 		t.renew(x.of(name))
@@ -99,6 +133,9 @@ func (s *shard) renew(ctx context.Context, draining bool) {
 	}
 }
 
+// goOn looks for changes again: for those since the last ones, too.
+func (x *terms) goOn() { x.changed, x.rested = x.next, nil }
+
 // outdated says that what a tenant was set aside for may be no reason any more, by its terms.
 func (s *shard) outdated(name string, a aside) bool {
 	terms := s.terms.of(name)
@@ -107,8 +144,9 @@ func (s *shard) outdated(name string, a aside) bool {
 		return false
 	case a.held > 0: // other settings may hold it no longer
 		return terms.Line != a.terms.Line
-	case a.paused:
-		return terms.Mode(time.Now()) != tenant.Pause
+	case a.paused: // it may be until another moment
+		hand, _ := terms.Hand(time.Now())
+		return hand.Mode != tenant.Pause || !hand.Until.IsZero() || !a.wake.IsZero()
 	}
 	return true
 }
@@ -128,7 +166,7 @@ func (t *served) renew(terms *tenant.Terms) {
 
 // noted takes in what a session says of itself.
 func (t *served) noted(n session.Note) {
-	if n.Obeys == 0 {
+	if n.Obeys == nil {
 		t.note = n
 		return
 	}
@@ -163,11 +201,16 @@ func (s *shard) confirm() {
 	})
 }
 
-// obeyed says that every session has taken over the terms that it was sent. While many have
-// not, one of those is found at once: with ten thousand sessions that matters.
+// obeyed says that every session has taken over the terms that it was sent. It is asked after
+// whatever happens in the shard, which may have ten thousand sessions: as long as one has not,
+// it looks at no other one.
 func (s *shard) obeyed() bool {
-	for _, t := range s.live {
+	if t := s.live[s.terms.tardy]; t != nil && t.late() {
+		return false
+	}
+	for name, t := range s.live {
 		if t.late() {
+			s.terms.tardy = name
 			return false
 		}
 	}
@@ -186,7 +229,7 @@ func (s *shard) missing() (names []string) {
 
 // late says that a session has not yet taken over the terms that it was sent. One that ends
 // makes no request any more.
-func (t *served) late() bool { return !t.ending && t.obeys != t.terms.Revision }
+func (t *served) late() bool { return !t.ending && t.obeys != t.terms }
 
 // unanswered are the tenants that may not trade now, and of which an earlier request has no
 // answer: it may still reach the broker.

@@ -62,7 +62,16 @@ func (e *changing) open(cmd *cobra.Command) (*desk, error) {
 		by.Wipe()
 		return nil, err
 	}
-	return &desk{nc, l, registry.NewStore(l), by}, nil
+	d := &desk{nc, l, registry.NewStore(l), by}
+	unclaimed, err := d.store.Unclaimed(cmd.Context())
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	if unclaimed && cmd.Parent().Name() != "operator" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "NOBODY IS AN OPERATOR: every signature counts, and whoever comes first can claim the registry; see fleetctl operator --help")
+	}
+	return d, nil
 }
 
 // changed shows a change of the registry.

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/seal"
 )
 
 // crossing is something that somebody may not do, and who may.
@@ -79,19 +80,22 @@ var crossings = []crossing{
 	{name: "an operator takes a lease", who: "operator ann", publish: "$KV.FLEET.shard.0", may: "worker w"},
 	{name: "raise its own limits", who: "producer acme", publish: "$KV.TENANTS.limits.all", may: "operator ann"},
 	{name: "change its own settings", who: "producer acme", publish: "$KV.TENANTS.tenant.acme", may: "operator ann"},
-	{name: "point to another's credentials", who: "producer acme", publish: "$KV.TENANTS.credential.ada", may: "worker w"},
-	{name: "fill the registry's history", who: "producer acme", publish: "$KV.TENANTS.credential.acme", may: "operator ann"},
-	{name: "a worker throws a switch", who: "worker w", publish: "$KV.TENANTS.switch.all", may: "operator ann"},
-	{name: "a worker changes who counts", who: "worker w", publish: "$KV.TENANTS.operators", may: "operator ann"},
+	{name: "point to another's credentials", who: "producer acme", publish: "$KV.TENANTS.credential.ada", may: "operator ann"},
+	{name: "read another's settings", who: "producer acme", publish: "LEDGER.API.DIRECT.GET.KV_TENANTS.$KV.TENANTS.tenant.ada", may: "producer ada"},
+	{name: "read another's settings by a consumer", who: "producer acme", publish: "LEDGER.API.CONSUMER.CREATE.KV_TENANTS.reader_0.$KV.TENANTS.tenant.ada", may: "producer ada",
+		body: `{"stream_name":"KV_TENANTS","config":{"ack_policy":"none","filter_subject":"$KV.TENANTS.tenant.ada"}}`},
+	{name: "change its own settings", who: "producer acme", publish: "$KV.TENANTS.tenant.acme", may: "operator ann"},
+	{name: "a worker changes a switch", who: "worker w", publish: "$KV.TENANTS.switch.all", may: "operator ann"},
+	{name: "a worker makes itself an operator", who: "worker w", publish: "$KV.TENANTS.operators", may: "operator ann"},
+	{name: "change another's credentials, past the border", who: "producer acme", publish: "custody.ada.record"},
+	{name: "seal another's credentials, past the border", who: "producer acme", publish: "custody.ada.blob.0"},
+	{name: "an operator listens to what tenants change", who: "operator ann", subscribe: "custody.>", may: "worker w"},
 	{name: "an observer throws a switch", who: "observer bob", publish: "$KV.TENANTS.switch.all", may: "operator ann"},
 	{name: "a gateway throws a switch", who: "gateway gw", publish: "$KV.TENANTS.switch.all", may: "operator ann"},
 	{name: "forge prices", who: "producer acme", publish: "$KV.PRICES.AAPL", may: "prices feed"},
 	{name: "an operator forges prices", who: "operator ann", publish: "$KV.PRICES.AAPL", may: "prices feed"},
 
-	{name: "replace another's credentials", who: "producer acme", publish: "$KV.CREDENTIALS.ada.1", may: "operator ann"},
-	{name: "wish another's credentials", who: "producer acme", publish: "$KV.CREDENTIALS.ada.wish", may: "producer ada"},
-	{name: "fill the bucket of credentials", who: "producer acme", publish: "$KV.CREDENTIALS.acme.1", may: "operator ann"},
-	{name: "fill the bucket of credentials with wishes", who: "producer acme", publish: "$KV.CREDENTIALS.acme.wish.1"},
+	{name: "replace another's credentials", who: "producer acme", publish: "$KV.CREDENTIALS.ada.0", may: "producer ada"},
 	{name: "read its own credentials", who: "producer acme", publish: "LEDGER.API.DIRECT.GET.KV_CREDENTIALS.$KV.CREDENTIALS.acme.0", may: "worker w", as: "$JS.API.DIRECT.GET.KV_CREDENTIALS.$KV.CREDENTIALS.acme.0"},
 	{name: "an operator reads credentials", who: "operator ann", publish: "LEDGER.API.DIRECT.GET.KV_CREDENTIALS.$KV.CREDENTIALS.acme.0", may: "worker w", as: "$JS.API.DIRECT.GET.KV_CREDENTIALS.$KV.CREDENTIALS.acme.0"},
 	{name: "an operator reads credentials by number", who: "operator ann", publish: "LEDGER.API.DIRECT.GET.KV_CREDENTIALS", body: `{"seq":1}`, may: "worker w", as: "$JS.API.DIRECT.GET.KV_CREDENTIALS"},
@@ -222,14 +226,14 @@ func (f *fixture) counts(t *testing.T) string {
 func TestHeaders(t *testing.T) {
 	modes(t, func(t *testing.T, f *fixture) {
 		here := f.ledger.ShardOf(acme)
-		ann := f.connect(t, "operator ann")
+		operator := f.connect(t, "operator ann")
 		for _, key := range []string{"$KV.CREDENTIALS.ada.0", "$KV.TENANTS.limits.all"} {
-			if m, err := ann.Request(key, []byte("x"), 5*time.Second); err != nil || strings.Contains(string(m.Data), `"error"`) {
-				t.Fatal(err)
+			if m, err := operator.Request(key, []byte("x"), 5*time.Second); err != nil || strings.Contains(string(m.Data), `"error"`) {
+				t.Fatal(key, err)
 			}
 		}
 		s := f.stranger(t, "producer "+acme)
-		for _, subject := range []string{"$KV.CREDENTIALS.acme.wish", "intents.acme"} {
+		for _, subject := range []string{"$KV.CREDENTIALS.acme.0", "$KV.TENANTS.credential.acme", "intents.acme"} {
 			before := f.messages(t)
 			m, err := s.RequestMsg(&nats.Msg{Subject: subject, Header: nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupAll}}, Data: []byte("x")}, 5*time.Second)
 			if err != nil || !strings.Contains(string(m.Data), `"error"`) {
@@ -278,13 +282,13 @@ func TestDeputies(t *testing.T) {
 		f.deputised(t, here)
 		for _, who := range []string{"producer " + acme, "observer bob"} {
 			s := f.stranger(t, who)
-			sending := map[string]string{}
-			if who == "producer "+acme {
-				sending["$KV.CREDENTIALS.acme.wish"] = "sealed"
-			}
 			filter := ledger.Outcomes.Subject(here, acme)
-			sending["LEDGER.API.DIRECT.GET."+ledger.StreamName(here)+"."+filter] = ""
 			for _, target := range targets {
+				sending := map[string]string{"LEDGER.API.DIRECT.GET." + ledger.StreamName(here) + "." + filter: ""}
+				if who == "producer "+acme {
+					blob := seal.Blob("sealed for " + target)
+					sending["$KV.CREDENTIALS.acme."+blob.Digest()] = string(blob)
+				}
 				create := fmt.Sprintf("LEDGER.API.CONSUMER.CREATE.%s.reader_0.%s", ledger.StreamName(here), filter)
 				// A consumer that pushes there.
 				config := `{"stream_name":%q,"config":{"ack_policy":"none","deliver_policy":"all","filter_subject":%q,"headers_only":%v,"inactive_threshold":60000000000%s}}`

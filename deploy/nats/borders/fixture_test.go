@@ -18,6 +18,8 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/natsserver"
+	"github.com/orderfleet/orderfleet/worker/custody"
+	"github.com/rs/zerolog"
 )
 
 func TestMain(m *testing.M) { ledgertest.VerifyMain(m) }
@@ -36,6 +38,7 @@ type fixture struct {
 	creds  map[string]natsconn.Options // by role and name
 	ledger *ledger.Ledger              // as a worker sees it
 	worker *nats.Conn
+	away   func() // nobody takes in any more what tenants change of their keys
 }
 
 // everybody is a user of each role, and three tenants.
@@ -80,7 +83,19 @@ func begin(t testing.TB, mode borders.Mode) *fixture {
 	if f.ledger, err = ledger.Open(t.Context(), f.worker); err != nil {
 		t.Fatal(err)
 	}
+	f.away = f.take(t)
 	return f
+}
+
+// take has a worker take in what tenants change of their keys, until it is stopped or the test ends.
+func (f *fixture) take(t testing.TB) (stopped func()) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var taking sync.WaitGroup
+	taking.Go(func() { custody.Run(ctx, f.ledger, f.worker, zerolog.Nop()) })
+	stopped = func() { stop(); taking.Wait() }
+	t.Cleanup(stopped)
+	return stopped
 }
 
 // add adds users and keeps the credentials of each in a file of its own.

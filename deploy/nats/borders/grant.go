@@ -8,7 +8,6 @@ import (
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/natsconn"
-	"github.com/orderfleet/orderfleet/shared/vault"
 )
 
 // LedgerAccount is the account of the streams and buckets, and of the workers.
@@ -137,10 +136,10 @@ func (u User) imports(shards int) []request {
 	case Producer:
 		n := ledger.ShardOf(u.Name, shards)
 		stream, outcomes, updates := ledger.StreamName(n), ledger.Outcomes.Subject(n, u.Name), ledger.Updates.Subject(n, u.Name)
-		// What it has to know of the registry for that: which credentials it has, for whom to seal
-		// them, and whose signatures count.
+		// What it has to know of the registry for that: its broker, which credentials it has, for whom
+		// to seal them, and whose signatures count.
 		var lasts, filtered []string
-		for _, key := range []string{"credential." + u.Name, "recipients", "operators"} {
+		for _, key := range []string{"tenant." + u.Name, "credential." + u.Name, "recipients", "operators"} {
 			lasts = append(lasts, "DIRECT.GET.KV_TENANTS.$KV.TENANTS."+key)
 			filtered = append(filtered, "KV_TENANTS.READER.$KV.TENANTS."+key)
 		}
@@ -149,7 +148,9 @@ func (u User) imports(shards int) []request {
 			plain(ledger.Intents.Subject(n, u.Name)),
 			last(stream, outcomes),
 			last(stream, updates),
-			plain("$KV.CREDENTIALS." + u.Name + "." + vault.WishKey), // which credentials it wishes to have, sealed
+			// Its own credentials, sealed, and which of them is in force. A worker writes both.
+			{subject: "custody." + u.Name + "." + ledger.CustodyBlob + ".*", local: "$KV.CREDENTIALS." + u.Name + ".*"},
+			{subject: "custody." + u.Name + "." + ledger.CustodyRecord, local: "$KV.TENANTS.credential." + u.Name},
 			jetstream("DIRECT.GET.KV_TENANTS.>", lasts...),
 		}, u.readers(stream, nil, "."+outcomes, "."+updates), exactly(u.readers("KV_TENANTS", filtered, ".>")))
 	case Gateway:
@@ -194,7 +195,7 @@ var (
 		"intents.*.*", // "worker provision" tries the mapping, and has nothing stored
 		"outcomes.*.*", "updates.*.*", "epochs.*.*",
 		"$KV.FLEET.>",
-		"$KV.TENANTS.credential.*", "$KV.CREDENTIALS.>", // to grant tenants' wishes, which they sign
+		"$KV.TENANTS.credential.*", "$KV.CREDENTIALS.>", // what tenants change of their own keys
 		"inquiries.*", "pools.>", // workers ask each other
 		"_R_.>", inbox, // answers to those who ask, behind a border and inside
 		natsconn.UserInfo, // what a refusal tells of who was refused
@@ -203,7 +204,7 @@ var (
 		api + "STREAM.MSG.GET.*", api + "DIRECT.GET.>",
 		api + "CONSUMER.CREATE.>", api + "CONSUMER.MSG.NEXT.>", api + "CONSUMER.INFO.>", api + "CONSUMER.DELETE.>",
 	}
-	workerSubscribes = []string{inbox, "inquiries.*", "pools.>", "intents.*.*"}
+	workerSubscribes = []string{inbox, "inquiries.*", "pools.>", ledger.CustodySubjects, "intents.*.*"}
 )
 
 // export is a service that the ledger's account offers. That is no permission: what an
@@ -219,6 +220,7 @@ func exports() []export {
 		{subject: "intents.*.*"},
 		{subject: "controls.*.*"},
 		{subject: "inquiries.*", stream: true, within: time.Hour},
+		{subject: ledger.CustodySubjects},
 		{subject: "$KV.TENANTS.>"},
 		{subject: "$KV.CREDENTIALS.>"},
 		{subject: "$KV.PRICES.>"},

@@ -46,11 +46,7 @@ func newCredential(c *common) *cobra.Command {
 				nc.Close()
 				return nil, nil, nil, err
 			}
-			own := vault.New(l)
-			if l.Behind() {
-				own = vault.OfTenant(l)
-			}
-			return own, by, func() {
+			return vault.New(l), by, func() {
 				if by != nil {
 					by.Wipe()
 				}

@@ -11,6 +11,7 @@ import (
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/seal"
+	"github.com/orderfleet/orderfleet/shared/tenant"
 	"github.com/orderfleet/orderfleet/shared/vault"
 )
 
@@ -52,9 +53,14 @@ func TestCredential(t *testing.T) {
 	t.Setenv(signingKey, secret)
 	mistake("no key to sign with", 1, "no seed", "PRIVATE", set...)
 	t.Setenv(signingKey, key)
-	mistake("nobody could open it", 1, "recipient add", "PRIVATE", set...)
+	mistake("nobody knows for which broker", 1, "--broker", "PRIVATE", set...)
+	mistake("no broker", 2, "--broker", "PRIVATE", append(set, "--broker", "paper-api")...)
+	mistake("nobody could open it", 1, "recipient add", "PRIVATE", append(set, "--broker", "live")...)
 	by, err := registry.ReadSigner("operator", key)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := registry.NewStore(l).Write(t.Context(), by, registry.TenantKey("acme"), &tenant.Settings{Broker: "paper"}, "a test", 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := registry.NewStore(l).Write(t.Context(), by, registry.RecipientsKey, &registry.RecipientList{Recipients: []string{recipient}}, "a test", 0); err != nil {
@@ -77,9 +83,9 @@ func TestCredential(t *testing.T) {
 		args  []string
 		want  string // of what is sealed
 	}{
-		{"PRIVATE-2\n", set, "AK1 PRIVATE-2  "},
-		{"", append(set, "--secret-file", secret, "--account", "acct"), "AK1 PRIVATE-1  acct"},
-		{"PRIVATE-3", []string{"credential", "set", "acme", "--oauth-file", "-"}, "  PRIVATE-3 "},
+		{"PRIVATE-2\n", set, "AK1 PRIVATE-2   https://paper-api.alpaca.markets"},
+		{"", append(set, "--secret-file", secret, "--account", "acct", "--broker", "broker-api"), "AK1 PRIVATE-1  acct https://broker-api.alpaca.markets"},
+		{"PRIVATE-3", []string{"credential", "set", "acme", "--oauth-file", "-"}, "  PRIVATE-3  https://paper-api.alpaca.markets"},
 	} {
 		code, out, problem := run(t.Context(), tt.stdin, append(tt.args, "-o", "json")...)
 		if code != 0 || strings.Contains(out+problem, "PRIVATE") {
@@ -94,7 +100,7 @@ func TestCredential(t *testing.T) {
 			t.Fatal(err)
 		}
 		c, err := seal.Open("acme", h.Digest, blob, []age.Identity{id})
-		if got := strings.Join([]string{c.KeyID, c.Secret, c.OAuth, c.Account}, " "); err != nil || got != tt.want {
+		if got := strings.Join([]string{c.KeyID, c.Secret, c.OAuth, c.Account, c.Broker}, " "); err != nil || got != tt.want {
 			t.Errorf("sealed other keys, %v", err)
 		}
 		for _, args := range [][]string{{"credential", "show", "acme"}, {"credential", "show", "acme", "-o", "json"}} {

@@ -120,15 +120,17 @@ func (s *secrets) read(cmd *cobra.Command) (tenant.Credentials, error) {
 
 func newSet(p *Program) *cobra.Command {
 	var (
-		from   secrets
-		reason string
+		from           secrets
+		broker, reason string
 	)
 	cmd := &cobra.Command{
 		Use:   "set TENANT",
 		Short: "Seal a tenant's keys and put them in the place of those it has",
 		Long: `Reads a key's secret from --secret-file, from standard input, or from the terminal, where it is
 not shown; seals it to the workers' recipients; and makes it the tenant's. A secret is never
-a flag: those stand in the list of processes.`,
+a flag: those stand in the list of processes. The keys are for the broker that the tenant's
+settings name now, or for --broker, and workers show them to no other: who later changes the
+broker has to set them again.`,
 		Example: p.examples(
 			"credential set acme --key-id AK1 --secret-file acme.secret",
 			"credential set acme --key-id CK1 --secret-file ck.secret --account 0d18ae51-2f22",
@@ -143,11 +145,22 @@ a flag: those stand in the list of processes.`,
 				return err
 			}
 			defer keys.Wipe()
+			if broker != "" {
+				keys.Broker = (&tenant.Settings{Broker: broker}).BaseURL()
+				if err := keys.Validate(); err != nil {
+					return cli.Usagef("--broker: %w", err)
+				}
+			}
 			v, by, closes, err := p.Open(cmd, true)
 			if err != nil {
 				return err
 			}
 			defer closes()
+			if keys.Broker == "" {
+				if keys.Broker, err = v.Broker(cmd.Context(), args[0]); err != nil {
+					return fmt.Errorf("for which broker the keys are: %w; or say --broker", err)
+				}
+			}
 			held, err := v.Set(cmd.Context(), by, args[0], keys, reason)
 			if held.Revision == 0 {
 				return err
@@ -156,6 +169,7 @@ a flag: those stand in the list of processes.`,
 		},
 	}
 	from.add(cmd)
+	cmd.Flags().StringVar(&broker, "broker", "", "`address` of the only broker that the keys are for, as live, paper or a URL; that of the tenant's settings if empty")
 	p.reason(cmd, &reason)
 	return cmd
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -89,30 +88,12 @@ func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (
 			s, _ := reg.Settings(name)
 			return s.RequestsPerMinute
 		},
-		run: func(ctx context.Context) error {
-			ctx, cancel := context.WithCancel(ctx)
-			var granting sync.WaitGroup
-			defer granting.Wait()
-			defer cancel()
-			granting.Go(func() { grant(ctx, directory.Vault, log) })
-			return reg.Run(ctx)
-		},
+		run: reg.Run,
 	}
 	if l.identities != nil {
 		t.reseal = directory.Reseal
 	}
 	return t, nil
-}
-
-// grant gives tenants the credentials that they ask for, until ctx ends. Nobody trades the worse
-// for its end.
-func grant(ctx context.Context, v *vault.Vault, log zerolog.Logger) {
-	err := v.Grant(ctx, func(name string, why error) {
-		log.Warn().Err(why).Str("tenant", name).Msg("the tenant asks for other credentials, and does not get them")
-	})
-	if ctx.Err() == nil {
-		log.Error().Err(err).Msg("tenants that ask for other credentials get none from this worker")
-	}
 }
 
 // await opens the ledger, however long its server takes to be there.
