@@ -58,6 +58,9 @@ type Outcome struct {
 	// Recovered: found at the broker after the answer, or the worker, was lost.
 	Recovered bool `json:"recovered,omitzero"`
 
+	// Uncanceled counts the open orders of which the broker refused the end, of a cancel-all.
+	Uncanceled int `json:"uncanceled,omitzero"`
+
 	// Course is the way to the outcome; nil if the other fields say it all: there was no
 	// request, or one that the broker accepted or refused, and no wait worth telling.
 	Course *Course `json:"course,omitzero"`

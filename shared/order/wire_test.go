@@ -60,7 +60,8 @@ func TestOutcomesSurviveTheWire(t *testing.T) {
 			Version: order.Version, IntentID: drawID(t), IntentSeq: rapid.Uint64().Draw(t, "seq"),
 			Status:  rapid.SampledFrom([]order.Status{order.Accepted, order.Rejected, order.Failed}).Draw(t, "status"),
 			Message: rapid.String().Draw(t, "message"), Code: rapid.Int().Draw(t, "code"),
-			Recovered: rapid.Bool().Draw(t, "recovered"), Worker: rapid.String().Draw(t, "worker"),
+			Uncanceled: rapid.IntRange(0, 9).Draw(t, "uncanceled"),
+			Recovered:  rapid.Bool().Draw(t, "recovered"), Worker: rapid.String().Draw(t, "worker"),
 			Epoch: rapid.Uint64().Draw(t, "epoch"), Committed: drawTime(t),
 		}
 		if rapid.Bool().Draw(t, "course") {

@@ -80,7 +80,7 @@ func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error
 		t.wrote(v)
 		switch v.Kind {
 		case broker.Accepted:
-			v.Message = summarize(v.Canceled)
+			v.Message, t.outcome.Uncanceled = summarize(v.Canceled)
 			return t.answer(order.Accepted, v), nil
 		case broker.Rejected, broker.NotFound:
 			return t.answer(order.Rejected, v), nil
@@ -102,16 +102,15 @@ func (s *Session) cancelAll(ctx context.Context, t *task) (*order.Outcome, error
 	}
 }
 
-// summarize says what a cancel-all did.
-func summarize(orders []broker.CanceledOrder) string {
-	refused := 0
+// summarize says what a cancel-all did, and of how many orders the broker refused the end.
+func summarize(orders []broker.CanceledOrder) (text string, refused int) {
 	for _, o := range orders {
 		if o.Status >= 300 {
 			refused++
 		}
 	}
 	if refused > 0 {
-		return fmt.Sprintf("cancel requested for %d orders, refused for %d", len(orders)-refused, refused)
+		return fmt.Sprintf("cancel requested for %d orders, refused for %d", len(orders)-refused, refused), refused
 	}
-	return fmt.Sprintf("cancel requested for %d orders", len(orders))
+	return fmt.Sprintf("cancel requested for %d orders", len(orders)), 0
 }

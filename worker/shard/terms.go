@@ -95,9 +95,7 @@ func (s *shard) sync(ctx context.Context) (bool, error) {
 		return err == nil, err
 	case <-s.lease.Draining:
 		end()
-		if err := <-synced; err != nil {
-			s.log.Debug().Err(err).Msg("drained before the tenants' terms were read")
-		}
+		<-synced
 		return false, nil
 	}
 }
