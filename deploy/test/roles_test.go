@@ -390,8 +390,8 @@ func (b *bordered) refused() {
 		{"bob", "producer", "", "publish acme --symbol AAPL" + buy, 1, "does not permit publishing"},
 		{"acme", "producer", "", "publish delta --symbol AAPL" + buy, 1, "does not permit publishing"},
 		{"acme", "fleetctl", "", "release acme --reason r", 1, denied("producer acme", fmt.Sprintf("controls.%d.acme", acme))},
-		{"acme", "producer", "s\n", "credential set acme --key-id acme --reason r", 1, "no worker has made it yet"},
-		{"acme signing as ann", "producer", "s\n", "credential set delta --key-id acme --reason r", 1, denied("producer acme", "LEDGER.API.DIRECT.GET.KV_TENANTS.$KV.TENANTS.credential.delta")},
+		{"acme", "producer", "s\n", "credential set acme --key-id acme --reason r", 1, "written by a worker; is one running"},
+		{"acme signing as ann", "producer", "s\n", "credential set delta --key-id acme --reason r", 1, denied("producer acme", "LEDGER.API.DIRECT.GET.KV_TENANTS.$KV.TENANTS.tenant.delta")},
 		{"acme", "fleetctl", "", "release delta --reason r", 1, denied("producer acme", fmt.Sprintf("controls.%d.delta", delta))},
 		{"acme", "producer", "", "credential show delta", 1, denied("producer acme", "LEDGER.API.DIRECT.GET.KV_TENANTS.$KV.TENANTS.credential.delta")},
 	} {
