@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
@@ -32,7 +33,7 @@ const (
 type Producer struct {
 	ledger   *ledger.Ledger
 	js       jetstream.JetStream
-	denials  *denials
+	denials  *natsconn.Denials
 	by       string // who publishes
 	repeats  repeats
 	patience time.Duration // DefaultPatience, but in tests
@@ -60,7 +61,7 @@ func New(ctx context.Context, nc *nats.Conn, options ...Option) (*Producer, erro
 			return nil, err
 		}
 	}
-	p.denials = watchDenials(nc)
+	p.denials = natsconn.DenialsOf(nc)
 	return p, nil
 }
 
@@ -142,7 +143,7 @@ func (p *Producer) begin(ctx context.Context, m *message) attempt {
 		a.end, a.err = func() {}, fmt.Errorf("%w: %w", errOver, context.Cause(ctx))
 		return a
 	}
-	a.denied, a.end = p.denials.watch(p.ledger.ShardOf(m.tenant), m.tenant)
+	a.denied, a.end = p.denials.Watch(m.msg.Subject, ledger.Intents.Subject(p.ledger.ShardOf(m.tenant), m.tenant))
 	a.ack, a.err = p.js.PublishMsgAsync(m.msg)
 	return a
 }

@@ -3,12 +3,13 @@ package fleetctl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -60,12 +61,17 @@ type Canceled struct {
 	IntentID string       `json:"intent_id"`
 	Status   order.Status `json:"status,omitzero"` // empty if there is no outcome
 	Rule     string       `json:"rule,omitzero"`   // that it broke
-	Message  string       `json:"message,omitzero"`
+	// Left is how many open orders the broker refused to cancel.
+	Left    int    `json:"left,omitzero"`
+	Message string `json:"message,omitzero"`
 }
+
+// done says that no open order is left.
+func (c *Canceled) done() bool { return c.Status == order.Accepted && c.Left == 0 }
 
 // OK says that all of it is confirmed and done.
 func (t *Thrown) OK() bool {
-	return t.Confirmed && !slices.ContainsFunc(t.Cancels, func(c Canceled) bool { return c.Status != order.Accepted })
+	return t.Confirmed && !slices.ContainsFunc(t.Cancels, func(c Canceled) bool { return !c.done() })
 }
 
 // writeAgain is how often a change is tried again that somebody else came before.
@@ -85,7 +91,7 @@ func (h Hand) Throw(ctx context.Context, l *ledger.Ledger, nc *nats.Conn, by *re
 		return t, err
 	}
 	t.Confirmed = len(Unconfirmed(t.Confirmations)) == 0
-	names, others, err := h.look(ctx, l)
+	names, others, err := h.look(ctx, l, revision)
 	if err != nil {
 		return t, err
 	}
@@ -124,11 +130,16 @@ func (h Hand) shards(l *ledger.Ledger) []int {
 }
 
 // look finds out on which registered tenants it lies and, if it is one, under which other
-// switches that one stands.
-func (h Hand) look(ctx context.Context, l *ledger.Ledger) (names []string, others []tenant.Switch, err error) {
-	r, err := ReadRegistry(ctx, l, nil)
-	if err != nil {
-		return nil, nil, err
+// switches that one stands; and whether the change counts, which was written as a revision.
+func (h Hand) look(ctx context.Context, l *ledger.Ledger, revision uint64) (names []string, others []tenant.Switch, err error) {
+	var void error
+	r, err := ReadRegistry(ctx, l, func(c registry.Change) {
+		if c.Revision == revision {
+			void = c.Err
+		}
+	})
+	if err = errors.Join(err, void); err != nil {
+		return nil, nil, fmt.Errorf("fleetctl: whether the switch is set: %w", err)
 	}
 	names = r.Affected(h.Scope)
 	if h.Scope.Tenant != "" {
@@ -144,19 +155,25 @@ func (h Hand) look(ctx context.Context, l *ledger.Ledger) (names []string, other
 const cancelLifetime = 10 * time.Minute
 
 // cancelOpen publishes a cancel of all open orders for each tenant, and awaits the outcomes. Of
-// everybody these are also tenants that nobody registered and that have traded.
+// a group, or of everybody, these are the tenants that have traded; of everybody, registered or
+// not.
 func (h Hand) cancelOpen(ctx context.Context, l *ledger.Ledger, nc *nats.Conn, t *Thrown, names []string, progress func(phase string, done, of int)) error {
 	switch {
 	case h.Scope.Tenant != "":
 		names = []string{h.Scope.Tenant}
-	case h.Scope == registry.All:
+	default:
 		traded, err := traders(ctx, l)
 		if err != nil {
 			return err
 		}
-		names = slices.Concat(names, traded)
-		slices.Sort(names)
-		names = slices.Compact(names)
+		if h.Scope == registry.All {
+			names = traded
+			break
+		}
+		names = slices.DeleteFunc(names, func(name string) bool {
+			_, has := slices.BinarySearch(traded, name)
+			return !has
+		})
 	}
 	p, err := producer.New(ctx, nc, producer.By("fleetctl "+t.By))
 	if err != nil {
@@ -192,7 +209,10 @@ func (t *Thrown) await(ctx context.Context, p *producer.Producer, receipts []pro
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(driveAtOnce)
-	var done atomic.Int64
+	var (
+		mu   sync.Mutex // one word of progress at a time
+		done int
+	)
 	for i := range t.Cancels {
 		c := &t.Cancels[i]
 		if c.Message != "" {
@@ -200,10 +220,13 @@ func (t *Thrown) await(ctx context.Context, p *producer.Producer, receipts []pro
 		}
 		group.Go(func() error {
 			o, err := p.Await(patient, receipts[i])
-			if c.Status, c.Rule, c.Message = o.Status, o.Rule, o.Message; err != nil {
+			if c.Status, c.Rule, c.Left, c.Message = o.Status, o.Rule, o.Uncanceled, o.Message; err != nil {
 				c.Message = err.Error()
 			}
-			progress("cancelling open orders", int(done.Add(1)), len(t.Cancels))
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			progress("cancelling open orders", done, len(t.Cancels))
 			return nil
 		})
 	}
@@ -232,7 +255,7 @@ func (t *Thrown) Print(w io.Writer) {
 	failed := make(map[string][]string) // tenants, by why
 	accepted := 0
 	for _, c := range t.Cancels {
-		if c.Status == order.Accepted {
+		if c.done() {
 			accepted++
 			continue
 		}

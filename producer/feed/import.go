@@ -145,6 +145,12 @@ func (i *importing) leaveOut(ctx context.Context, l *ledger.Ledger) error {
 		shards[l.ShardOf(line.Tenant)] = true
 	}
 	there := make(map[key]bool)
+	if l.Behind() {
+		if err := i.decided(ctx, l, there); err != nil {
+			return err
+		}
+		clear(shards)
+	}
 	for shard := range shards {
 		end, err := l.End(ctx, shard)
 		if err != nil {
@@ -172,6 +178,27 @@ func (i *importing) leaveOut(ctx context.Context, l *ledger.Ledger) error {
 		kept = append(kept, line)
 	}
 	i.lines = kept
+	return nil
+}
+
+// decided finds the ids that have outcomes: behind a border nobody reads intents. One that has
+// waited for longer than the server remembers ids is so published again, and ends as a
+// duplicate.
+func (i *importing) decided(ctx context.Context, l *ledger.Ledger, there map[key]bool) error {
+	tenants := make(map[string]bool)
+	for _, line := range i.lines {
+		tenants[line.Tenant] = true
+	}
+	for name := range tenants {
+		err := l.ReadOwn(ctx, name, ledger.Outcomes, func(e ledger.Entry) error {
+			o, err := order.DecodeOutcome(e.Data)
+			there[key{name, o.IntentID}] = err == nil
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
 )
 
 // ErrNobody says that nobody listens to a shard's questions.
@@ -32,7 +33,7 @@ const silence = 5 * time.Second
 
 // Ask asks the owner of a shard. An answer may take as long as the owner gives signs of life,
 // or until ctx ends. It fails with [ErrNobody], [ErrSilent], a [*RefusedError], ctx's error,
-// or another one of the connection.
+// a [*natsconn.DeniedError], or another one of the connection.
 func Ask(ctx context.Context, nc *nats.Conn, shard int, q Question) (Answer, error) {
 	q.Version = Version
 	if err := q.validate(); err != nil {
@@ -48,15 +49,18 @@ func Ask(ctx context.Context, nc *nats.Conn, shard int, q Question) (Answer, err
 		return Answer{}, fmt.Errorf("inquiry: ask: %w", err)
 	}
 	defer sub.Unsubscribe() //nolint:errcheck // the connection is gone then
-	if err := nc.PublishRequest(Subject(shard), inbox, body); err != nil {
-		return Answer{}, fmt.Errorf("inquiry: ask: %w", err)
-	}
-	for {
-		a, err := hear(ctx, sub)
-		if err != nil || !a.UnderWay {
-			return a, err
+	var a Answer
+	err = natsconn.Permitted(ctx, nc, Subject(shard), func(ctx context.Context) error {
+		if err := nc.PublishRequest(Subject(shard), inbox, body); err != nil {
+			return fmt.Errorf("inquiry: ask: %w", err)
 		}
-	}
+		for {
+			if a, err = hear(ctx, sub); err != nil || !a.UnderWay {
+				return err
+			}
+		}
+	})
+	return a, err
 }
 
 // hear waits for the next word of the owner.

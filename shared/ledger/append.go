@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
@@ -58,11 +59,34 @@ func (l *Ledger) Control(ctx context.Context, tenant string, c order.Control) (u
 		return 0, fmt.Errorf("ledger: %w", err)
 	}
 	shard := l.ShardOf(tenant)
-	ack, err := l.js.Publish(ctx, Controls.Subject(shard, tenant), data)
+	seq, err := l.publish(ctx, &nats.Msg{Subject: Controls.Subject(shard, tenant), Data: data})
 	if err != nil {
 		return 0, fmt.Errorf("ledger: append a control: %w", l.older(ctx, shard, Controls, err))
 	}
-	return ack.Sequence, nil
+	return seq, nil
+}
+
+// publish publishes a message, and waits for its acknowledgement, or until the server denies it
+// ([*natsconn.DeniedError]).
+func (l *Ledger) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (seq uint64, err error) {
+	err = natsconn.Permitted(ctx, l.nc, m.Subject, func(ctx context.Context) error {
+		ack, err := l.js.PublishMsg(ctx, m, opts...)
+		if err == nil {
+			seq = ack.Sequence
+		}
+		return err
+	})
+	return seq, err
+}
+
+// request asks, and waits for the answer, or until the server denies it
+// ([*natsconn.DeniedError]).
+func (l *Ledger) request(ctx context.Context, subject string, body []byte) (m *nats.Msg, err error) {
+	err = natsconn.Permitted(ctx, l.nc, subject, func(ctx context.Context) error {
+		m, err = l.nc.RequestWithContext(ctx, subject, body)
+		return err
+	})
+	return m, err
 }
 
 // IsConflict says that an append lost its compare-and-set: the tenant's last

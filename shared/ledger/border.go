@@ -107,7 +107,7 @@ func (l *Ledger) Behind() bool { return l.readers != nil }
 func (l *Ledger) lastOf(ctx context.Context, stream, subject string) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
-	m, err := l.nc.RequestWithContext(ctx, l.api+"DIRECT.GET."+stream+"."+subject, nil)
+	m, err := l.request(ctx, l.api+"DIRECT.GET."+stream+"."+subject, nil)
 	if err == nil && m.Header.Get(statusHeader) == statusNotFound {
 		err = ErrNone
 	}

@@ -39,20 +39,20 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte, after uint64
 	if ttl > 0 {
 		opts = append(opts, jetstream.WithMsgTTL(ttl))
 	}
-	ack, err := b.ledger.js.PublishMsg(ctx, &nats.Msg{Subject: b.subject(key), Data: value}, opts...)
+	seq, err := b.ledger.publish(ctx, &nats.Msg{Subject: b.subject(key), Data: value}, opts...)
 	if err != nil {
 		if b.ledger.Behind() && errors.Is(err, jetstream.ErrNoStreamResponse) {
 			err = fmt.Errorf("%w: %w", ErrNoHand, err)
 		}
 		return 0, fmt.Errorf("ledger: write %s of bucket %s: %w", key, b.name, advised(err))
 	}
-	return ack.Sequence, nil
+	return seq, nil
 }
 
 // Delete removes a key if its last change is after; see [Bucket.Put].
 func (b *Bucket) Delete(ctx context.Context, key string, after uint64) error {
 	msg := &nats.Msg{Subject: b.subject(key), Header: nats.Header{operationHeader: []string{operationDelete}}}
-	if _, err := b.ledger.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after)); err != nil {
+	if _, err := b.ledger.publish(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after)); err != nil {
 		return fmt.Errorf("ledger: delete %s of bucket %s: %w", key, b.name, advised(err))
 	}
 	return nil
@@ -217,7 +217,7 @@ func (b *Bucket) Next(ctx context.Context, key string, behind uint64) (uint64, e
 	if err != nil {
 		return 0, fmt.Errorf("ledger: %w", err)
 	}
-	m, err := b.ledger.nc.RequestWithContext(ctx, b.ledger.api+"DIRECT.GET."+b.stream(), body)
+	m, err := b.ledger.request(ctx, b.ledger.api+"DIRECT.GET."+b.stream(), body)
 	if err != nil {
 		return 0, b.failed("read "+key+" of", err)
 	}

@@ -85,20 +85,46 @@ func verifyProbe(ctx context.Context, nc *nats.Conn, shards, shard int, probe st
 }
 
 // Unmapped says whether a publish that nobody took never will be: the tenant's stream takes
-// what comes by its own subject, so the account mapping is missing, or there is no stream.
-// Otherwise the stream has no leader for now, which ends.
+// what comes by its own subject, and not what is published, so the account mapping is missing;
+// or there is no stream. Otherwise the stream had no leader for a while.
 func (l *Ledger) Unmapped(ctx context.Context, tenant string) (bool, error) {
 	shard := l.ShardOf(tenant)
-	msg := nats.NewMsg(Intents.Subject(shard, tenant))
+	own := Intents.Subject(shard, tenant)
+	for _, step := range []struct {
+		subject string
+		takes   bool // for the mapping to be what is missing
+	}{
+		{own, true},
+		{PublishSubject(tenant), false}, // a leader may be there by now
+		{own, true},                     // and still is
+	} {
+		takes, err := l.takes(ctx, step.subject)
+		switch {
+		case err != nil:
+			return false, err
+		case takes && !step.takes:
+			return false, nil
+		case !takes && step.takes:
+			return l.missing(ctx, shard)
+		}
+	}
+	return true, nil
+}
+
+// takes says whether a stream answers a publish to a subject, which it does not store.
+func (l *Ledger) takes(ctx context.Context, subject string) (bool, error) {
+	msg := nats.NewMsg(subject)
 	msg.Header.Set("Nats-Expected-Stream", dryRunStream)
 	_, err := l.nc.RequestMsgWithContext(ctx, msg)
-	switch {
-	case err == nil:
-		return true, nil
-	case !errors.Is(err, nats.ErrNoResponders):
-		return false, fmt.Errorf("ledger: dry run of a publish to %s: %w", msg.Subject, err)
+	if err != nil && !errors.Is(err, nats.ErrNoResponders) {
+		return false, fmt.Errorf("ledger: dry run of a publish to %s: %w", subject, err)
 	}
-	_, err = l.js.Stream(ctx, StreamName(shard))
+	return err == nil, nil
+}
+
+// missing says that a shard has no stream.
+func (l *Ledger) missing(ctx context.Context, shard int) (bool, error) {
+	_, err := l.js.Stream(ctx, StreamName(shard))
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return true, nil
 	}

@@ -71,7 +71,7 @@ func (l *Ledger) followMerged(ctx context.Context, tenant string, start Start, d
 
 // read reads one strand, and ends with an error.
 func (m *merged) read(ctx context.Context, s *strand) error {
-	return m.ledger.FollowTenant(ctx, m.tenant, m.start, func(e Entry) error {
+	return m.ledger.FollowTenant(ctx, m.tenant, m.start.of(s.class), func(e Entry) error {
 		select {
 		case <-s.turn:
 		case <-ctx.Done():
@@ -97,6 +97,16 @@ func (m *merged) now(ctx context.Context) error {
 		m.start.Seq = max(m.start.Seq, last+1)
 	}
 	return nil
+}
+
+// FromNow is the start of what comes behind all that there is of a tenant's classes.
+func (l *Ledger) FromNow(ctx context.Context, tenant string, classes ...Class) (Start, error) {
+	m := &merged{ledger: l, tenant: tenant}
+	for _, c := range classes {
+		m.strands = append(m.strands, &strand{class: c})
+	}
+	err := m.now(ctx)
+	return m.start, err
 }
 
 // next waits for the next message.
@@ -146,7 +156,7 @@ func (m *merged) missing(ctx context.Context, before uint64) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if wanted := last >= m.start.Seq && !at.Before(m.start.Time); wanted && last > s.seen {
+		if last > s.seen && m.start.wants(Entry{Class: s.class, Seq: last, Time: at}) {
 			return true, nil
 		}
 		s.clear = before // what comes now is behind it

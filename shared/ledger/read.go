@@ -123,7 +123,7 @@ func (l *Ledger) leaderRaw(ctx context.Context, stream string, r getRequest) (*r
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
-	msg, err := l.nc.RequestWithContext(ctx, l.api+"STREAM.MSG.GET."+stream, body)
+	msg, err := l.request(ctx, l.api+"STREAM.MSG.GET."+stream, body)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: read %s: %w", stream, err)
 	}

@@ -182,6 +182,41 @@ func (l *Ledger) read(ctx context.Context, shard int, start Start, end uint64, s
 type Start struct {
 	Seq  uint64
 	Time time.Time
+	// Updates is the sequence number at which [Ledger.FollowTenant] begins with updates, if they
+	// begin elsewhere. One that is 0 beside a Time begins at that.
+	Updates uint64
+}
+
+// of is where a class begins.
+func (s Start) of(c Class) Start {
+	seq := s.Seq
+	if c == Updates && (s.Updates > 0 || !s.Time.IsZero()) {
+		seq = s.Updates
+	}
+	if seq > 0 {
+		return Start{Seq: seq}
+	}
+	return Start{Time: s.Time}
+}
+
+// wants says that an entry is not before its class's start.
+func (s Start) wants(e Entry) bool {
+	from := s.of(e.Class)
+	if from.Seq > 0 {
+		return e.Seq >= from.Seq
+	}
+	return !e.Time.Before(from.Time)
+}
+
+// first is where what begins first of the classes does.
+func (s Start) first() Start {
+	switch {
+	case s.Updates > 0 && s.Seq > 0:
+		return Start{Seq: min(s.Seq, s.Updates)}
+	case !s.Time.IsZero():
+		return Start{Time: s.Time} // a class that has a sequence number begins later
+	}
+	return s
 }
 
 func (s Start) config() jetstream.ConsumerConfig {
@@ -198,9 +233,13 @@ func (s Start) config() jetstream.ConsumerConfig {
 // over all others of the shard, which costs it about as much as reading them. Behind a border
 // ([BorderAPI]) it takes a consumer for each class, at most two; if several servers keep the
 // shard, a message of one class that a server learns of late may then come behind a later one
-// of the other.
+// of the other. Each class by itself is in order: who goes on later, goes on with each where it
+// was ([Start]).
 func (l *Ledger) FollowTenant(ctx context.Context, tenant string, start Start, deliver func(Entry) error, classes ...Class) error {
-	shard, cfg := l.ShardOf(tenant), start.config()
+	if len(classes) == 1 {
+		start = start.of(classes[0])
+	}
+	shard, cfg := l.ShardOf(tenant), start.first().config()
 	switch {
 	case len(classes) == 1:
 		cfg.FilterSubject = classes[0].Subject(shard, tenant)
@@ -211,7 +250,34 @@ func (l *Ledger) FollowTenant(ctx context.Context, tenant string, start Start, d
 			cfg.FilterSubjects = append(cfg.FilterSubjects, c.Subject(shard, tenant))
 		}
 	}
-	return l.consume(ctx, StreamName(shard), cfg, 0, entries(deliver))
+	return l.consume(ctx, StreamName(shard), cfg, 0, entries(func(e Entry) error {
+		if !start.wants(e) {
+			return nil
+		}
+		return deliver(e)
+	}))
+}
+
+// ReadOwn calls deliver with a tenant's messages of a class, in order, up to the last one
+// that was there. It ends as [Ledger.Read] does. Behind a border ([BorderAPI]) the last few may
+// be missing, if a server that has not learnt of them answers.
+func (l *Ledger) ReadOwn(ctx context.Context, tenant string, class Class, deliver func(Entry) error) error {
+	shard := l.ShardOf(tenant)
+	subject := class.Subject(shard, tenant)
+	m, err := l.lastOf(ctx, StreamName(shard), subject)
+	if errors.Is(err, ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: read the last of %s: %w", class, err)
+	}
+	last, _, err := parseAnswer(m)
+	if err != nil {
+		return err
+	}
+	cfg := Start{Seq: 1}.config()
+	cfg.FilterSubject = subject
+	return l.consume(ctx, StreamName(shard), cfg, last.Seq, upTo(last.Seq, deliver))
 }
 
 // entries delivers what is ours: the streams' subjects admit nothing else.

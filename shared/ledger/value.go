@@ -26,7 +26,7 @@ func (b *Bucket) Value(ctx context.Context, key string) ([]byte, error) {
 // trace of the key is left after a minute.
 func (b *Bucket) Discard(ctx context.Context, key string) error {
 	msg := &nats.Msg{Subject: b.subject(key), Header: nats.Header{operationHeader: []string{operationDelete}}}
-	if _, err := b.ledger.js.PublishMsg(ctx, msg, jetstream.WithMsgTTL(traceOfRemoval)); err != nil {
+	if _, err := b.ledger.publish(ctx, msg, jetstream.WithMsgTTL(traceOfRemoval)); err != nil {
 		return b.failed("delete "+key+" of", err)
 	}
 	return nil

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"github.com/orderfleet/orderfleet/shared/natsserver"
 )
 
 // TestDeafForLong: a server takes the permission to hear answers away for far longer than
@@ -24,14 +24,29 @@ func TestDeafForLong(t *testing.T) {
 		}
 	}
 	configure(`publish: ">", subscribe: ">"`)
-	srv, err := natsserver.StartFile(path)
+	options := func() *server.Options {
+		o, err := server.ProcessConfigFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.NoLog, o.NoSigs = true, true
+		return o
+	}
+	srv, err := server.NewServer(options())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(srv.Stop)
+	srv.Start()
+	t.Cleanup(func() {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+	})
+	if !srv.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server does not come up")
+	}
 
 	var violations, reconnects atomic.Int64
-	nc, err := nats.Connect(srv.URL(), nats.UserInfo("u", "p"), nats.PermissionErrOnSubscribe(true),
+	nc, err := nats.Connect(srv.ClientURL(), nats.UserInfo("u", "p"), nats.PermissionErrOnSubscribe(true),
 		nats.ReconnectWait(time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) { violations.Add(1) }),
 		nats.ReconnectHandler(func(*nats.Conn) { reconnects.Add(1) }))
@@ -51,7 +66,7 @@ func TestDeafForLong(t *testing.T) {
 	}
 
 	configure(`publish: ">", subscribe: {deny: ">"}`)
-	if err := srv.Reload(); err != nil {
+	if err := srv.ReloadOptions(options()); err != nil {
 		t.Fatal(err)
 	}
 	const long = 300 // more than the client keeps of a subscription's errors
@@ -60,7 +75,7 @@ func TestDeafForLong(t *testing.T) {
 		t.Errorf("%d reconnects while nothing was to be gained", n)
 	}
 	configure(`publish: ">", subscribe: ">"`)
-	if err := srv.Reload(); err != nil {
+	if err := srv.ReloadOptions(options()); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "a reconnect", func() bool { return reconnects.Load() == 1 })

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
 
@@ -45,7 +46,11 @@ func Put(ctx context.Context, js jetstream.JetStream, symbol string, q Quote) er
 	if err != nil {
 		return err
 	}
-	if _, err := js.Publish(ctx, to, data); err != nil {
+	err = natsconn.Permitted(ctx, js.Conn(), to, func(ctx context.Context) error {
+		_, err := js.Publish(ctx, to, data)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("price: write %s: %w", symbol, explained(err))
 	}
 	return nil
@@ -64,16 +69,23 @@ const feedAhead = 256
 
 // Feed writes many prices, several on their way at once. One goroutine owns it.
 type Feed struct {
-	js  jetstream.JetStream
-	way []jetstream.PubAckFuture
-	of  []string
+	js    jetstream.JetStream
+	begun bool
+	way   []jetstream.PubAckFuture
+	of    []string
 }
 
 // NewFeed makes a feed.
 func NewFeed(js jetstream.JetStream) *Feed { return &Feed{js: js} }
 
-// Put starts to write a symbol's price. It fails if one before it was not written.
+// Put starts to write a symbol's price. It fails if one before it was not written. The first is
+// waited for: it shows whether we may write any.
 func (f *Feed) Put(ctx context.Context, symbol string, q Quote) error {
+	if !f.begun {
+		err := Put(ctx, f.js, symbol, q)
+		f.begun = err == nil
+		return err
+	}
 	to, err := subject(symbol)
 	if err != nil {
 		return err

@@ -24,7 +24,11 @@ func TestCommands(t *testing.T) {
 	if err := os.WriteFile(tenants, []byte("broker: http://127.0.0.1:1\ntenants:\n  acme: {key_id: a, secret: s}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config, unused := filepath.Join(t.TempDir(), "nats"), filepath.Join(t.TempDir(), "unused.nk")
+	unused := filepath.Join(t.TempDir(), "unused.nk")
+	config, secrets, names := filepath.Join(t.TempDir(), "nats"), filepath.Join(t.TempDir(), "secrets"), filepath.Join(t.TempDir(), "names")
+	if err := os.WriteFile(names, []byte("# new ones\ndelta\n\n  epsilon\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name string
 		args []string
@@ -91,6 +95,13 @@ func TestCommands(t *testing.T) {
 		{"a user of no role", []string{"nats", "user", "add", "--folder", config, "--role", "king", "ann"}, 2, "no role"},
 		{"a user of no name", []string{"nats", "user", "add", "--folder", config, "a.b"}, 2, "a.b"},
 		{"an operator, over a file", []string{"nats", "user", "add", "--folder", config, "--role", "operator", "ann", "--to", tenants}, 1, "exists"},
+		{"no user", []string{"nats", "user", "add", "--folder", config}, 2, "say whom"},
+		{"users, and a file of them", []string{"nats", "user", "add", "--folder", config, "beta", "--file", tenants}, 2, "say whom"},
+		{"several users on the terminal", []string{"nats", "user", "add", "--folder", config, "beta", "gamma"}, 2, "name a folder"},
+		{"several users", []string{"nats", "user", "add", "--folder", config, "beta", "gamma", "--to", secrets}, 0, "2 of role producer"},
+		{"users of a file, as JSON", []string{"nats", "user", "add", "--folder", config, "--file", names, "-o", "json"}, 0, `"name":"epsilon"`},
+		{"users of a file that are there", []string{"nats", "user", "add", "--folder", config, "--file", names, "-o", "json"}, 1, "is known already"},
+		{"users of no file", []string{"nats", "user", "add", "--folder", config, "--file", names + ".none"}, 2, "no such file"},
 		{"an operator, as JSON", []string{"nats", "user", "add", "--folder", config, "--role", "operator", "ann", "-o", "json"}, 0, `"credentials":"SU`},
 		{"NATS servers again", []string{"nats", "refresh", "--folder", config}, 0, "again"},
 		{"the users", []string{"nats", "user", "list", "--folder", config}, 0, "operator  ann "},

@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -143,124 +141,12 @@ make all anew. In production certificates come from whoever issues yours.`,
 	return cmd
 }
 
-func newUserAdd(b *bordering) *cobra.Command {
-	var role, to string
-	cmd := &cobra.Command{
-		Use:   "add NAME",
-		Short: "Add a user, and print its credentials; without a role NAME is a tenant that produces",
-		Long: `Adds a user and prints its credentials, once: no copy of them is kept. They are what NATS_NKEY
-names a file of or, if the configuration is one of JWTs, NATS_CREDS.
-
-Then have the servers reload their configuration, or push it if it is one of JWTs.`,
-		Example: `  fleetctl nats user add acme > acme.nk
-  fleetctl nats user add --role operator ann --to ann.nk
-  fleetctl nats user add --role worker w -o json`,
-		Args: cli.Args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, names []string) error {
-			r, err := borders.ParseRole(role)
-			if err != nil {
-				return cli.Usage(err)
-			}
-			if err := (borders.User{Role: r, Name: names[0]}).Validate(); err != nil {
-				return cli.Usage(err)
-			}
-			f, err := borders.Open(b.folder)
-			if err != nil {
-				return err
-			}
-			var file *os.File
-			if to != "" { // before there is a user whose credentials nobody has
-				if file, err = os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
-					return fmt.Errorf("the file for the credentials: %w", err)
-				}
-				defer file.Close() //nolint:errcheck // it was closed if all went well
-			}
-			u, secret, err := f.Add(r, names[0])
-			if err != nil {
-				if file != nil {
-					err = errors.Join(err, os.Remove(to)) // it is empty
-				}
-				return err
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s is in %s; %s\n", u, b.folder, spread(f.Mode()))
-			switch {
-			case file != nil:
-				if _, err = file.Write(secret); err == nil {
-					err = file.Close()
-				}
-				if err == nil && b.output == cli.JSON {
-					err = json.NewEncoder(cmd.OutOrStdout()).Encode(u)
-				}
-				return err
-			case b.output == cli.JSON:
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
-					borders.User
-					Credentials string `json:"credentials"`
-				}{u, string(secret)})
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", secret)
-			return err
-		},
-	}
-	cmd.Flags().StringVar(&role, "role", string(borders.Producer), fmt.Sprintf("one of %v", borders.Roles()))
-	cmd.Flags().StringVar(&to, "to", "", "a new file for the credentials, rather than standard output")
-	return cmd
-}
-
 // spread is how a change gets to the servers.
 func spread(m borders.Mode) string {
 	if m == borders.Signed {
 		return "tell the servers: fleetctl nats push"
 	}
 	return "copy accounts.conf to the servers and have each reload it, twice: nats-server --signal reload"
-}
-
-func newUserList(b *bordering) *cobra.Command {
-	return &cobra.Command{
-		Use:     "list",
-		Short:   "List the users and their public keys",
-		Example: "  fleetctl nats user list\n  fleetctl nats user list -o json",
-		Args:    cli.Args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			f, err := borders.Open(b.folder)
-			if err != nil {
-				return err
-			}
-			if b.output == cli.JSON {
-				return printLines(cmd, f.Users())
-			}
-			for _, u := range f.Users() {
-				fmt.Fprintf(cmd.OutOrStdout(), "%-9s %-24s %s\n", u.Role, u.Name, u.Key)
-			}
-			return nil
-		},
-	}
-}
-
-func newUserRemove(b *bordering) *cobra.Command {
-	var role string
-	cmd := &cobra.Command{
-		Use:     "remove NAME",
-		Short:   "Remove a user: servers that know of it let it in no more, and end its connections",
-		Example: "  fleetctl nats user remove acme\n  fleetctl nats user remove --role operator ann",
-		Args:    cli.Args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, names []string) error {
-			r, err := borders.ParseRole(role)
-			if err != nil {
-				return cli.Usage(err)
-			}
-			f, err := borders.Open(b.folder)
-			if err != nil {
-				return err
-			}
-			if err := f.Remove(r, names[0]); err != nil {
-				return err
-			}
-			return b.say(cmd, map[string]any{"removed": names[0], "role": r}, fmt.Sprintf("%s %s is out; %s\n", r, names[0], spread(f.Mode())))
-		},
-	}
-	cmd.Flags().StringVar(&role, "role", string(borders.Producer), fmt.Sprintf("one of %v", borders.Roles()))
-	return cmd
 }
 
 func newNATSPush(b *bordering) *cobra.Command {

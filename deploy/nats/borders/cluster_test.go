@@ -252,15 +252,21 @@ func TestKeysAreKept(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, secret, err := f.Add(borders.Producer, acme)
+			added, err := f.Add(borders.Producer, acme, beta)
 			if err != nil {
 				t.Fatal(err)
 			}
+			secret := added[0].Secret
 			if _, err := borders.Create(dir, mode, 1, borders.Server{Names: []string{"nats-0"}}); err == nil {
 				t.Error("a configuration is made over another")
 			}
-			if _, _, err := f.Add(borders.Producer, acme); err == nil {
-				t.Error("a user is added twice")
+			for _, again := range [][]string{{gamma, acme}, {gamma, gamma}, {gamma, "no.name"}} {
+				if _, err := f.Add(borders.Producer, again...); err == nil {
+					t.Errorf("%v are added", again)
+				}
+			}
+			if all, err := borders.Open(dir); err != nil || len(all.Users()) != 2 || len(f.Users()) != 2 {
+				t.Errorf("of several users some are added: %v %v", f.Users(), err)
 			}
 			keys, err := os.ReadDir(filepath.Join(dir, "keys"))
 			if err != nil || len(keys) == 0 {

@@ -98,22 +98,24 @@ func (f *fixture) take(t testing.TB) (stopped func()) {
 	return stopped
 }
 
-// add adds a user and keeps its credentials in a file of its own.
-func (f *fixture) add(t testing.TB, role borders.Role, name string) {
+// add adds users and keeps the credentials of each in a file of its own.
+func (f *fixture) add(t testing.TB, role borders.Role, names ...string) {
 	t.Helper()
-	u, secret, err := f.Add(role, name)
+	added, err := f.Add(role, names...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(path, secret, 0o600); err != nil {
-		t.Fatal(err)
+	for _, a := range added {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, a.Secret, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := natsconn.Options{CA: filepath.Join(f.certs, "ca.pem"), NKey: path}
+		if f.Mode() == borders.Signed {
+			o.Creds, o.NKey = path, ""
+		}
+		f.creds[a.String()] = o
 	}
-	o := natsconn.Options{CA: filepath.Join(f.certs, "ca.pem"), NKey: path}
-	if f.Mode() == borders.Signed {
-		o.Creds, o.NKey = path, ""
-	}
-	f.creds[u.String()] = o
 }
 
 func (f *fixture) start(t testing.TB) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,32 +121,51 @@ func (f *Folder) plain() error {
 	return nil
 }
 
-// Add makes a user and its credentials: a seed, or a JWT and a seed, in the form of a file for
-// NATS_NKEY or NATS_CREDS. The folder keeps no copy of them. [ErrKnown] if it is there already.
-func (f *Folder) Add(role Role, name string) (user User, secret []byte, err error) {
-	u := User{Role: role, Name: name}
-	if err := u.Validate(); err != nil {
-		return u, nil, err
+// Added is a user that was added, with its credentials: a seed, or a JWT and a seed, in the
+// form of a file for NATS_NKEY or NATS_CREDS. The folder keeps no copy of them.
+type Added struct {
+	User
+	Secret []byte
+}
+
+// Add makes users of a role. The configuration is written once, when all are made, or not at
+// all. [ErrKnown] if one is there already, or named twice.
+func (f *Folder) Add(role Role, names ...string) ([]Added, error) {
+	known := make(map[string]bool, len(f.state.Users)+len(names))
+	for _, u := range f.state.Users {
+		known[u.id()] = true
 	}
-	if slices.ContainsFunc(f.state.Users, u.same) {
-		return u, nil, fmt.Errorf("%s %w", u, ErrKnown)
+	users, accounts := slices.Clone(f.state.Users), maps.Clone(f.state.Accounts)
+	added := make([]Added, 0, len(names))
+	for _, name := range names {
+		u := User{Role: role, Name: name}
+		if err := u.Validate(); err != nil {
+			return nil, err
+		}
+		if known[u.id()] {
+			return nil, fmt.Errorf("%s %w", u, ErrKnown)
+		}
+		known[u.id()] = true
+		pair, err := nkeys.CreateUser()
+		if err != nil {
+			return nil, fmt.Errorf("borders: make a key: %w", err)
+		}
+		u.Key = public(pair)
+		var secret []byte
+		if f.state.Mode == Signed {
+			secret, err = f.enrol(&u, pair)
+		} else {
+			secret, err = pair.Seed()
+		}
+		if err != nil {
+			f.state.Accounts = accounts
+			return nil, err
+		}
+		users, added = append(users, u), append(added, Added{u, secret})
 	}
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		return u, nil, fmt.Errorf("borders: make a key: %w", err)
-	}
-	u.Key = public(pair)
-	if f.state.Mode == Signed {
-		secret, err = f.enrol(&u, pair)
-	} else {
-		secret, err = pair.Seed()
-	}
-	if err != nil {
-		return u, nil, err
-	}
-	f.state.Users = append(f.state.Users, u)
-	slices.SortFunc(f.state.Users, func(a, b User) int { return strings.Compare(a.id(), b.id()) })
-	return u, secret, f.save()
+	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.id(), b.id()) })
+	f.state.Users = users
+	return added, f.save()
 }
 
 // Remove takes a user out: servers that read the new configuration let it in no more, and end

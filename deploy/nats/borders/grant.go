@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/natsconn"
 )
 
 // LedgerAccount is the account of the streams and buckets, and of the workers.
@@ -178,7 +179,7 @@ func (u User) permissions(shards int) (publish, subscribe []string) {
 	}
 	// The answer to this one says that there is a border. It comes from the user's own
 	// account, which has no JetStream.
-	publish = []string{api + "STREAM.INFO." + ledger.StreamName(0)}
+	publish = []string{api + "STREAM.INFO." + ledger.StreamName(0), natsconn.UserInfo}
 	for _, r := range u.imports(shards) {
 		if len(r.allowed) == 0 {
 			publish = append(publish, r.local)
@@ -197,6 +198,7 @@ var (
 		"$KV.TENANTS.credential.*", "$KV.CREDENTIALS.>", // what tenants change of their own keys
 		"inquiries.*", "pools.>", // workers ask each other
 		"_R_.>", inbox, // answers to those who ask, behind a border and inside
+		natsconn.UserInfo, // what a refusal tells of who was refused
 		api + "INFO", api + "STREAM.NAMES",
 		api + "STREAM.INFO.*", api + "STREAM.CREATE.*", api + "STREAM.UPDATE.*", api + "STREAM.PURGE.*",
 		api + "STREAM.MSG.GET.*", api + "DIRECT.GET.>",

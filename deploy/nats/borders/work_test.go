@@ -125,9 +125,61 @@ func TestAProducersWholeJob(t *testing.T) {
 				if ctx.Err() != nil {
 					t.Errorf("%d outcomes and %d updates", outcomes, updates)
 				}
+				f.resumes(ctx, t, p, first.Seq, 2*n)
 			})
 		}
 	})
+}
+
+// resumes stops a watch behind each message and goes on: nothing is missed, nothing told again,
+// also if a message came behind a later one of the other class.
+func (f *fixture) resumes(ctx context.Context, t *testing.T, p *producer.Producer, from uint64, all int) {
+	t.Helper()
+	for name, start := range map[string]producer.From{"by number": producer.FromSeq(from), "by time": producer.SinceTime(time.Now().Add(-time.Hour))} {
+		told := map[uint64]int{}
+		for stop := false; !stop; {
+			for news, err := range p.WatchAll(ctx, acme, start) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				seq := news.Next.Updates - 1
+				if news.Outcome != nil {
+					seq = news.Outcome.Seq
+				}
+				if seq >= from {
+					told[seq]++
+				}
+				start = producer.FromCursor(news.Next)
+				break
+			}
+			stop = len(told) == all || ctx.Err() != nil
+		}
+		for seq, times := range told {
+			if times != 1 {
+				t.Errorf("%s: sequence %d is told %d times", name, seq, times)
+			}
+		}
+		if len(told) != all {
+			t.Errorf("%s: %d of %d are told", name, len(told), all)
+		}
+	}
+	// The first update came, and the outcome before it not yet.
+	for news, err := range p.WatchAll(ctx, acme, producer.FromSeq(from)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if news.Update == nil {
+			continue
+		}
+		late := producer.Cursor{Outcomes: from, Updates: news.Update.Seq + 1}
+		for again, err := range p.WatchAll(ctx, acme, producer.FromCursor(late)) {
+			if err != nil || again.Outcome == nil || again.Outcome.Seq > news.Update.Seq || again.Next.Updates != late.Updates {
+				t.Errorf("the outcome that came late is missed: %+v %v", again, err)
+			}
+			break
+		}
+		break
+	}
 }
 
 // TestTheNameOfAMessage: who publishes first under the message id that another tenant's intent
