@@ -192,7 +192,7 @@ func (c *claim) seqs() []uint64 {
 // judge holds an order against its claim.
 func (b *books) judge(c *claim, o *proof.Booking) {
 	name := c.tenant.name
-	if c.verdict != confirms && o.Received.Before(c.since) && !b.whole() {
+	if c.verdict != confirms && !b.whole() && (o.Received.Before(c.since) || o.Received.Before(b.from.Add(b.slack))) {
 		return // the id was used before the stretch, and the order is that intent's
 	}
 	if c.verdict != confirms && o.Received.After(b.until.Add(b.slack)) {
