@@ -97,7 +97,7 @@ func TestPermissionTakenAway(t *testing.T) {
 		lasts            time.Duration
 	}{
 		{"to write outcomes", `publish: {deny: "outcomes.>"}`, `Permissions Violation for Publish to \"outcomes.`, aLease},
-		{"to keep a heartbeat", `publish: {deny: "$KV.>"}`, `Permissions Violation for Publish to \"$KV.FLEET.`, aLease},
+		{"to keep a heartbeat", `publish: {deny: "$KV.>"}`, `publish to \"$KV.FLEET.`, aLease},
 		{"to read the ledger", `publish: {deny: "$JS.API.CONSUMER.>"}`, `Permissions Violation for Publish to \"$JS.API.CONSUMER.`, aLease},
 		{"to hear answers", `publish: ">", subscribe: {deny: ">"}`, `Permissions Violation for Subscription to \"_INBOX.`, severalLooks},
 		{"to do anything", `publish: {deny: ">"}, subscribe: {deny: ">"}`, `Permissions Violation for `, aLease},

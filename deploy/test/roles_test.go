@@ -220,7 +220,7 @@ func (b *bordered) prepare() {
 	}
 	b.play([]act{
 		{"ann", "fleetctl", "", "operator add ann " + ann + " --reason first", 0, "ann is an operator"},
-		{"ann", "fleetctl", "", "operator add acme " + acme + " --tenant acme --reason own", 0, "acme is an operator"},
+		{"ann", "fleetctl", "", "operator add acme " + acme + " --tenant acme --reason own", 0, "acme may change the credential of acme"},
 		{"ann", "fleetctl", "", "recipient add " + recipient + " --reason first", 0, "is a recipient"},
 		{"ann", "fleetctl", "", "pool set desk --requests 1200 --window 1m --reason ours", 0, "pool desk is set"},
 		{"ann", "fleetctl", "", "tenant add acme --broker " + b.system.url + " --pool desk --label kind=early --reason new", 0, "acme"},
