@@ -5,7 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 MODULES  := shared producer worker deploy
-PACKAGES := $(MODULES:%=./%/...)
+# The longest tests begin first; most of their time they wait.
+PACKAGES := ./deploy/test ./deploy/stress ./deploy/chaos ./worker ./shared/... ./producer/... ./worker/... ./deploy/...
+TESTFLAGS := -p 4 -timeout 20m
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -30,11 +32,11 @@ up: ## The same system, left running, to publish to; Ctrl-C stops it
 
 .PHONY: test
 test: ## Run all tests
-	go test $(PACKAGES) $(ARGS)
+	go test $(TESTFLAGS) $(PACKAGES) $(ARGS)
 
 .PHONY: race
 race: ## Run all tests under the race detector
-	go test -race $(PACKAGES) $(ARGS)
+	go test -race $(TESTFLAGS) $(PACKAGES) $(ARGS)
 
 .PHONY: bench
 bench: ## Run every benchmark, then the stress test beside the bare SDK loop
