@@ -217,7 +217,7 @@ func (p *Producer) again(ctx context.Context, m *message, err error) (ack *jetst
 	}
 }
 
-// lasting says that a failure is one that lasts, as far as one look can tell: a stream
+// lasting says that a failure is one that lasts, as far as that can be told: a stream
 // without room, since a server that stops says the same; or no stream to take it, and none
 // that will.
 func (p *Producer) lasting(ctx context.Context, m *message, err error) bool {
@@ -226,9 +226,22 @@ func (p *Producer) lasting(ctx context.Context, m *message, err error) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
-	unmapped, err := p.ledger.Unmapped(ctx, m.tenant)
-	return err == nil && unmapped
+	for look := range looks { // a cluster that comes together tells many things
+		if look > 0 && !sleep(ctx, betweenLooks) {
+			return false
+		}
+		if unmapped, err := p.ledger.Unmapped(ctx, m.tenant); err != nil || !unmapped {
+			return false
+		}
+	}
+	return true
 }
+
+// looks is how often it has to look as if a failure lasts, and betweenLooks the time between two.
+const (
+	looks        = 3
+	betweenLooks = 400 * time.Millisecond
+)
 
 // receipt checks where an intent arrived.
 func (p *Producer) receipt(m *message, ack *jetstream.PubAck) (Receipt, error) {

@@ -254,7 +254,6 @@ func TestReduceOnly(t *testing.T) {
 	r.confirmed("acme", revision)
 	r.publish("acme", buy("1"))
 	r.publish("acme", order.Intent{ID: "2", Kind: order.KindCancel, Target: "0", ExpiresAt: time.Now().Add(time.Minute)})
-	b.turn("acme", tenant.Run, time.Time{})
 	got := r.outcomes("acme", 3)
 	if rules(got) != "- reduce_only -" {
 		t.Errorf("%s: %+v", rules(got), got)
