@@ -12,6 +12,7 @@ import (
 	"github.com/orderfleet/orderfleet/deploy/parts"
 	"github.com/orderfleet/orderfleet/producer"
 	"github.com/orderfleet/orderfleet/shared/ledger"
+	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
 	"github.com/orderfleet/orderfleet/shared/order"
 	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/registry/registrytest"
@@ -131,7 +132,7 @@ func TestSharedBudget(t *testing.T) {
 	}
 	d.publish(mixed(tenants, 150))
 	d.await(100)
-	from := time.Now()
+	from, late := time.Now(), ledgertest.Lateness(t)
 	d.pass(5 * time.Second)
 	banker := d.banker()
 	for id, p := range d.workers {
@@ -147,14 +148,18 @@ func TestSharedBudget(t *testing.T) {
 	d.hire()
 	d.pass(12 * time.Second)
 	until := time.Now()
+	worst, mean := late()
 	u := d.seen(from)
 	t.Logf("%d requests in %s, %.1f%% of the limit, at most %d in a window; banker %s then %s", u.Requests, until.Sub(from).Round(time.Second), 100*u.Share, u.Most, banker, d.banker())
 	least := 0.95
 	if d.banker() != banker {
 		least = 0.91 // a change of bankers costs a part of one window
 	}
+	// A place is taken for the window and until the answer, which on a machine that is late takes
+	// longer: some ten wake-ups. While it stands still, nothing is used.
+	least -= 10*mean.Seconds()/d.limit.Window.Seconds() + worst.Seconds()/until.Sub(from).Seconds()
 	if u.Share < least {
-		t.Errorf("%.1f%% of the limit used", 100*u.Share)
+		t.Errorf("%.1f%% of the limit used, at least %.1f%% wanted: the machine was late by %s on average, by %s at worst", 100*u.Share, 100*least, mean, worst)
 	}
 
 	if err := d.workers[d.banker()].Kill(); err != nil {
