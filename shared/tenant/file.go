@@ -337,50 +337,59 @@ var inScope = regexp.MustCompile(`^(all|tenant\.[A-Za-z0-9_-]{1,48}|label(\.[A-Z
 
 // register makes an entry whole.
 func (e entry) register(name string, defaults settings, read readFile) (registered, error) {
-	t, err := e.tenant(name, defaults, read)
+	s, err := e.settle(defaults)
 	if err != nil {
 		return registered{}, err
 	}
-	with := e.or(defaults)
-	s := Settings{
-		Status:            e.Status,
-		Broker:            with.Broker,
-		Account:           e.Account,
-		RequestsPerMinute: t.RequestsPerMinute,
-		OnFailed:          with.OnFailed,
-		Pool:              e.Pool,
-		Weight:            e.Weight,
-		Labels:            e.Labels,
-		Limits:            e.Limits,
+	t := s.Tenant(name)
+	if t.Credentials, err = e.credentials(read); err != nil {
+		return registered{}, err
 	}
-	checked := s
-	checked.Account = "" // which is checked, and a template's is none yet
-	return registered{t, s}, checked.Validate()
+	s.Account = e.Account // which is checked with the keys; a template's is none yet
+	return registered{t, s}, nil
 }
 
-// tenant makes an entry whole, as who serves it needs it.
-func (e entry) tenant(name string, defaults settings, read readFile) (Tenant, error) {
-	t := Tenant{Name: name, Credentials: Credentials{KeyID: e.KeyID, Secret: e.Secret, OAuth: e.OAuth, Account: e.Account}}
-	if err := e.or(defaults).fill(&t); err != nil {
-		return t, err
+// settle is what the entry settles, but for the account, and checks it.
+func (e entry) settle(defaults settings) (Settings, error) {
+	with := e.or(defaults)
+	s := Settings{
+		Status:   e.Status,
+		Broker:   with.Broker,
+		OnFailed: with.OnFailed,
+		Pool:     e.Pool,
+		Weight:   e.Weight,
+		Labels:   e.Labels,
+		Limits:   e.Limits,
 	}
+	if n := with.RequestsPerMinute; n != nil {
+		if *n == 0 { // which says something here, and nothing in settings
+			return s, requestsError(*n)
+		}
+		s.RequestsPerMinute = *n
+	}
+	return s, s.Validate()
+}
+
+// credentials are the entry's keys.
+func (e entry) credentials(read readFile) (Credentials, error) {
+	c := Credentials{KeyID: e.KeyID, Secret: e.Secret, OAuth: e.OAuth, Account: e.Account}
 	switch {
 	case e.Account != "" && e.OAuth != "":
-		return t, errors.New("account: stands beside an OAuth token; it takes a correspondent's key pair")
+		return c, errors.New("account: stands beside an OAuth token; it takes a correspondent's key pair")
 	case e.Account != "" && !accountID.MatchString(strings.ReplaceAll(e.Account, placeholder, "tenant")): // a template's holds the name
-		return t, errors.New("account: is no id as brokers give them: 1 to 64 of A-Z, a-z, 0-9, _ and -")
+		return c, errors.New("account: is no id as brokers give them: 1 to 64 of A-Z, a-z, 0-9, _ and -")
 	case e.OAuth != "" && (e.KeyID != "" || e.Secret != "" || e.SecretFile != ""):
-		return t, errors.New("oauth: stands beside a key pair; which account is meant?")
+		return c, errors.New("oauth: stands beside a key pair; which account is meant?")
 	case e.Secret != "" && e.SecretFile != "":
-		return t, errors.New("secret_file: stands beside secret")
+		return c, errors.New("secret_file: stands beside secret")
 	case e.SecretFile != "":
 		secret, err := read(e.SecretFile)
 		if err != nil {
-			return t, fmt.Errorf("secret_file: %w", err)
+			return c, fmt.Errorf("secret_file: %w", err)
 		}
-		t.Credentials.Secret = strings.TrimSpace(string(secret))
+		c.Secret = strings.TrimSpace(string(secret))
 	}
-	return t, nil
+	return c, nil
 }
 
 // or fills in what is missing.
@@ -394,28 +403,6 @@ func (e settings) or(d settings) settings {
 
 // maxRequestsPerMinute is more than any broker allows, and finds what is meant otherwise.
 const maxRequestsPerMinute = 1_000_000
-
-// fill checks the fields and writes them into a tenant.
-func (e settings) fill(t *Tenant) error {
-	t.BaseURL = (&Settings{Broker: e.Broker}).BaseURL()
-	if err := checkAddress(t.BaseURL); err != nil {
-		return err
-	}
-	if n := e.RequestsPerMinute; n != nil {
-		if *n < 1 || *n > maxRequestsPerMinute {
-			return fmt.Errorf("requests_per_minute: %d is not 1 to %d; leave it out for no bound but the broker's own", *n, maxRequestsPerMinute)
-		}
-		t.RequestsPerMinute = *n
-	}
-	switch e.OnFailed {
-	case "continue":
-	case "hold":
-		t.HoldOnFailed = true
-	default:
-		return errors.New("on_failed: is neither continue nor hold")
-	}
-	return nil
-}
 
 // checkAddress finds the mistakes in a broker's address that would show only when the
 // tenant's first order is due. It does not quote the address, which may hold a password.

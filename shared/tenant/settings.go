@@ -54,6 +54,15 @@ var brokers = map[string]string{
 	"broker-api-sandbox": "https://broker-api.sandbox.alpaca.markets",
 }
 
+// Tenant is a tenant with these settings, but for its credentials.
+func (s *Settings) Tenant(name string) Tenant {
+	return Tenant{Name: name, BaseURL: s.BaseURL(), RequestsPerMinute: s.RequestsPerMinute, HoldOnFailed: s.OnFailed == "hold"}
+}
+
+func requestsError(n int) error {
+	return fmt.Errorf("requests_per_minute: %d is not 1 to %d; leave it out for no bound but the broker's own", n, maxRequestsPerMinute)
+}
+
 // BaseURL is the broker's address.
 func (s *Settings) BaseURL() string { return cmp.Or(brokers[s.Broker], s.Broker) }
 
@@ -82,7 +91,7 @@ func (s *Settings) Validate() error {
 	case s.Status != "" && s.Status != Active && s.Status != Disabled:
 		return fmt.Errorf("status: is neither %s nor %s", Active, Disabled)
 	case s.RequestsPerMinute < 0 || s.RequestsPerMinute > maxRequestsPerMinute:
-		return fmt.Errorf("requests_per_minute: %d is not 1 to %d; leave it out for no bound but the broker's own", s.RequestsPerMinute, maxRequestsPerMinute)
+		return requestsError(s.RequestsPerMinute)
 	case s.OnFailed != "" && s.OnFailed != "continue" && s.OnFailed != "hold":
 		return errors.New("on_failed: is neither continue nor hold")
 	case s.Account != "" && ValidWord(s.Account) != nil:

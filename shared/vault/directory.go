@@ -35,7 +35,7 @@ func (d *Directory) Lookup(ctx context.Context, name string) (tenant.Tenant, err
 	if !ok {
 		return tenant.Tenant{}, fmt.Errorf("%w: nobody registered a tenant %q (fleetctl tenant add)", tenant.ErrUnknown, name)
 	}
-	t := tenant.Tenant{Name: name, BaseURL: s.BaseURL(), RequestsPerMinute: s.RequestsPerMinute, HoldOnFailed: s.OnFailed == "hold"}
+	t := s.Tenant(name)
 	var err error
 	if t.Credentials, t.Keys, err = d.credentials(ctx, name); err != nil {
 		return tenant.Tenant{}, err
