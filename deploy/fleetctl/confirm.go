@@ -89,24 +89,13 @@ func confirmOne(ctx context.Context, nc *nats.Conn, shard int, revision uint64, 
 				c.Problem += "; it may go on trading until it is of this release"
 			}
 		}
-		if !sleep(ctx, confirmAgain) {
+		if !rest(ctx, confirmAgain) {
 			break
 		}
 	}
 	c.After = time.Since(since)
 	c.AfterMS = float64(c.After.Microseconds()) / 1000
 	return c
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // Unconfirmed are the shards whose owner has not confirmed.

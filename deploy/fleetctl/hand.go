@@ -3,7 +3,6 @@ package fleetctl
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -74,15 +73,12 @@ func (t *Thrown) OK() bool {
 	return t.Confirmed && !slices.ContainsFunc(t.Cancels, func(c Canceled) bool { return !c.done() })
 }
 
-// writeAgain is how often a change is tried again that somebody else came before.
-const writeAgain = 5
-
 // Throw writes what the switch is set to, asks the owners of all shards that it concerns to
 // confirm that they obey, and has open orders cancelled. What is not confirmed is part of the
 // answer; an error says that the switch may not be set, or that tenants were not found out.
 func (h Hand) Throw(ctx context.Context, l *ledger.Ledger, nc *nats.Conn, by *registry.Signer, progress func(phase string, done, of int)) (*Thrown, error) {
-	began := time.Now()
-	revision, err := h.write(ctx, registry.NewStore(l), by)
+	began, store := time.Now(), registry.NewStore(l)
+	revision, err := store.Set(ctx, by, registry.SwitchKey(h.Scope), registry.Throw{Mode: h.Mode, Until: h.Until}, h.Reason)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +87,10 @@ func (h Hand) Throw(ctx context.Context, l *ledger.Ledger, nc *nats.Conn, by *re
 		return t, err
 	}
 	t.Confirmed = len(Unconfirmed(t.Confirmations)) == 0
-	names, others, err := h.look(ctx, l, revision)
+	if err := h.counts(ctx, store, revision); err != nil {
+		return t, fmt.Errorf("fleetctl: whether the switch is set: %w", err)
+	}
+	names, others, err := h.look(ctx, l, store)
 	if err != nil {
 		return t, err
 	}
@@ -102,19 +101,16 @@ func (h Hand) Throw(ctx context.Context, l *ledger.Ledger, nc *nats.Conn, by *re
 	return t, err
 }
 
-// write writes the record behind whatever is there.
-func (h Hand) write(ctx context.Context, store *registry.Store, by *registry.Signer) (uint64, error) {
-	key := registry.SwitchKey(h.Scope)
-	for try := 1; ; try++ {
-		last, err := store.Last(ctx, key)
-		if err != nil {
-			return 0, err
+// counts says why the change does not count that was written as a revision; nil if it does.
+func (h Hand) counts(ctx context.Context, store *registry.Store, revision uint64) error {
+	var void error
+	err := store.History(ctx, registry.SwitchKey(h.Scope), func(c registry.Change) error {
+		if c.Revision == revision {
+			void = c.Err
 		}
-		revision, err := store.Write(ctx, by, key, registry.Throw{Mode: h.Mode, Until: h.Until}, h.Reason, last)
-		if !ledger.IsConflict(err) || try == writeAgain {
-			return revision, err
-		}
-	}
+		return nil
+	})
+	return cmp.Or(err, void)
 }
 
 // shards are those whose tenants it may lie on.
@@ -130,23 +126,36 @@ func (h Hand) shards(l *ledger.Ledger) []int {
 }
 
 // look finds out on which registered tenants it lies and, if it is one, under which other
-// switches that one stands; and whether the change counts, which was written as a revision.
-func (h Hand) look(ctx context.Context, l *ledger.Ledger, revision uint64) (names []string, others []tenant.Switch, err error) {
-	var void error
-	r, err := ReadRegistry(ctx, l, func(c registry.Change) {
-		if c.Revision == revision {
-			void = c.Err
+// switches that one stands. Of one tenant nobody else's keys are read.
+func (h Hand) look(ctx context.Context, l *ledger.Ledger, store *registry.Store) (names []string, others []tenant.Switch, err error) {
+	if h.Scope.Tenant == "" {
+		r, err := ReadRegistry(ctx, l, nil)
+		if err != nil {
+			return nil, nil, err
 		}
-	})
-	if err = errors.Join(err, void); err != nil {
-		return nil, nil, fmt.Errorf("fleetctl: whether the switch is set: %w", err)
+		return r.Affected(h.Scope), nil, nil
 	}
-	names = r.Affected(h.Scope)
-	if h.Scope.Tenant != "" {
-		now := time.Now()
-		others = slices.DeleteFunc(slices.Clone(r.Terms(h.Scope.Tenant).Switches), func(s tenant.Switch) bool {
-			return s.Scope == h.Scope.String() || s.Mode == tenant.Run || s.Over(now)
-		})
+	c, _, err := store.Get(ctx, registry.TenantKey(h.Scope.Tenant))
+	if err != nil {
+		return nil, nil, err
+	}
+	settings, err := registry.Held[tenant.Settings](c)
+	if err != nil {
+		return nil, nil, err
+	}
+	if settings != nil {
+		names = []string{h.Scope.Tenant}
+	}
+	lie, err := store.Switches(ctx, time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, scope := range registry.Scopes(settings) {
+		for _, s := range lie {
+			if s.Scope == scope.String() {
+				others = append(others, s)
+			}
+		}
 	}
 	return names, others, nil
 }

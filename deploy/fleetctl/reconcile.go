@@ -165,11 +165,11 @@ func (s *asked) again(err error) bool {
 		if refused.Code == inquiry.Busy {
 			s.answered()
 		}
-		return refused.Code == inquiry.Busy || refused.Code == inquiry.Leaving
+		return inquiry.Passing(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return (errors.Is(err, inquiry.ErrNobody) || errors.Is(err, inquiry.ErrSilent)) && time.Since(s.began) < handOver
+	return inquiry.Passing(err) && time.Since(s.began) < handOver
 }
 
 // rest waits, and says whether to go on.

@@ -119,10 +119,7 @@ func askToReseal(ctx context.Context, nc *nats.Conn, shard int, q inquiry.Questi
 		if err == nil && a.Resealed == nil {
 			return a, fmt.Errorf("worker %s answered without credentials", a.Worker)
 		}
-		refused, _ := errors.AsType[*inquiry.RefusedError](err)
-		passing := errors.Is(err, inquiry.ErrNobody) || errors.Is(err, inquiry.ErrSilent) ||
-			refused != nil && (refused.Code == inquiry.Leaving || refused.Code == inquiry.Busy)
-		if !passing || time.Since(began) > handOver || !rest(ctx, askAgain) {
+		if !inquiry.Passing(err) || time.Since(began) > handOver || !rest(ctx, askAgain) {
 			return a, err
 		}
 	}

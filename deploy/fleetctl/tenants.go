@@ -80,11 +80,7 @@ func heldLimits(r *registry.Registry, name string, settings *tenant.Settings, ho
 		fields map[string]string
 	}
 	scopes := []scoped{{registry.OfTenant(name).String(), fieldsOf(settings.Limits)}}
-	of := []registry.Scope{registry.All}
-	for _, key := range slices.Sorted(maps.Keys(settings.Labels)) {
-		of = append(of, registry.OfLabel(key, settings.Labels[key]))
-	}
-	for _, s := range of {
+	for _, s := range registry.Scopes(settings) {
 		if l, ok := r.Limits(s); ok {
 			scopes = append(scopes, scoped{s.String(), fieldsOf(l)})
 		}

@@ -194,6 +194,34 @@ func TestHaltNobodyHears(t *testing.T) {
 	refused(t, s.producer, "t00", "a")
 }
 
+// TestHaltTellsOfOthers: who throws the switch of a tenant hears which others lie on it: on all,
+// and on its groups, and not on strangers.
+func TestHaltTellsOfOthers(t *testing.T) {
+	s := boot(t, paper.Config{})
+	nc, l, by := s.conn, s.producer.Ledger(), registrytest.Signer(t, "kim")
+	register(t, registry.NewStore(l), by, names(2))
+	throw := func(scope registry.Scope, mode tenant.Mode) *fleetctl.Thrown {
+		t.Helper()
+		h := fleetctl.Hand{Scope: scope, Mode: mode, Reason: "drill", Patience: time.Millisecond}
+		thrown, err := h.Throw(t.Context(), l, nc, by, quietly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return thrown
+	}
+	throw(registry.OfLabel("half", "0"), tenant.Pause)
+	throw(registry.OfLabel("half", "1"), tenant.Halt)
+	throw(registry.All, tenant.ReduceOnly)
+	throw(registry.OfTenant("t0001"), tenant.Halt)
+	thrown := throw(registry.OfTenant("t0000"), tenant.Run)
+	if o := thrown.Others; len(o) != 2 || o[0].Scope != "all" || o[1].Scope != "label.half.0" || thrown.Tenants != 1 {
+		t.Errorf("%+v", thrown)
+	}
+	if stranger := throw(registry.OfTenant("nobody"), tenant.Run); len(stranger.Others) != 1 || stranger.Tenants != 0 {
+		t.Errorf("%+v", stranger)
+	}
+}
+
 // BenchmarkHalt is how long it takes until all of four workers have confirmed a halt of ten
 // thousand tenants, each with a session and a connection of its own.
 func BenchmarkHalt(b *testing.B) {

@@ -28,6 +28,15 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("inquiry: worker %s refuses (%s): %s", e.Worker, e.Code, e.Message)
 }
 
+// Passing says that a failure to be answered may pass: the shard has no owner just now, or
+// changes it, or its owner has its hands full.
+func Passing(err error) bool {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return refused.Code == Busy || refused.Code == Leaving
+	}
+	return errors.Is(err, ErrNobody) || errors.Is(err, ErrSilent)
+}
+
 // silence is for how long an owner may say nothing: several of its signs of life.
 const silence = 5 * time.Second
 

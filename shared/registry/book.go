@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 
@@ -97,18 +96,6 @@ func held[T any](b *book, k Key) (*T, uint64) {
 	return v, e.revision
 }
 
-// scopes are those that a tenant with these settings is in, but for itself: everybody, and
-// its groups.
-func scopes(s *tenant.Settings) []Scope {
-	all := []Scope{All}
-	if s != nil {
-		for _, label := range slices.Sorted(maps.Keys(s.Labels)) {
-			all = append(all, OfLabel(label, s.Labels[label]))
-		}
-	}
-	return all
-}
-
 // terms are a tenant's.
 func (b *book) terms(name string) *tenant.Terms {
 	return b.termsOf(name, b.entries[TenantKey(name).String()])
@@ -125,7 +112,7 @@ func (b *book) termsOf(name string, of entry, groups ...Scope) *tenant.Terms {
 	if of.disabled != nil {
 		t.Switches = append(t.Switches, *of.disabled)
 	}
-	in := scopes(s)
+	in := Scopes(s)
 	for _, group := range groups {
 		if !slices.Contains(in, group) {
 			in = append(in, group)

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/orderfleet/orderfleet/shared/order"
@@ -49,6 +51,18 @@ func OfTenant(name string) Scope { return Scope{Tenant: name} }
 
 // OfLabel is the tenants that have a label.
 func OfLabel(key, value string) Scope { return Scope{Label: key, Value: value} }
+
+// Scopes are those that a tenant with some settings is in, but for itself: everybody, and its
+// groups. Of one without settings that is everybody.
+func Scopes(s *tenant.Settings) []Scope {
+	all := []Scope{All}
+	if s != nil {
+		for _, label := range slices.Sorted(maps.Keys(s.Labels)) {
+			all = append(all, OfLabel(label, s.Labels[label]))
+		}
+	}
+	return all
+}
 
 // String is the scope as keys and a [tenant.Switch] have it: all, label.<key>.<value> or
 // tenant.<name>.

@@ -58,7 +58,7 @@ func (l *Layered) tell() {
 // in the registry holds. They have a revision of their own, which grows with either's.
 func (l *Layered) Terms(name string) *tenant.Terms {
 	settings, _ := l.file.Settings(name)
-	below, above := l.file.Terms(name), l.server.termsIn(name, scopes(&settings))
+	below, above := l.file.Terms(name), l.server.termsIn(name, Scopes(&settings))
 	t := *below
 	t.Revision = below.Revision<<32 | above.Revision // other labels may bring the server's back
 	t.Limits = below.Limits.And(above.Limits)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/orderfleet/orderfleet/shared/ledger"
 	"github.com/orderfleet/orderfleet/shared/order"
 )
@@ -190,11 +191,32 @@ func (s *Store) Admit(ctx context.Context, k Key, data []byte) (uint64, error) {
 // attempts is how often a change is made anew that met another one.
 const attempts = 5
 
+// again makes a change, and makes it anew from the start if somebody else was faster.
+func again(change func() (uint64, error)) (uint64, error) {
+	for attempt := 1; ; attempt++ {
+		revision, err := change()
+		if !ledger.IsConflict(err) || attempt == attempts {
+			return revision, err
+		}
+	}
+}
+
+// Set is [Store.Write] behind whatever the key's last change is.
+func (s *Store) Set(ctx context.Context, by *Signer, k Key, body any, reason string) (uint64, error) {
+	return again(func() (uint64, error) {
+		last, err := s.Last(ctx, k)
+		if err != nil {
+			return 0, err
+		}
+		return s.Write(ctx, by, k, body, reason, last)
+	})
+}
+
 // Edit reads what a key holds, lets change say what it is to hold instead (nil: it is
 // removed), and writes that; again from the start if somebody else was faster. Now is nil if
 // the key holds nothing.
 func Edit[T any](ctx context.Context, s *Store, by *Signer, k Key, reason string, change func(now *T) (*T, error)) (uint64, error) {
-	for attempt := 1; ; attempt++ {
+	return again(func() (uint64, error) {
 		c, last, err := s.Get(ctx, k)
 		if err != nil {
 			return 0, err
@@ -211,11 +233,8 @@ func Edit[T any](ctx context.Context, s *Store, by *Signer, k Key, reason string
 		if then != nil {
 			body = then
 		}
-		revision, err := s.Write(ctx, by, k, body, reason, last)
-		if !ledger.IsConflict(err) || attempt == attempts {
-			return revision, err
-		}
-	}
+		return s.Write(ctx, by, k, body, reason, last)
+	})
 }
 
 // Held is what a key holds after a change, as the type that its kind says; nil if nothing.
@@ -236,17 +255,10 @@ var ErrNothing = errors.New("registry: there is nothing to remove")
 // Remove makes a key hold nothing, and returns the revision. It is [ErrNothing] if it holds
 // nothing already.
 func (s *Store) Remove(ctx context.Context, by *Signer, k Key, reason string) (uint64, error) {
-	for attempt := 1; ; attempt++ {
-		c, last, err := s.Get(ctx, k)
-		if err != nil {
-			return 0, err
+	return Edit(ctx, s, by, k, reason, func(now *jsontext.Value) (*jsontext.Value, error) {
+		if now == nil {
+			return nil, fmt.Errorf("%w: %s", ErrNothing, k)
 		}
-		if c.Record.Removed() {
-			return 0, fmt.Errorf("%w: %s", ErrNothing, k)
-		}
-		revision, err := s.Write(ctx, by, k, nil, reason, last)
-		if !ledger.IsConflict(err) || attempt == attempts {
-			return revision, err
-		}
-	}
+		return nil, nil
+	})
 }
