@@ -16,7 +16,7 @@ import (
 type Fold struct {
 	shard   int
 	waiting map[string]*backlog // nil: the tenant has no work
-	ids     recent
+	ids     firsts
 	// again maps a waiting intent to an earlier one that seems to bear its id.
 	again map[uint64]uint64
 	// messages are those of waiting intents, as many as room is for.
@@ -52,6 +52,7 @@ func NewFold(shard, room int) *Fold {
 	return &Fold{
 		shard:    shard,
 		waiting:  make(map[string]*backlog),
+		ids:      newFirsts(),
 		again:    make(map[uint64]uint64),
 		messages: make(map[uint64]message),
 		room:     room,

@@ -139,19 +139,19 @@ func TestFoldSurvivesNonsense(t *testing.T) {
 	}
 }
 
-func TestRecentForgetsTheOldestOnly(t *testing.T) {
-	var r recent
+func TestFirstsForgetsTheOldestOnly(t *testing.T) {
+	r := newFirsts()
 	for id := uint64(1); id <= 2*generation+1; id++ {
 		if first := r.put(id, id+1000); first != 0 {
 			t.Fatalf("id %d was never used", id)
 		}
 	}
 	for id := uint64(generation + 1); id <= 2*generation+1; id++ {
-		if r.get(id) != id+1000 {
+		if first, _ := r.Get(id); first != id+1000 {
 			t.Fatalf("forgot id %d of the last %d", id, generation)
 		}
 	}
-	if n := len(r.young) + len(r.old); n > 2*generation {
+	if n := r.Len(); n > 2*generation {
 		t.Errorf("remembers %d", n)
 	}
 	if r.put(2*generation, 1) != 2*generation+1000 {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/orderfleet/orderfleet/shared/order"
+	"github.com/orderfleet/orderfleet/shared/recent"
 	"github.com/orderfleet/orderfleet/worker/broker"
 	"github.com/shopspring/decimal"
 )
@@ -58,7 +59,9 @@ type Book struct {
 	open map[string]*entry
 	// unknown are those that may be at the broker, by client order id.
 	unknown map[string]*entry
-	past    past
+	// past are orders that are over: what is told of one again, or of a leg before what it
+	// hangs on, comes within moments.
+	past recent.Set
 
 	orderCount   int                        // open, or may be
 	taking       [len(sides)]exposure       // what they may still take, by side
@@ -98,11 +101,14 @@ type entry struct {
 	takes  exposure
 }
 
+// pastSize is how many of the last orders that are over a book remembers at least.
+const pastSize = 1 << 12
+
 // NewBook makes the book of a tenant that did nothing yet.
 func NewBook(tenant string, scope Scope) *Book {
 	return &Book{
 		tenant: tenant, scope: scope,
-		open: make(map[string]*entry), unknown: make(map[string]*entry),
+		open: make(map[string]*entry), unknown: make(map[string]*entry), past: recent.NewSet(pastSize),
 		going: newGoing(scope), fills: make(map[int32]*decimal.Decimal),
 	}
 }
@@ -166,7 +172,7 @@ func (b *Book) settle(o *order.Outcome, c *order.Counted, at time.Time) {
 	var e *entry
 	switch {
 	case o.Status == order.Accepted && o.BrokerOrderID != "":
-		if b.past.has(o.BrokerOrderID) {
+		if b.past.Has(o.BrokerOrderID) {
 			return
 		}
 		e = b.meet(o.BrokerOrderID)
@@ -236,7 +242,7 @@ func (b *Book) traded(u *order.Update) {
 
 // told follows an order to its end.
 func (b *Book) told(u *order.Update) {
-	if b.past.has(u.BrokerOrderID) {
+	if b.past.Has(u.BrokerOrderID) {
 		return
 	}
 	e := b.open[u.BrokerOrderID]
@@ -254,7 +260,7 @@ func (b *Book) told(u *order.Update) {
 		tenant, _, ours := order.ParseClientOrderID(u.ClientOrderID)
 		if !ours || tenant != b.tenant { // a leg that hangs on an order which is not over
 			if u.Ends() {
-				b.past.add(u.BrokerOrderID)
+				b.past.Add(u.BrokerOrderID)
 			}
 			return
 		}
@@ -275,12 +281,12 @@ func (b *Book) told(u *order.Update) {
 		return
 	}
 	for _, id := range u.Legs {
-		if !b.past.has(id) {
+		if !b.past.Has(id) {
 			leg := b.meet(id)
 			b.change(leg, func() { leg.leg, leg.settled, leg.at = true, true, u.At })
 		}
 	}
-	if next := u.ReplacedBy; next != "" && !b.past.has(next) && b.open[next] == nil { // its outcome is to come
+	if next := u.ReplacedBy; next != "" && !b.past.Has(next) && b.open[next] == nil { // its outcome is to come
 		n := b.meet(next)
 		b.change(n, func() {
 			n.side, n.qty, n.each, n.notional, n.orders, n.leg, n.at = e.side, e.qty, e.each, e.notional, e.orders, e.leg, u.At
@@ -298,7 +304,7 @@ func (b *Book) leave(e *entry) {
 	b.unlink(e)
 	if e.id != "" {
 		delete(b.open, e.id)
-		b.past.add(e.id)
+		b.past.Add(e.id)
 	}
 }
 

@@ -74,7 +74,7 @@ func (e *entry) since() uint64 {
 }
 
 func newBook(tenant string, seen uint64) *book {
-	return &book{tenant: tenant, orders: make(map[string]*entry), unclaimed: make(map[string]*entry), seen: seen}
+	return &book{tenant: tenant, orders: make(map[string]*entry), unclaimed: make(map[string]*entry), past: newPast(), seen: seen}
 }
 
 // ours says whether a client order id is one that the fleet made for the tenant, and of
@@ -178,7 +178,7 @@ func (b *book) name(e *entry, clientID string) {
 func (b *book) leave(e *entry) {
 	delete(b.orders, e.id)
 	delete(b.unclaimed, e.clientID)
-	b.past.add(e.id)
+	b.past.Add(e.id)
 	_, asked := b.ours(e.clientID)
 	switch {
 	case asked && len(b.past.kept) == 0:

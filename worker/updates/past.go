@@ -1,39 +1,27 @@
 package updates
 
 import (
-	"hash/maphash"
 	"maps"
+
+	"github.com/orderfleet/orderfleet/shared/recent"
 )
 
-// past remembers the last orders that are over, at least pastSize of them, as hashes: what
-// the broker's stream and its lists both tell comes within moments. Beside them it keeps those
-// that hang on an order which is open, by its intent: for as long as it is, lookups lead to
-// them.
+// past remembers the last orders that are over, at least pastSize of them: what the broker's
+// stream and its lists both tell comes within moments. Beside them it keeps those that hang on
+// an order which is open, by its intent: for as long as it is, lookups lead to them.
 type past struct {
-	recent, older map[uint64]struct{}
-	kept          map[uint64]string
+	recent.Set
+	kept map[uint64]string
 }
 
 const pastSize = 1 << 10
 
-var pastSeed = maphash.MakeSeed()
+func newPast() past { return past{Set: recent.NewSet(pastSize)} }
 
-func (p *past) add(id string) {
-	if len(p.recent) >= pastSize {
-		p.recent, p.older = nil, p.recent
-	}
-	if p.recent == nil {
-		p.recent = make(map[uint64]struct{})
-	}
-	p.recent[maphash.String(pastSeed, id)] = struct{}{}
-}
-
+// has says that an order is over, as far as it is remembered.
 func (p *past) has(id string) bool {
-	h := maphash.String(pastSeed, id)
-	_, recently := p.recent[h]
-	_, before := p.older[h]
-	_, kept := p.kept[h]
-	return recently || before || kept
+	_, kept := p.kept[recent.Hash(id)]
+	return kept || p.Has(id)
 }
 
 // keep remembers an order of an intent until drop.
@@ -41,7 +29,7 @@ func (p *past) keep(id, intentID string) {
 	if p.kept == nil {
 		p.kept = make(map[uint64]string)
 	}
-	p.kept[maphash.String(pastSeed, id)] = intentID
+	p.kept[recent.Hash(id)] = intentID
 }
 
 func (p *past) drop(intentID string) {

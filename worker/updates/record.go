@@ -37,7 +37,7 @@ func (f *Follower) load(ctx context.Context) error {
 		}
 		u, err := order.DecodeUpdate(e.Data)
 		if err == nil && u.Ends() {
-			b.past.add(u.BrokerOrderID)
+			b.past.Add(u.BrokerOrderID)
 		}
 		return err
 	}, ledger.Outcomes, ledger.Updates)
