@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	mathrand "math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -95,7 +94,12 @@ const messageRoom = 4 << 20
 // nil; the end of ctx makes it abandon its work, which its next owner resolves. It outlives
 // cuts from the server.
 func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) error {
-	l, err := open(ctx, drain, nc, cfg)
+	l, err := ledger.Await(ctx, nc, drain, func(err error) {
+		if cfg.Ready != nil {
+			cfg.Ready("waiting for the ledger")
+		}
+		cfg.Log.Warn().Err(err).Msg("waiting for the ledger")
+	})
 	if l == nil {
 		return err
 	}
@@ -193,29 +197,6 @@ func Run(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) 
 		serve = pools.Around(serve)
 	}
 	return member.Run(ctx, drain, serve)
-}
-
-// open opens the ledger, however long its server takes to be there. It returns none and no
-// error if drain was closed before.
-func open(ctx context.Context, drain <-chan struct{}, nc *nats.Conn, cfg Config) (*ledger.Ledger, error) {
-	const pause = time.Second
-	for {
-		l, err := ledger.Open(ctx, nc)
-		if err == nil || ctx.Err() != nil || !ledger.Transient(err) {
-			return l, err
-		}
-		if cfg.Ready != nil {
-			cfg.Ready("waiting for the ledger")
-		}
-		cfg.Log.Warn().Err(err).Msg("waiting for the ledger")
-		select {
-		case <-time.After(pause/2 + mathrand.N(pause)):
-		case <-drain:
-			return nil, nil
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
 }
 
 func (c Config) withDefaults(shards int) (Config, error) {

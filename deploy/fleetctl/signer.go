@@ -13,16 +13,12 @@ import (
 	"github.com/orderfleet/orderfleet/shared/registry"
 )
 
-// SigningKey names the file with the key that signs changes, if it is not that of the NATS
-// identity.
-const SigningKey = "ORDERFLEET_SIGNING_KEY"
-
-// Signer finds the key that signs an operator's changes: in the file that [SigningKey] names,
+// Signer finds the key that signs an operator's changes: in the file that [registry.SigningKey] names,
 // else that of the identity towards NATS, else one that is the user's own. That one is made
 // when there is none, and note is told. Wipe what it returns.
 func Signer(name string, nats natsconn.Options, note io.Writer) (*registry.Signer, error) {
 	for _, from := range []struct{ what, file string }{
-		{SigningKey, os.Getenv(SigningKey)},
+		{registry.SigningKey, os.Getenv(registry.SigningKey)},
 		{"NATS_NKEY", nats.NKey},
 		{"NATS_CREDS", nats.Creds},
 	} {
@@ -37,12 +33,12 @@ func Signer(name string, nats natsconn.Options, note io.Writer) (*registry.Signe
 	}
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return nil, fmt.Errorf("a key to sign with: %w; name a file with one in %s", err, SigningKey)
+		return nil, fmt.Errorf("a key to sign with: %w; name a file with one in %s", err, registry.SigningKey)
 	}
 	file := filepath.Join(dir, "orderfleet", "operator.nk")
 	made, err := makeKey(file)
 	if err != nil {
-		return nil, fmt.Errorf("a key to sign with: %w; name a file with one in %s", err, SigningKey)
+		return nil, fmt.Errorf("a key to sign with: %w; name a file with one in %s", err, registry.SigningKey)
 	}
 	s, err := registry.ReadSigner(name, file)
 	if err == nil && made {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,16 +43,29 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte, after uint64
 		if b.ledger.Behind() && errors.Is(err, jetstream.ErrNoStreamResponse) {
 			err = fmt.Errorf("%w: %w", ErrNoHand, err)
 		}
-		return 0, fmt.Errorf("ledger: write %s of bucket %s: %w", key, b.name, advised(err))
+		return 0, b.failed("write "+key+" of", err)
 	}
 	return seq, nil
 }
 
 // Delete removes a key if its last change is after; see [Bucket.Put].
 func (b *Bucket) Delete(ctx context.Context, key string, after uint64) error {
+	return b.remove(ctx, key, jetstream.WithExpectLastSequencePerSubject(after))
+}
+
+// Discard removes a key, whatever it holds. The bucket is one whose keys may have a time to live: no
+// trace of the key is left after a minute.
+func (b *Bucket) Discard(ctx context.Context, key string) error {
+	return b.remove(ctx, key, jetstream.WithMsgTTL(traceOfRemoval))
+}
+
+// traceOfRemoval is how long a bucket remembers that a key was removed.
+const traceOfRemoval = time.Minute
+
+func (b *Bucket) remove(ctx context.Context, key string, how jetstream.PublishOpt) error {
 	msg := &nats.Msg{Subject: b.subject(key), Header: nats.Header{operationHeader: []string{operationDelete}}}
-	if _, err := b.ledger.publish(ctx, msg, jetstream.WithExpectLastSequencePerSubject(after)); err != nil {
-		return fmt.Errorf("ledger: delete %s of bucket %s: %w", key, b.name, advised(err))
+	if _, err := b.ledger.publish(ctx, msg, how); err != nil {
+		return b.failed("delete "+key+" of", err)
 	}
 	return nil
 }
@@ -188,9 +200,9 @@ func (b *Bucket) last(ctx context.Context, key string) (*rawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	seq, err := sequence(m)
 	if err != nil {
-		return nil, fmt.Errorf("ledger: sequence of %s: %w", m.Header.Get(jetstream.SubjectHeader), err)
+		return nil, fmt.Errorf("ledger: %s: %w", m.Header.Get(jetstream.SubjectHeader), err)
 	}
 	return &rawMessage{Subject: m.Header.Get(jetstream.SubjectHeader), Seq: seq, Data: m.Data}, nil
 }
@@ -208,6 +220,18 @@ func (b *Bucket) Last(ctx context.Context, key string) (uint64, error) {
 	return m.Seq, nil
 }
 
+// Value is what a key holds, as the bucket's leader knows it; [ErrNone] if it holds nothing.
+func (b *Bucket) Value(ctx context.Context, key string) ([]byte, error) {
+	m, err := b.last(ctx, key)
+	switch {
+	case errors.Is(err, ErrNone), err == nil && len(m.Data) == 0: // a mark that it was removed has no data
+		return nil, fmt.Errorf("ledger: %s of bucket %s: %w", key, b.name, ErrNone)
+	case err != nil:
+		return nil, b.failed("read "+key+" of", err)
+	}
+	return m.Data, nil
+}
+
 // Next is the revision of a key's first change behind another revision, 0 if there is none.
 func (b *Bucket) Next(ctx context.Context, key string, behind uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -222,7 +246,7 @@ func (b *Bucket) Next(ctx context.Context, key string, behind uint64) (uint64, e
 		return 0, b.failed("read "+key+" of", err)
 	}
 	if m.Header.Get(statusHeader) == "" {
-		return strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+		return sequence(m)
 	}
 	// The replica that answered may lag behind.
 	found, err := b.ledger.leaderRaw(ctx, b.stream(), ask)

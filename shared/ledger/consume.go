@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -197,7 +196,7 @@ func (r *reading) wholeBehind(ctx context.Context, subject string, next uint64) 
 	if err != nil {
 		return err
 	}
-	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	seq, err := sequence(m)
 	if err == nil && seq >= next && seq <= r.end {
 		err = errLags
 	}

@@ -72,9 +72,9 @@ func parseAnswer(m *nats.Msg) (e Entry, ok bool, err error) {
 	default:
 		return Entry{}, false, fmt.Errorf("status %s: %s", status, m.Header.Get("Description"))
 	}
-	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	seq, err := sequence(m)
 	if err != nil {
-		return Entry{}, false, fmt.Errorf("sequence of a message: %w", err)
+		return Entry{}, false, err
 	}
 	at, err := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
 	if err != nil {
@@ -84,4 +84,13 @@ func parseAnswer(m *nats.Msg) (e Entry, ok bool, err error) {
 		return Entry{}, false, fmt.Errorf("sequence %d has the foreign subject %q", seq, m.Header.Get(jetstream.SubjectHeader))
 	}
 	return e, true, nil
+}
+
+// sequence is the sequence number of the message that an answer to a direct get bears.
+func sequence(m *nats.Msg) (uint64, error) {
+	seq, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("sequence of a message: %w", err)
+	}
+	return seq, nil
 }

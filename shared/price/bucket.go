@@ -28,21 +28,18 @@ func ValidSymbol(symbol string) error {
 	return nil
 }
 
-// subject is where a symbol's price is written.
-func subject(symbol string) (string, error) {
+// message is what tells a symbol's price, and its subject.
+func message(symbol string, q Quote) (subject string, data []byte, err error) {
 	if err := ValidSymbol(symbol); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return "$KV." + ledger.PricesBucket + "." + order.Canonical(symbol), nil
+	data, err = Encode(q)
+	return "$KV." + ledger.PricesBucket + "." + order.Canonical(symbol), data, err
 }
 
 // Put writes a symbol's price; the last one written counts.
 func Put(ctx context.Context, js jetstream.JetStream, symbol string, q Quote) error {
-	to, err := subject(symbol)
-	if err != nil {
-		return err
-	}
-	data, err := Encode(q)
+	to, data, err := message(symbol, q)
 	if err != nil {
 		return err
 	}
@@ -86,11 +83,7 @@ func (f *Feed) Put(ctx context.Context, symbol string, q Quote) error {
 		f.begun = err == nil
 		return err
 	}
-	to, err := subject(symbol)
-	if err != nil {
-		return err
-	}
-	data, err := Encode(q)
+	to, data, err := message(symbol, q)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,10 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
+// SigningKey names the file with the key that signs changes, if it is not that of the NATS
+// identity: an environment variable.
+const SigningKey = "ORDERFLEET_SIGNING_KEY"
+
 // Signer is whose changes are signed: a name, and the key of a NATS user. It shows nothing of
 // the key. Safe for concurrent use; wipe it in the end.
 type Signer struct {

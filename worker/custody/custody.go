@@ -38,7 +38,6 @@ const queue = "custody"
 // desk is where one worker takes writes in. One goroutine owns it.
 type desk struct {
 	records *registry.Store
-	tenants *ledger.Bucket
 	blobs   *ledger.Bucket
 	log     zerolog.Logger
 	// often is how often each tenant may write yet.
@@ -49,7 +48,6 @@ type desk struct {
 func Run(ctx context.Context, l *ledger.Ledger, nc *nats.Conn, log zerolog.Logger) {
 	d := &desk{
 		records: registry.NewStore(l),
-		tenants: l.Bucket(ledger.TenantsBucket),
 		blobs:   l.Bucket(ledger.CredentialsBucket),
 		log:     log,
 		often:   make(map[string]*rate.Limiter),

@@ -70,16 +70,7 @@ Exit codes: 0 all went well, 1 something failed or differs, 2 a mistake in the c
 
 // connect opens the ledger; close its connection.
 func (c *common) connect(ctx context.Context) (*ledger.Ledger, *nats.Conn, error) {
-	nc, err := natsconn.Dial(ctx, "orderfleet fleetctl", c.nats)
-	if err != nil {
-		return nil, nil, err
-	}
-	l, err := ledger.Open(ctx, nc)
-	if err != nil {
-		nc.Close()
-		return nil, nil, err
-	}
-	return l, nc, nil
+	return ledger.Dial(ctx, "orderfleet fleetctl", c.nats)
 }
 
 func newStatus(c *common) *cobra.Command {

@@ -23,7 +23,7 @@ func newTenant(c *common) *cobra.Command {
 		Long: `The registry of tenants is the bucket TENANTS. Workers watch it: a change is theirs at once,
 with no restart, also while the tenant trades. Each change is signed by who makes it, and
 kept for ever: "fleetctl history" shows them. The signing key is that of the identity towards
-NATS (NATS_NKEY, NATS_CREDS), or in the file that ` + fleetctl.SigningKey + ` names; otherwise one of
+NATS (NATS_NKEY, NATS_CREDS), or in the file that ` + registry.SigningKey + ` names; otherwise one of
 your own is made. Keys of tenants are set by "fleetctl credential", limits by "fleetctl limits".`,
 		Example: `  fleetctl tenant add acme --broker paper --requests-per-minute 200 --label strategy=pairs --reason "new client"
   fleetctl tenant set acme --broker live --live --reason "passed its tests"

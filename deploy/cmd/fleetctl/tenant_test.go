@@ -12,6 +12,7 @@ import (
 	"github.com/orderfleet/orderfleet/deploy/fleetctl"
 	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/ledger/ledgertest"
+	"github.com/orderfleet/orderfleet/shared/registry"
 )
 
 // fleetctlIn runs the command as a user with a folder for configuration.
@@ -208,11 +209,11 @@ func TestSigningKeys(t *testing.T) {
 	}
 	creds := writeFile(t, "user.creds", fmt.Sprintf("-----BEGIN NATS USER JWT-----\neyJ\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n%s\n------END USER NKEY SEED------\n", strings.TrimSpace(string(seed))))
 	for name, env := range map[string][2]string{
-		"the key that is named":  {fleetctl.SigningKey, file},
+		"the key that is named":  {registry.SigningKey, file},
 		"that of an nkey":        {"NATS_NKEY", file},
 		"that of credentials":    {"NATS_CREDS", creds},
-		"a seed that is not one": {fleetctl.SigningKey, writeFile(t, "x", "PRIVATE")},
-		"a file that is missing": {fleetctl.SigningKey, file + "x"},
+		"a seed that is not one": {registry.SigningKey, writeFile(t, "x", "PRIVATE")},
+		"a file that is missing": {registry.SigningKey, file + "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(env[0], env[1])

@@ -9,15 +9,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/cli"
 	"github.com/orderfleet/orderfleet/shared/ledger"
-	"github.com/orderfleet/orderfleet/shared/natsconn"
 	"github.com/orderfleet/orderfleet/shared/registry"
 	"github.com/orderfleet/orderfleet/shared/vault/vaultcmd"
 	"github.com/spf13/cobra"
 )
-
-// signingKey names the file with the key that signs changes, if it is not that of the NATS
-// identity.
-const signingKey = "ORDERFLEET_SIGNING_KEY"
 
 // newCredential is how a tenant changes its own keys, with no right to anything else. Its
 // signature has to be among the operators' list, as its own (fleetctl operator).
@@ -27,23 +22,14 @@ func newCredential(c *common) *cobra.Command {
 		Reason: "by the tenant itself",
 		Output: &c.output,
 		Signer: func(*cobra.Command) (*registry.Signer, error) {
-			file := cmp.Or(os.Getenv(signingKey), c.nats.NKey, c.nats.Creds)
+			file := cmp.Or(os.Getenv(registry.SigningKey), c.nats.NKey, c.nats.Creds)
 			if file == "" {
-				return nil, cli.Usagef("a change is signed with the key of the NATS identity (NATS_NKEY, NATS_CREDS), or that in the file %s: there is none", signingKey)
+				return nil, cli.Usagef("a change is signed with the key of the NATS identity (NATS_NKEY, NATS_CREDS), or that in the file %s: there is none", registry.SigningKey)
 			}
 			return registry.ReadSigner(ourName(), file)
 		},
 		Connect: func(ctx context.Context) (*ledger.Ledger, *nats.Conn, error) {
-			nc, err := natsconn.Dial(ctx, "orderfleet producer", c.nats)
-			if err != nil {
-				return nil, nil, err
-			}
-			l, err := ledger.Open(ctx, nc)
-			if err != nil {
-				nc.Close()
-				return nil, nil, err
-			}
-			return l, nc, nil
+			return ledger.Dial(ctx, "orderfleet producer", c.nats)
 		},
 	})
 }

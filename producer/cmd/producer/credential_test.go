@@ -49,10 +49,10 @@ func TestCredential(t *testing.T) {
 			t.Errorf("%s: exit code %d, wanted %d and %q: %s%s", name, got, code, says, out, problem)
 		}
 	}
-	mistake("no signature", 2, signingKey, "PRIVATE", set...)
-	t.Setenv(signingKey, secret)
+	mistake("no signature", 2, registry.SigningKey, "PRIVATE", set...)
+	t.Setenv(registry.SigningKey, secret)
 	mistake("no key to sign with", 1, "no seed", "PRIVATE", set...)
-	t.Setenv(signingKey, key)
+	t.Setenv(registry.SigningKey, key)
 	mistake("nobody knows for which broker", 1, "--broker", "PRIVATE", set...)
 	mistake("no broker", 2, "--broker", "PRIVATE", append(set, "--broker", "paper-api")...)
 	mistake("nobody could open it", 1, "recipient add", "PRIVATE", append(set, "--broker", "live")...)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/orderfleet/orderfleet/shared/cli"
@@ -56,7 +55,7 @@ func (s *settings) load(log zerolog.Logger) (l local, err error) {
 
 // tenants are those of the file, beneath what the registry on the server says, or of that alone.
 func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (*tenants, error) {
-	opened, err := await(ctx, nc, log)
+	opened, err := ledger.Await(ctx, nc, nil, func(err error) { log.Warn().Err(err).Msg("waiting for the registry of tenants") })
 	if err != nil {
 		return nil, err
 	}
@@ -69,11 +68,8 @@ func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (
 			directory: l.file,
 			registry:  both,
 			pools:     both,
-			perMinute: func(_ context.Context, name string) int {
-				s, _ := l.file.Settings(name)
-				return s.RequestsPerMinute
-			},
-			run: both.Run,
+			perMinute: perMinute(l.file.Settings),
+			run:       both.Run,
 		}, nil
 	}
 	if l.identities == nil {
@@ -84,11 +80,8 @@ func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (
 		directory: directory,
 		registry:  reg,
 		pools:     reg,
-		perMinute: func(_ context.Context, name string) int {
-			s, _ := reg.Settings(name)
-			return s.RequestsPerMinute
-		},
-		run: reg.Run,
+		perMinute: perMinute(reg.Settings),
+		run:       reg.Run,
 	}
 	if l.identities != nil {
 		t.reseal = directory.Reseal
@@ -96,20 +89,11 @@ func (l local) tenants(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (
 	return t, nil
 }
 
-// await opens the ledger, however long its server takes to be there.
-func await(ctx context.Context, nc *nats.Conn, log zerolog.Logger) (*ledger.Ledger, error) {
-	const pause = time.Second
-	for {
-		l, err := ledger.Open(ctx, nc)
-		if err == nil || ctx.Err() != nil || !ledger.Transient(err) {
-			return l, err
-		}
-		log.Warn().Err(err).Msg("waiting for the registry of tenants")
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+// perMinute is the rate limit that settings state for a tenant, 0 if they state none.
+func perMinute(settings func(name string) (tenant.Settings, bool)) func(context.Context, string) int {
+	return func(_ context.Context, name string) int {
+		s, _ := settings(name)
+		return s.RequestsPerMinute
 	}
 }
 
