@@ -79,9 +79,6 @@ var calls = map[order.Call]string{
 	order.CallPosition:  "look the position up",
 }
 
-// onlyAsks are the calls that change nothing.
-var onlyAsks = map[order.Call]bool{order.CallLookup: true, order.CallPosition: true}
-
 // word is a code in words, or the code itself if it is of a newer worker.
 func word[T ~string](words map[T]string, code T) string {
 	if text, ok := words[code]; ok {

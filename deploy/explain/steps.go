@@ -208,7 +208,7 @@ func (c *chapter) tries() []order.Try {
 func (c *chapter) tried(tries []order.Try, i int) Step {
 	t := tries[i]
 	stage := Submitted
-	if onlyAsks[t.Call] {
+	if t.Call.Asks() {
 		stage = LookedUp
 	}
 	took := time.Duration(0)

@@ -55,6 +55,9 @@ const (
 	CallPosition  Call = "position" // lookup of a position
 )
 
+// Asks says that a request only asks: it can change nothing at the broker.
+func (c Call) Asks() bool { return c == CallLookup || c == CallPosition }
+
 // Verdict is what an answer, or the lack of one, proves.
 type Verdict string
 

@@ -59,8 +59,7 @@ func (c *course) tried(call order.Call, v broker.Verdict) {
 
 // decisive says that a request, if it is the only one, is all told by its outcome's own fields.
 func decisive(t order.Try) bool {
-	asks := t.Call == order.CallLookup || t.Call == order.CallPosition
-	return !asks && (t.Verdict == order.VerdictAccepted || t.Verdict == order.VerdictRejected)
+	return !t.Call.Asks() && (t.Verdict == order.VerdictAccepted || t.Verdict == order.VerdictRejected)
 }
 
 // waited notes a wait.

@@ -61,7 +61,7 @@ func (s *Session) requestOnce(ctx context.Context, t *task, call order.Call, unt
 	s.learn(ctx, v)
 	if disowned(v) {
 		if renewed, err := s.renew(ctx); renewed || err != nil {
-			if call != order.CallLookup && call != order.CallPosition {
+			if !call.Asks() {
 				t.wrote(v)
 			}
 			return broker.Verdict{}, err

@@ -62,14 +62,15 @@ func makesOrder(k order.Kind) bool { return k != order.KindCancel && k != order.
 
 // lets says that the tenant's mode lets a request go.
 func (s *Session) lets(call order.Call) bool {
-	switch call {
-	case order.CallLookup, order.CallPosition:
+	if call.Asks() {
 		return true
-	case order.CallPlace, order.CallReplace:
-		mode := s.terms.Mode(time.Now())
-		return mode != tenant.Pause && mode != tenant.Halt
-	case order.CallCancel, order.CallCancelAll:
-		return s.terms.Mode(time.Now()) != tenant.Pause
+	}
+	switch s.terms.Mode(time.Now()) {
+	case tenant.Pause:
+		return false
+	case tenant.Halt:
+		return !changes(call)
+	case tenant.Run, tenant.ReduceOnly: // whose orders the checks look at
 	}
 	return true
 }
